@@ -1,0 +1,1 @@
+//! Placeholder for the taxonomy; see the label algebra.
