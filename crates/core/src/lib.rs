@@ -12,6 +12,7 @@ pub mod reading;
 pub mod report;
 pub mod study;
 pub mod taxonomy;
+pub mod zone;
 
 pub use finding::{Finding, FindingStatus, OperatingPoint, PredictionSet, Region, RegionKind};
 pub use geometry::{Line, Point, Rect};
@@ -20,3 +21,4 @@ pub use provenance::{ModelRef, Provenance};
 pub use reading::{FailedPath, Gate, GateReason, ImageRecord, Masks, ReadError, Reading};
 pub use report::{Evidence, EvidenceKind, Report, Section, Sentence};
 pub use study::{AgeGroup, Laterality, Sex, Spacing, SpacingKind, StudyInfo, View};
+pub use zone::LungZone;

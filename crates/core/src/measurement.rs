@@ -3,6 +3,12 @@
 use crate::geometry::Line;
 use serde::{Deserialize, Serialize};
 
+/// Name of the cardiothoracic ratio: largest heart width over largest inner thoracic width.
+pub const CARDIOTHORACIC_RATIO: &str = "cardiothoracic_ratio";
+/// Name of the share of both lungs covered by opacity; the zones' names start with it
+/// (see [`crate::LungZone::opacity_extent`]).
+pub const OPACITY_EXTENT: &str = "opacity_extent";
+
 /// Unit of a measurement. Millimetres exist only where a spacing is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -28,6 +28,33 @@ pub struct Evidence {
     pub target: String,
 }
 
+impl Evidence {
+    /// Points at a finding by its code.
+    pub fn finding(code: impl Into<String>) -> Self {
+        Evidence { kind: EvidenceKind::Finding, target: code.into() }
+    }
+
+    /// Points at a region by its id.
+    pub fn region(id: impl Into<String>) -> Self {
+        Evidence { kind: EvidenceKind::Region, target: id.into() }
+    }
+
+    /// Points at a measurement by its name.
+    pub fn measurement(name: impl Into<String>) -> Self {
+        Evidence { kind: EvidenceKind::Measurement, target: name.into() }
+    }
+
+    /// Points at a gate reason by its code.
+    pub fn gate(code: impl Into<String>) -> Self {
+        Evidence { kind: EvidenceKind::Gate, target: code.into() }
+    }
+
+    /// Points at an image by its index.
+    pub fn image(index: usize) -> Self {
+        Evidence { kind: EvidenceKind::Image, target: index.to_string() }
+    }
+}
+
 /// Section of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
