@@ -1,8 +1,22 @@
 //! Convolutional networks on the CPU: kernels with their gradients, a graph of layers, an inference
 //! plan that folds and fuses, and a training step. It knows nothing of X-rays or files.
 
+pub mod buffer;
+pub mod error;
+mod gemm;
 pub mod graph;
+mod init;
+pub mod ops;
+mod parallel;
+pub mod plan;
+mod shapes;
+pub mod simd;
 pub mod tensor;
+pub mod train;
+pub mod view;
 
+pub use error::KernelError;
 pub use graph::{Graph, Init, Node, NodeId, Op, ParamId, ParamInfo, ParamRole, Params};
+pub use plan::Plan;
 pub use tensor::Tensor;
+pub use train::{Gradients, Mode, Trainer, Wanted};

@@ -1,0 +1,121 @@
+//! Pointwise activations and their gradients.
+
+use crate::parallel::for_rows;
+use crate::simd::multiversion;
+use crate::view::{Dims, View, ViewMut};
+
+/// A pointwise activation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// min(max(x, 0), 6).
+    Relu6,
+    /// x if positive, slope * x otherwise.
+    LeakyRelu(f32),
+    /// Logistic function.
+    Sigmoid,
+    /// x * sigmoid(x).
+    Silu,
+}
+
+/// Logistic function.
+#[inline(always)]
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+impl Activation {
+    /// True when the gradient follows from the output alone, so that the input need not be kept.
+    pub fn from_output(self) -> bool {
+        match self {
+            Activation::Relu | Activation::Relu6 | Activation::Sigmoid => true,
+            Activation::LeakyRelu(slope) => slope > 0.0,
+            Activation::Silu => false,
+        }
+    }
+}
+
+/// Applies the activation in place.
+pub fn apply(kind: Activation, data: &mut [f32]) {
+    let dims = Dims { n: data.len(), h: 1, w: 1, c: 1 };
+    for_rows(ViewMut::new(data, dims), 1 << 14, |_, chunk| apply_chunk(kind, chunk));
+}
+
+multiversion! {
+    /// The activation of a piece, on this thread.
+    pub(crate) fn apply_chunk(kind: Activation, chunk: &mut [f32]) {
+        match kind {
+            // `max` and `min` would turn NaN into a bound; comparisons let it pass, as PyTorch does.
+            Activation::Relu => chunk.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
+            Activation::Relu6 => chunk.iter_mut().for_each(|v| {
+                let low = if *v < 0.0 { 0.0 } else { *v };
+                *v = if low > 6.0 { 6.0 } else { low };
+            }),
+            Activation::LeakyRelu(slope) => chunk.iter_mut().for_each(|v| *v = if *v < 0.0 { *v * slope } else { *v }),
+            Activation::Sigmoid => chunk.iter_mut().for_each(|v| *v = sigmoid(*v)),
+            Activation::Silu => chunk.iter_mut().for_each(|v| *v *= sigmoid(*v)),
+        }
+    }
+}
+
+/// Gradient: `dy` becomes the gradient of the input. `kept` is the output when [`Activation::from_output`], the input otherwise.
+pub fn backward(kind: Activation, kept: View, dy: &mut [f32]) {
+    let (ld, c) = (kept.ld, kept.dims.c);
+    for_rows(ViewMut::new(dy, kept.dims), crate::parallel::grain_rows(c), |first, chunk| {
+        if ld == c {
+            backward_chunk(kind, &kept.data[first * c..first * c + chunk.len()], chunk);
+        } else {
+            for (p, row) in chunk.chunks_mut(c).enumerate() {
+                backward_chunk(kind, kept.row(first + p), row);
+            }
+        }
+    });
+}
+
+multiversion! {
+    fn backward_chunk(kind: Activation, kept: &[f32], dy: &mut [f32]) {
+        let pairs = dy.iter_mut().zip(kept);
+        match kind {
+            Activation::Relu => pairs.for_each(|(d, &y)| *d = if y > 0.0 { *d } else { 0.0 }),
+            Activation::Relu6 => pairs.for_each(|(d, &y)| *d = if y > 0.0 && y < 6.0 { *d } else { 0.0 }),
+            Activation::LeakyRelu(slope) => pairs.for_each(|(d, &y)| *d = if y > 0.0 { *d } else { *d * slope }),
+            Activation::Sigmoid => pairs.for_each(|(d, &y)| *d *= y * (1.0 - y)),
+            Activation::Silu => pairs.for_each(|(d, &x)| {
+                let s = sigmoid(x);
+                *d *= s * (1.0 + x * (1.0 - s));
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gradients_match_differences() {
+        let xs: Vec<f32> = (-40..40).map(|i| i as f32 * 0.2 + 0.05).collect();
+        for kind in [Activation::Relu, Activation::Relu6, Activation::LeakyRelu(0.1), Activation::Sigmoid, Activation::Silu] {
+            let at = |shift: f32| {
+                let mut y: Vec<f32> = xs.iter().map(|x| x + shift).collect();
+                apply(kind, &mut y);
+                y
+            };
+            let (low, high) = (at(-0.01), at(0.01));
+            let kept = if kind.from_output() { at(0.0) } else { xs.clone() };
+            let mut d = vec![1.0; xs.len()];
+            backward(kind, View::new(&kept, Dims { n: xs.len(), h: 1, w: 1, c: 1 }), &mut d);
+            for i in 0..xs.len() {
+                assert!((d[i] - (high[i] - low[i]) / 0.02).abs() < 2e-3, "{kind:?} at {}: {}", xs[i], d[i]);
+            }
+        }
+    }
+
+    #[test]
+    fn nan_passes_through_relu() {
+        let mut x = [f32::NAN, -1.0];
+        apply(Activation::Relu, &mut x);
+        assert!(x[0].is_nan() && x[1] == 0.0);
+    }
+}

@@ -1,0 +1,14 @@
+//! The kernels, one file each, on views of `[batch, row, column, channel]` activations. Shapes are checked by
+//! [`crate::Graph::shapes`] before; what is asserted here is that views and shapes agree.
+
+pub mod activation;
+pub mod batch_norm;
+pub mod conv;
+pub mod copy;
+pub mod dropout;
+pub mod elementwise;
+pub mod global_pool;
+pub mod layout;
+pub mod pool;
+pub mod resize;
+pub mod softmax;

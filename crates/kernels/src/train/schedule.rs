@@ -1,0 +1,110 @@
+//! Which layers are fused or work in place, and how long each activation lives.
+
+use crate::graph::{Graph, NodeId, Op};
+use crate::ops::activation::Activation;
+
+/// How a node is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// On its own.
+    Plain,
+    /// Its work is done by the node after it.
+    Absorbed,
+    /// A rectifier that does the work of the batch norm before it.
+    BnRelu,
+    /// Overwrites its input.
+    InPlace,
+}
+
+#[derive(Debug)]
+pub(super) struct Schedule {
+    pub way: Vec<Way>,
+    /// The last node to read each activation in the forward pass.
+    pub last_reader: Vec<NodeId>,
+    /// True when the activation must outlive the forward pass.
+    pub keep: Vec<bool>,
+    /// True when the activation must outlive the backward pass.
+    pub visible: Vec<bool>,
+}
+
+/// The pointwise activation of a layer, if it is one.
+pub(crate) fn activation(op: &Op) -> Option<Activation> {
+    match *op {
+        Op::Relu => Some(Activation::Relu),
+        Op::Relu6 => Some(Activation::Relu6),
+        Op::LeakyRelu { slope } => Some(Activation::LeakyRelu(slope)),
+        Op::Sigmoid => Some(Activation::Sigmoid),
+        Op::Silu => Some(Activation::Silu),
+        _ => None,
+    }
+}
+
+/// True when the layer's gradient reads its own output.
+fn reads_output(op: &Op) -> bool {
+    match activation(op) {
+        Some(kind) => kind.from_output(),
+        None => matches!(op, Op::GlobalMaxPool | Op::GlobalLsePool { .. }),
+    }
+}
+
+/// True when the layer's gradient reads its inputs.
+fn reads_inputs(op: &Op) -> bool {
+    match activation(op) {
+        Some(kind) => !kind.from_output(),
+        None => matches!(
+            op,
+            Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::Linear { .. } | Op::BatchNorm { .. } | Op::Mul | Op::GlobalMaxPool | Op::GlobalLsePool { .. }
+        ),
+    }
+}
+
+impl Schedule {
+    pub fn new(graph: &Graph, retained: &[NodeId]) -> Self {
+        let count = graph.nodes.len();
+        let mut visible = vec![false; count];
+        for &id in retained.iter().chain(graph.outputs.iter().map(|(_, id)| id)) {
+            visible[id] = true;
+        }
+        let way = ways(graph, &visible);
+        let mut last_reader: Vec<NodeId> = (0..count).collect();
+        let mut keep = visible.clone();
+        for (id, node) in graph.nodes.iter().enumerate() {
+            if way[id] == Way::Absorbed {
+                continue;
+            }
+            let inputs = match way[id] {
+                Way::BnRelu => &graph.nodes[node.inputs[0]].inputs,
+                _ => &node.inputs,
+            };
+            for &input in inputs {
+                last_reader[input] = id;
+                keep[input] |= way[id] == Way::BnRelu || reads_inputs(&node.op);
+            }
+            keep[id] |= way[id] == Way::BnRelu || reads_output(&node.op);
+        }
+        Schedule { way, last_reader, keep, visible }
+    }
+}
+
+fn ways(graph: &Graph, visible: &[bool]) -> Vec<Way> {
+    let mut readers = vec![0usize; graph.nodes.len()];
+    graph.nodes.iter().flat_map(|node| &node.inputs).for_each(|&id| readers[id] += 1);
+    let mut way = vec![Way::Plain; graph.nodes.len()];
+    for (id, node) in graph.nodes.iter().enumerate() {
+        let Some(&input) = node.inputs.first() else { continue };
+        let before = &graph.nodes[input].op;
+        let alone = readers[input] == 1 && !visible[input] && input != 0;
+        if alone && node.op == Op::Relu && matches!(before, Op::BatchNorm { .. }) {
+            way[input] = Way::Absorbed;
+            way[id] = Way::BnRelu;
+        } else if alone && overwrites(&node.op) && !reads_output(before) && way[input] != Way::BnRelu {
+            way[id] = Way::InPlace;
+        }
+    }
+    way
+}
+
+/// True when a layer may overwrite its input.
+fn overwrites(op: &Op) -> bool {
+    matches!(op, Op::Dropout { .. }) || activation(op).is_some_and(Activation::from_output)
+}
