@@ -175,12 +175,14 @@ def row(net: str, task: str, batch: int, engine: str, reports: list | str) -> di
     """One row of the contract `{net,task,batch,engine,ms,per_second,peak_mb}`.
 
     `ms` is the median over all timed runs of all starts, `peak_mb` the median over the starts of the
-    whole process's peak. Nulls with a `reason` when there is nothing to report.
+    whole process's peak, `loaded_mb` that part of it which was there before the first run (libraries,
+    weights, input; null where the engine does not say). Nulls with a `reason` when there is nothing to report.
     """
     base = {"net": net, "task": task, "batch": batch, "engine": engine}
     if isinstance(reports, str):
         return base | {"ms": None, "per_second": None, "peak_mb": None, "reason": reports}
     times = summary([ms for report in reports for ms in report["ms"]])
+    loaded = [report["loaded_mb"] for report in reports if report.get("loaded_mb") is not None]
     return base | {
         "ms": times["median"],
         "per_second": round(batch * 1e3 / times["median"], 3),
@@ -188,6 +190,7 @@ def row(net: str, task: str, batch: int, engine: str, reports: list | str) -> di
         "ms_min": times["min"],
         "ms_max": times["max"],
         "runs": times["n"],
+        "loaded_mb": round(statistics.median(loaded), 1) if loaded else None,
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 
 import common
@@ -138,7 +137,3 @@ def print_table(rows: list[dict]) -> None:
     import report
 
     print("\n".join(report.engine_table(rows)))
-
-
-def median(values: list[float]) -> float:
-    return round(statistics.median(values), 1)

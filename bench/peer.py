@@ -74,6 +74,17 @@ def timed(step, repeats: int) -> list[float]:
     return times
 
 
+def peak_now_mb() -> float | None:
+    """This process's peak memory so far: libraries, weights and input, before any work is done."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return round(int(line.split()[1]) / 1024, 1)
+    except OSError:
+        pass
+    return None
+
+
 def load_net(net: str, folder: Path, threads: int):
     import torch
     from safetensors.torch import load_file
@@ -95,10 +106,11 @@ def infer_torch(net: str, batch: int, folder: Path, engine: str, threads: int, r
     x = torch.from_numpy(np.load(data_path(folder, net, batch, "input")))
     if engine == "pytorch channels_last":
         model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    loaded = peak_now_mb()
     with torch.inference_mode():
         times = timed(lambda: model(x), repeats)
         y = model(x).numpy()
-    return {"ms": times, "output": save_output(y, net, batch, folder, engine)}
+    return {"ms": times, "loaded_mb": loaded, "output": save_output(y, net, batch, folder, engine)}
 
 
 def infer_onnx(net: str, batch: int, folder: Path, engine: str, threads: int, repeats: int) -> dict:
@@ -113,8 +125,10 @@ def infer_onnx(net: str, batch: int, folder: Path, engine: str, threads: int, re
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     feed = {session.get_inputs()[0].name: np.load(data_path(folder, net, batch, "input"))}
+    loaded = peak_now_mb()
     times = timed(lambda: session.run(None, feed), repeats)
-    return {"ms": times, "output": save_output(session.run(None, feed)[0], net, batch, folder, engine)}
+    output = save_output(session.run(None, feed)[0], net, batch, folder, engine)
+    return {"ms": times, "loaded_mb": loaded, "output": output}
 
 
 def save_output(y, net: str, batch: int, folder: Path, engine: str) -> str:
@@ -142,6 +156,7 @@ def train(net: str, batch: int, folder: Path, engine: str, threads: int, repeats
         model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     losses = []
+    loaded = peak_now_mb()
 
     def step():
         optimizer.zero_grad(set_to_none=True)
@@ -152,7 +167,7 @@ def train(net: str, batch: int, folder: Path, engine: str, threads: int, repeats
 
     times = timed(step, repeats)
     path = save_output(np.asarray(losses, dtype=np.float32), net, batch, folder, engine)
-    return {"ms": times, "output": path}
+    return {"ms": times, "loaded_mb": loaded, "output": path}
 
 
 def compare(a: str, b: str, first: str | None = None) -> dict:

@@ -21,12 +21,12 @@ def number(value, digits: int = 1) -> str:
 
 def engine_table(rows: list[dict]) -> list[str]:
     """Markdown lines of an engine suite."""
-    lines = ["| net | batch | engine | ms (median) | min to max | images/s | peak MB | output vs PyTorch | note |",
+    lines = ["| net | batch | engine | ms (median) | min to max | images/s | peak MB (before work) | output vs PyTorch | note |",
              "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
     for row in rows:
         spread = f"{number(row['ms_min'])} to {number(row['ms_max'])}" if row["ms"] is not None else "-"
         lines.append(f"| {row['net']} | {row['batch']} | {row['engine']} | {number(row['ms'])} | {spread} "
-                     f"| {number(row['per_second'])} | {number(row['peak_mb'], 0)} | {agreement(row)} | {note(row)} |")
+                     f"| {number(row['per_second'])} | {number(row['peak_mb'], 0)} ({number(row.get('loaded_mb'), 0)}) | {agreement(row)} | {note(row)} |")
     return lines
 
 
