@@ -1,0 +1,12 @@
+//! What several methods share: pictures in network shape, the two kinds of training, fitting a card.
+
+pub mod augment;
+pub mod classify;
+pub mod fit;
+pub mod pack;
+pub mod pictures;
+pub mod segment;
+
+pub use classify::{ClassifyConfig, ClassifyData, LossKind};
+pub use pictures::{Picture, load_pictures};
+pub use segment::{SegmentConfig, SegmentData};

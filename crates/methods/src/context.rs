@@ -1,0 +1,68 @@
+//! Where a method finds its data and leaves its results.
+
+use crate::error::{MethodError, Result};
+use hilum_data::{Manifest, Sample};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// Folders, seed and size of a run.
+pub struct Context<'a> {
+    /// Data root: the folder that holds `manifests/`.
+    pub data: PathBuf,
+    /// Folder for run folders.
+    pub runs: PathBuf,
+    /// Folder for result files.
+    pub results: PathBuf,
+    /// Folder of trained models, `models/`.
+    pub models: PathBuf,
+    /// Seed.
+    pub seed: u64,
+    /// A few images and steps only, to see that everything works.
+    pub tiny: bool,
+    /// Set when the user wants to stop.
+    pub stop: &'a AtomicBool,
+}
+
+impl Context<'_> {
+    /// The samples of the named sets, in the order of their manifests.
+    pub fn samples(&self, what: &str, sets: &[&str]) -> Result<Vec<Sample>> {
+        let folder = self.data.join("manifests");
+        for set in sets {
+            let path = folder.join(format!("{set}.csv"));
+            if !path.is_file() {
+                return Err(MethodError::NoData { what: what.to_owned(), path });
+            }
+        }
+        Ok(Manifest::of_sets(&self.data, sets)?.samples)
+    }
+
+    /// The run folder of `name` at this seed and size.
+    pub fn run_folder(&self, name: &str) -> PathBuf {
+        let size = if self.tiny { "-tiny" } else { "" };
+        self.runs.join(format!("{name}-seed{}{size}", self.seed))
+    }
+
+    /// At most `n` items when the run is tiny.
+    pub fn limit<T>(&self, mut items: Vec<T>, n: usize) -> Vec<T> {
+        if self.tiny && items.len() > n {
+            // Every k-th item keeps all sets and classes in.
+            let step = items.len() / n;
+            let mut at = 0;
+            items.retain(|_| {
+                at += 1;
+                (at - 1) % step == 0 && (at - 1) / step < n
+            });
+        }
+        items
+    }
+
+    /// Path of a trained model's weights.
+    pub fn model_path(&self, name: &str) -> PathBuf {
+        model_path(&self.models, name)
+    }
+}
+
+/// Path of a trained model's weights under `folder`.
+pub fn model_path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.safetensors"))
+}

@@ -1,0 +1,75 @@
+//! What can go wrong with a method.
+
+use std::path::PathBuf;
+
+/// Error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum MethodError {
+    /// The data that a method needs are not there.
+    #[error("{what} needs {path}, which is not there; give the data folder with --data or HILUM_DATA")]
+    NoData {
+        /// Which method or model.
+        what: String,
+        /// What is missing.
+        path: PathBuf,
+    },
+    /// There are too few examples to train or measure on.
+    #[error("{what}: {found} examples where at least {needed} are needed")]
+    TooFew {
+        /// Of what.
+        what: String,
+        /// Found.
+        found: usize,
+        /// Needed.
+        needed: usize,
+    },
+    /// A method that another one builds on has not been trained.
+    #[error("the model `{0}` is not there; train it first (`hilum train {0}`)")]
+    NoModel(String),
+    /// A configuration is out of range.
+    #[error("configuration: {0}")]
+    Config(String),
+    /// A model's card does not fit what is asked of it.
+    #[error("model `{model}`: {reason}")]
+    Card {
+        /// Which.
+        model: String,
+        /// Why.
+        reason: String,
+    },
+    /// The training was stopped; calling it again goes on.
+    #[error("stopped; the same command goes on from the last whole epoch")]
+    Stopped,
+    /// Networks and weights.
+    #[error(transparent)]
+    Nn(#[from] hilum_nn::NnError),
+    /// Kernels.
+    #[error(transparent)]
+    Kernel(#[from] hilum_kernels::KernelError),
+    /// Data.
+    #[error(transparent)]
+    Data(#[from] hilum_data::DataError),
+    /// Pixels.
+    #[error(transparent)]
+    Image(#[from] hilum_image::ImageError),
+    /// Files of images.
+    #[error(transparent)]
+    Load(#[from] hilum_dicom::LoadError),
+    /// Scores.
+    #[error(transparent)]
+    Metric(#[from] hilum_metrics::MetricError),
+    /// Calibration and the like.
+    #[error(transparent)]
+    Trust(#[from] hilum_trust::TrustError),
+    /// A file.
+    #[error("{path}: {source}")]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Result of this crate.
+pub type Result<T> = std::result::Result<T, MethodError>;
