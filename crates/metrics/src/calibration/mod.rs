@@ -1,0 +1,12 @@
+//! Do probabilities mean what they say? Binned calibration errors, reliability curve, Spiegelhalter's test,
+//! calibration slope and intercept.
+
+mod binning;
+mod error;
+mod recalibration;
+mod spiegelhalter;
+
+pub use binning::{Binning, ReliabilityBin, reliability_curve};
+pub use error::{CalibrationError, calibration_error};
+pub use recalibration::{Recalibration, recalibration};
+pub use spiegelhalter::{Spiegelhalter, spiegelhalter};
