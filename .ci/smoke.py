@@ -35,8 +35,9 @@ def check(what: str, holds: bool, detail: str = "") -> bool:
 def hilum(binary: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Runs the binary from a folder that is not the repository, so that models must be found anyway."""
     with tempfile.TemporaryDirectory() as elsewhere:
-        return subprocess.run([binary, *arguments], cwd=elsewhere, capture_output=True, text=True,
-                              timeout=600, check=False)
+        return subprocess.run(
+            [binary, *arguments], cwd=elsewhere, capture_output=True, text=True, timeout=600, check=False
+        )
 
 
 def schema() -> jsonschema.Draft202012Validator:
@@ -47,8 +48,9 @@ def schema() -> jsonschema.Draft202012Validator:
 
 
 def complaints(validator, reading: dict) -> str:
-    return "; ".join(f"{'/'.join(map(str, e.absolute_path))}: {e.message[:120]}"
-                     for e in list(validator.iter_errors(reading))[:3])
+    return "; ".join(
+        f"{'/'.join(map(str, e.absolute_path))}: {e.message[:120]}" for e in list(validator.iter_errors(reading))[:3]
+    )
 
 
 def out_folder(command: str) -> Path | None:
@@ -101,8 +103,9 @@ def check_evidence(name: Path, reading: dict) -> None:
     """No sentence without evidence, no probability for what was not assessed."""
     bare = [s["text"] for s in reading["report"]["sentences"] if not s["evidence"]]
     check(f"{name}: every sentence has evidence", not bare, str(bare[:2]))
-    guessed = [f["code"] for f in reading["findings"]
-               if f["status"] == "not_assessed" and f.get("probability") is not None]
+    guessed = [
+        f["code"] for f in reading["findings"] if f["status"] == "not_assessed" and f.get("probability") is not None
+    ]
     check(f"{name}: nothing not assessed has a probability", not guessed, str(guessed))
 
 
@@ -160,8 +163,10 @@ def check_methods(binary: Path) -> None:
     readme = (ROOT / "README.md").read_text()
     marked = re.search(r"<!-- methods:begin -->\n(.*?)<!-- methods:end -->", readme, re.S)
     if check("README has its table of methods between the markers", marked is not None):
-        check("README's table of methods is that of `hilum methods --markdown`",
-              bool(table) and marked.group(1).strip() == table)
+        check(
+            "README's table of methods is that of `hilum methods --markdown`",
+            bool(table) and marked.group(1).strip() == table,
+        )
 
 
 def check_usage(binary: Path) -> None:

@@ -47,11 +47,13 @@ def arguments(description: str, **defaults: int) -> argparse.ArgumentParser:
     parser.add_argument("--hilum", type=Path, help="the hilum binary (default: target/release/hilum)")
     parser.add_argument("--python", type=Path, help="Python with the peers (default: .venv/bin/python)")
     parser.add_argument("--threads", type=int, default=2, help="threads of every engine (default 2)")
-    parser.add_argument("--rounds", type=int, default=defaults["rounds"],
-                        help="times each engine is started, in turn with the others")
+    parser.add_argument(
+        "--rounds", type=int, default=defaults["rounds"], help="times each engine is started, in turn with the others"
+    )
     if "repeats" in defaults:
-        parser.add_argument("--repeats", type=int, default=defaults["repeats"],
-                            help="timed runs in each start, after the warm-up")
+        parser.add_argument(
+            "--repeats", type=int, default=defaults["repeats"], help="timed runs in each start, after the warm-up"
+        )
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     return parser
 
@@ -93,8 +95,9 @@ def run(command: list[str | Path], threads: int, timeout_s: float = 1800, ok=(0,
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
-        process = subprocess.Popen([str(part) for part in command], stdout=out, stderr=err,
-                                   stdin=subprocess.DEVNULL, env=environment(threads))
+        process = subprocess.Popen(
+            [str(part) for part in command], stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=environment(threads)
+        )
         usage = wait(process, start + timeout_s)
         wall_ms = (time.perf_counter() - start) * 1e3
         out.seek(0)
@@ -112,8 +115,7 @@ def wait(process: subprocess.Popen, deadline: float):
     import signal
     import threading
 
-    timer = threading.Timer(max(0.0, deadline - time.perf_counter()),
-                            lambda: os.kill(process.pid, signal.SIGKILL))
+    timer = threading.Timer(max(0.0, deadline - time.perf_counter()), lambda: os.kill(process.pid, signal.SIGKILL))
     timer.start()
     _, status, usage = os.wait4(process.pid, 0)
     timer.cancel()
@@ -148,7 +150,7 @@ def interleave(engines: dict, rounds: int, log) -> dict[str, list | str]:
     outcome: dict[str, list | str] = {name: [] for name in engines}
     names = list(engines)
     for number in range(rounds):
-        for name in names[number % len(names):] + names[:number % len(names)]:
+        for name in names[number % len(names) :] + names[: number % len(names)]:
             if isinstance(outcome[name], str):
                 continue
             try:
@@ -196,15 +198,16 @@ def row(net: str, task: str, batch: int, engine: str, reports: list | str) -> di
 
 def add_ratios(rows: list[dict], engine: str = "hilum") -> None:
     """Adds to the rows of hilum its time divided by each peer's on the same task (below 1: faster)."""
-    key = lambda r: (r["net"], r["task"], r["batch"])
+
+    def key(row: dict) -> tuple:
+        return row["net"], row["task"], row["batch"]
+
     for own in rows:
         if not own["engine"].startswith(engine) or own["ms"] is None:
             continue
         peers = [r for r in rows if key(r) == key(own) and not r["engine"].startswith(engine)]
         own["time_ratio_to"] = {r["engine"]: round(own["ms"] / r["ms"], 3) for r in peers if r["ms"]}
-        own["memory_ratio_to"] = {
-            r["engine"]: round(own["peak_mb"] / r["peak_mb"], 3) for r in peers if r["peak_mb"]
-        }
+        own["memory_ratio_to"] = {r["engine"]: round(own["peak_mb"] / r["peak_mb"], 3) for r in peers if r["peak_mb"]}
 
 
 def machine() -> dict:
@@ -217,7 +220,16 @@ def machine() -> dict:
                 break
     except OSError:
         pass
-    return {"cpu": model, "cores": os.cpu_count(), "system": platform.system(), "load_before": load()}
+    busy = load()
+    if is_busy(busy, os.cpu_count()):
+        log(f"warning: load average {busy}: the machine is busy, and these times will not be worth quoting")
+    return {"cpu": model, "cores": os.cpu_count(), "system": platform.system(), "load_before": busy}
+
+
+def is_busy(load_before: float, cores: int | None) -> bool:
+    """Whether other work held more than a quarter of the machine before the suite began. PyTorch's
+    threads wait for each other by spinning, so it loses far more than its share to other work."""
+    return load_before > 0.25 * (cores or 1)
 
 
 def load() -> float:
@@ -236,10 +248,12 @@ def hilum_version(given: Path | None) -> str | None:
 def commit() -> str | None:
     """The checked out commit, marked when tracked files differ from it."""
     try:
-        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True,
-                              capture_output=True, text=True).stdout.strip()
-        dirty = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "crates", "Cargo.lock"],
-                               cwd=ROOT, check=False).returncode
+        head = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout.strip()
+        dirty = subprocess.run(
+            ["git", "diff", "--quiet", "HEAD", "--", "crates", "Cargo.lock"], cwd=ROOT, check=False
+        ).returncode
         return head + ("+changes" if dirty else "")
     except (OSError, subprocess.CalledProcessError):
         return None

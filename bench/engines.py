@@ -21,8 +21,18 @@ class Suite:
 
     def peer(self, net: str, batch: int, engine: str) -> dict:
         o = self.options
-        return common.worker(self.python, "peer.py", self.task, net, str(batch), CACHE, engine,
-                             str(o.threads), str(o.repeats), threads=o.threads)
+        return common.worker(
+            self.python,
+            "peer.py",
+            self.task,
+            net,
+            str(batch),
+            CACHE,
+            engine,
+            str(o.threads),
+            str(o.repeats),
+            threads=o.threads,
+        )
 
     def hilum(self, net: str, batch: int) -> dict:
         """One start of `hilum bench engine`; its own rows carry the time, the process the memory."""
@@ -35,8 +45,22 @@ class Suite:
             raise Missing(f"inputs were not prepared (PyTorch is needed): {', '.join(absent)}")
         output = CACHE / f"{net}_b{batch}_output_{self.task}_hilum.npy"
         output.unlink(missing_ok=True)
-        command = [common.find_hilum(o.hilum), "bench", "engine", "--net", net, "--task", self.task,
-                   "--batch", str(batch), "--repeats", str(o.repeats), "--output", output, "--json"]
+        command = [
+            common.find_hilum(o.hilum),
+            "bench",
+            "engine",
+            "--net",
+            net,
+            "--task",
+            self.task,
+            "--batch",
+            str(batch),
+            "--repeats",
+            str(o.repeats),
+            "--output",
+            output,
+            "--json",
+        ]
         for name, path in files.items():
             command += [f"--{name}", path]
         ran = common.run(command, o.threads)
@@ -48,8 +72,7 @@ class Suite:
         """The rows of one net and batch."""
         common.log(f"{self.task} {net} batch {batch}")
         try:
-            common.worker(self.python, "peer.py", "prepare", net, str(batch), CACHE,
-                          threads=self.options.threads)
+            common.worker(self.python, "peer.py", "prepare", net, str(batch), CACHE, threads=self.options.threads)
         except (Missing, Failed) as problem:
             common.log(f"  not prepared: {problem}")
         engines = {name: (lambda name=name: self.peer(net, batch, name)) for name in self.peers}
@@ -81,14 +104,14 @@ class Suite:
 
 
 def own_row(rows: list[dict], net: str, task: str, batch: int) -> dict:
-    """The row of hilum's fastest engine for this case; other rows there are peers or other cases."""
-    wanted = {"net": net, "task": task, "batch": batch}
-    rows = [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
-    timed = [row for row in rows if isinstance(row.get("ms"), int | float)]
-    if not timed:
-        reasons = "; ".join(str(row.get("reason", "no reason given")) for row in rows)
-        raise Failed(f"no timed row for {net} {task} {batch}: {reasons or 'no rows'}")
-    return min(timed, key=lambda row: row["ms"])
+    """The row of this case whose engine is `hilum`; its peers' rows are measured here, not taken over."""
+    wanted = {"net": net, "task": task, "batch": batch, "engine": "hilum"}
+    for row in rows:
+        if all(row.get(key) == value for key, value in wanted.items()):
+            if isinstance(row.get("ms"), int | float):
+                return row
+            raise Failed(f"hilum gave no time: {row.get('reason', 'no reason given')}")
+    raise Failed(f"no row of engine `hilum` for {net}, {task}, batch {batch} in {len(rows)} row(s)")
 
 
 def output_of(reports) -> str | None:
@@ -101,17 +124,21 @@ def run_suite(name: str, suite: Suite, cases: list[tuple[str, int]]) -> Path:
     rows = [row for net, batch in cases for row in suite.case(net, batch)]
     machine["load_after"] = common.load()
     options = suite.options
-    path = common.write_results(options.out, name, {
-        "suite": name,
-        "machine": machine,
-        "threads": options.threads,
-        "rounds": options.rounds,
-        "repeats": options.repeats,
-        "hilum": common.hilum_version(options.hilum),
-        "commit": common.commit(),
-        "peers": versions(suite.python),
-        "rows": rows,
-    })
+    path = common.write_results(
+        options.out,
+        name,
+        {
+            "suite": name,
+            "machine": machine,
+            "threads": options.threads,
+            "rounds": options.rounds,
+            "repeats": options.repeats,
+            "hilum": common.hilum_version(options.hilum),
+            "commit": common.commit(),
+            "peers": versions(suite.python),
+            "rows": rows,
+        },
+    )
     print_table(rows)
     import report
 
@@ -121,11 +148,13 @@ def run_suite(name: str, suite: Suite, cases: list[tuple[str, int]]) -> Path:
 
 def versions(python: Path) -> dict | str:
     """Versions of the peers that are installed."""
-    code = ("import json, importlib.metadata as m; d = {}\n"
-            "for p in ['torch', 'torchvision', 'torchxrayvision', 'onnxruntime', 'pydicom']:\n"
-            "    try: d[p] = m.version(p)\n"
-            "    except m.PackageNotFoundError: d[p] = None\n"
-            "print(json.dumps(d))")
+    code = (
+        "import json, importlib.metadata as m; d = {}\n"
+        "for p in ['torch', 'torchvision', 'torchxrayvision', 'onnxruntime', 'pydicom']:\n"
+        "    try: d[p] = m.version(p)\n"
+        "    except m.PackageNotFoundError: d[p] = None\n"
+        "print(json.dumps(d))"
+    )
     try:
         return common.json_rows(common.run([python, "-c", code], threads=1).stdout)[0]
     except Failed as problem:

@@ -35,8 +35,7 @@ def prepare(net: str, batch: int, folder: Path) -> dict:
 
     folder.mkdir(parents=True, exist_ok=True)
     model = nets.build(net)
-    save_file({key: value.contiguous() for key, value in model.state_dict().items()},
-              weights_path(folder, net))
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, weights_path(folder, net))
     np.save(data_path(folder, net, batch, "input"), nets.batch_of(net, batch))
     if net != "densenet121":
         np.save(data_path(folder, net, batch, "target"), nets.target_of(net, batch))

@@ -32,8 +32,14 @@ def network(classes: int = 18):
     import torchxrayvision as xrv
 
     torch.manual_seed(0)
-    return xrv.models.DenseNet(weights=None, num_classes=classes, in_channels=1, growth_rate=32,
-                               block_config=(6, 12, 24, 16), num_init_features=64).eval()
+    return xrv.models.DenseNet(
+        weights=None,
+        num_classes=classes,
+        in_channels=1,
+        growth_rate=32,
+        block_config=(6, 12, 24, 16),
+        num_init_features=64,
+    ).eval()
 
 
 def decode(path: Path):

@@ -15,10 +15,12 @@ from common import CACHE, ROOT, Failed
 SOURCE = ROOT / "samples" / "images" / "child-normal-full.jpg"
 COLUMNS, ROWS = 2500, 2000
 PEER = "python, pydicom + torchxrayvision"
-REMARK = ("Each start is a new process; the files it needs are in the page cache from the second start on, "
-          "so the first one is shown apart. The two do not do the same work: the Python script writes 18 "
-          "outputs of one network; hilum writes its whole reading (gate, all models, masks, measurements, "
-          "report, overlay).")
+REMARK = (
+    "Each start is a new process; the files it needs are in the page cache from the second start on, "
+    "so the first one is shown apart. The two do not do the same work: the Python script writes 18 "
+    "outputs of one network; hilum writes its whole reading (gate, all models, masks, measurements, "
+    "report, overlay)."
+)
 
 
 def make_file(python: Path) -> Path:
@@ -26,8 +28,24 @@ def make_file(python: Path) -> Path:
     path = CACHE / f"read_{COLUMNS}x{ROWS}.dcm"
     if not path.exists():
         CACHE.mkdir(exist_ok=True)
-        common.run([python, ROOT / "samples" / "make_dicom.py", SOURCE, path, "--size", str(COLUMNS),
-                    str(ROWS), "--bits", "16", "--name", "bench", "--view", "AP"], threads=1)
+        common.run(
+            [
+                python,
+                ROOT / "samples" / "make_dicom.py",
+                SOURCE,
+                path,
+                "--size",
+                str(COLUMNS),
+                str(ROWS),
+                "--bits",
+                "16",
+                "--name",
+                "bench",
+                "--view",
+                "AP",
+            ],
+            threads=1,
+        )
     return path
 
 
@@ -36,8 +54,7 @@ def make_weights(python: Path) -> Path:
     path = CACHE / "xrv_densenet121.pt"
     if not path.exists():
         CACHE.mkdir(exist_ok=True)
-        common.run([python, common.BENCH / "peer_read.py", "-", "-", "--weights", path,
-                    "--write-weights"], threads=2)
+        common.run([python, common.BENCH / "peer_read.py", "-", "-", "--weights", path, "--write-weights"], threads=2)
     return path
 
 
@@ -60,8 +77,19 @@ def read_hilum(options, file: Path, folder: Path) -> dict:
 def read_peer(options, python: Path, file: Path, folder: Path) -> dict:
     out = folder / "peer.json"
     out.unlink(missing_ok=True)
-    ran = common.run([python, common.BENCH / "peer_read.py", file, out, "--weights", make_weights(python),
-                      "--threads", str(options.threads)], options.threads)
+    ran = common.run(
+        [
+            python,
+            common.BENCH / "peer_read.py",
+            file,
+            out,
+            "--weights",
+            make_weights(python),
+            "--threads",
+            str(options.threads),
+        ],
+        options.threads,
+    )
     return measured(ran, out)
 
 
@@ -71,7 +99,10 @@ def row(engine: str, reports: list | str) -> dict:
         return base | {"ms": None, "peak_mb": None, "reason": reports}
     times = common.summary([report["ms"] for report in reports])
     return base | {
-        "ms": times["median"], "ms_min": times["min"], "ms_max": times["max"], "runs": times["n"],
+        "ms": times["median"],
+        "ms_min": times["min"],
+        "ms_max": times["max"],
+        "runs": times["n"],
         "first_ms": round(reports[0]["ms"], 1),
         "peak_mb": round(statistics.median(report["peak_mb"] for report in reports), 1),
     }
@@ -102,10 +133,14 @@ def measure(options, python: Path) -> list[dict]:
     if file is None:
         return [row("hilum", reason), row(PEER, reason)]
     with tempfile.TemporaryDirectory() as folder:
-        outcome = common.interleave({
-            PEER: lambda: read_peer(options, python, file, Path(folder)),
-            "hilum": lambda: read_hilum(options, file, Path(folder)),
-        }, options.rounds, common.log)
+        outcome = common.interleave(
+            {
+                PEER: lambda: read_peer(options, python, file, Path(folder)),
+                "hilum": lambda: read_hilum(options, file, Path(folder)),
+            },
+            options.rounds,
+            common.log,
+        )
     rows = [row(name, reports) for name, reports in outcome.items()]
     add_ratios(rows[1], rows[0])
     return rows
@@ -122,19 +157,24 @@ def main() -> None:
     import engines
     import report
 
-    common.write_results(options.out, "read_cold", {
-        "suite": "read_cold",
-        "title": f"Reading one {COLUMNS}x{ROWS} 16-bit DICOM, process start to written reading"
-                 if not options.file else f"Reading {options.file.name}, process start to written reading",
-        "machine": machine,
-        "threads": options.threads,
-        "rounds": options.rounds,
-        "hilum": common.hilum_version(options.hilum),
-        "commit": common.commit(),
-        "peers": engines.versions(python),
-        "remark": REMARK,
-        "rows": rows,
-    })
+    common.write_results(
+        options.out,
+        "read_cold",
+        {
+            "suite": "read_cold",
+            "title": f"Reading one {COLUMNS}x{ROWS} 16-bit DICOM, process start to written reading"
+            if not options.file
+            else f"Reading {options.file.name}, process start to written reading",
+            "machine": machine,
+            "threads": options.threads,
+            "rounds": options.rounds,
+            "hilum": common.hilum_version(options.hilum),
+            "commit": common.commit(),
+            "peers": engines.versions(python),
+            "remark": REMARK,
+            "rows": rows,
+        },
+    )
     report.write_page(options.out)
     print("\n".join(report.read_table(rows)))
 

@@ -21,12 +21,16 @@ def number(value, digits: int = 1) -> str:
 
 def engine_table(rows: list[dict]) -> list[str]:
     """Markdown lines of an engine suite."""
-    lines = ["| net | batch | engine | ms (median) | min to max | images/s | peak MB (before work) | output vs PyTorch | note |",
-             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| net | batch | engine | ms (median) | min to max | images/s | peak MB (before work) | output vs PyTorch | note |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for row in rows:
         spread = f"{number(row['ms_min'])} to {number(row['ms_max'])}" if row["ms"] is not None else "-"
-        lines.append(f"| {row['net']} | {row['batch']} | {row['engine']} | {number(row['ms'])} | {spread} "
-                     f"| {number(row['per_second'])} | {number(row['peak_mb'], 0)} ({number(row.get('loaded_mb'), 0)}) | {agreement(row)} | {note(row)} |")
+        lines.append(
+            f"| {row['net']} | {row['batch']} | {row['engine']} | {number(row['ms'])} | {spread} "
+            f"| {number(row['per_second'])} | {number(row['peak_mb'], 0)} ({number(row.get('loaded_mb'), 0)}) | {agreement(row)} | {note(row)} |"
+        )
     return lines
 
 
@@ -52,15 +56,20 @@ def note(row: dict) -> str:
 
 def read_table(rows: list[dict]) -> list[str]:
     """Markdown lines of the cold read."""
-    lines = ["| program | wall s (median) | min to max | first start s | peak MB | note |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| program | wall s (median) | min to max | first start s | peak MB | note |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for row in rows:
         if row["ms"] is None:
             lines.append(f"| {row['engine']} | - | - | - | - | not measured: {row['reason']} |")
             continue
         spread = f"{row['ms_min'] / 1e3:.2f} to {row['ms_max'] / 1e3:.2f}"
         text = ", ".join(f"{key} {value}" for key, value in row.get("ratios", {}).items())
-        lines.append(f"| {row['engine']} | {row['ms'] / 1e3:.2f} | {spread} | {row['first_ms'] / 1e3:.2f} "
-                     f"| {row['peak_mb']:,.0f} | {text} |")
+        lines.append(
+            f"| {row['engine']} | {row['ms'] / 1e3:.2f} | {spread} | {row['first_ms'] / 1e3:.2f} "
+            f"| {row['peak_mb']:,.0f} | {text} |"
+        )
     return lines
 
 
@@ -68,18 +77,27 @@ def circumstances(document: dict) -> str:
     machine = document["machine"]
     peers = document.get("peers")
     named = ", ".join(f"{key} {value}" for key, value in peers.items() if value) if isinstance(peers, dict) else peers
-    return (f"{machine['cpu']}, {machine['cores']} cores, {document['threads']} threads an engine; load average "
-            f"{machine['load_before']} before and {machine['load_after']} after; {document['rounds']} starts of each "
-            f"engine in turn; {document['hilum'] or 'hilum not built'}, commit {document['commit']}; {named}.")
+    busy = (
+        "**Not to be quoted: the machine was busy with other work.** "
+        if common.is_busy(machine["load_before"], machine["cores"])
+        else ""
+    )
+    return (
+        f"{busy}{machine['cpu']}, {machine['cores']} cores, {document['threads']} threads an engine; load average "
+        f"{machine['load_before']} before and {machine['load_after']} after; {document['rounds']} starts of each "
+        f"engine in turn; {document['hilum'] or 'hilum not built'}, commit {document['commit']}; {named}."
+    )
 
 
 def page(folder: Path) -> str:
     """The whole page."""
-    parts = ["# Measured side by side", "",
-             "Made by `bench/report.py` from `bench/results/`; do not edit. How to repeat: [README.md](README.md).",
-             "Within a table all programs ran in turn on one machine; times of different tables, or of other",
-             "machines, are not to be compared. A load average above the engine's own threads means the",
-             "machine was shared while measuring."]
+    parts = [
+        "# Measured side by side",
+        "",
+        "Made by `bench/report.py` from `bench/results/`; do not edit. How to repeat: [README.md](README.md).",
+        "Within a table all programs ran in turn on one machine; times of different tables, or of other",
+        "machines, are not to be compared.",
+    ]
     for name, title in ENGINE_SUITES.items():
         path = folder / f"{name}.json"
         if path.exists():
@@ -88,8 +106,16 @@ def page(folder: Path) -> str:
     path = folder / "read_cold.json"
     if path.exists():
         document = json.loads(path.read_text())
-        parts += ["", f"## {document['title']}", "", *read_table(document["rows"]), "", circumstances(document), "",
-                  document["remark"]]
+        parts += [
+            "",
+            f"## {document['title']}",
+            "",
+            *read_table(document["rows"]),
+            "",
+            circumstances(document),
+            "",
+            document["remark"],
+        ]
     return "\n".join(parts) + "\n"
 
 

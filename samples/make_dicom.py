@@ -78,8 +78,9 @@ def describe(ds: Dataset, key: str, name: str, view: str) -> None:
     ds.DeidentificationMethod = "the patient data are made up"
 
 
-def write(image: Path, out: Path, size=None, bits: int = 12, monochrome1: bool = False,
-          name: str = "adult", view: str = "PA") -> None:
+def write(
+    image: Path, out: Path, size=None, bits: int = 12, monochrome1: bool = False, name: str = "adult", view: str = "PA"
+) -> None:
     """Makes one file."""
     pixels = grey_levels(image, size, bits)
     pydicom.dcmwrite(out, dataset(pixels, bits, monochrome1, name, view), enforce_file_format=True)
