@@ -94,14 +94,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("no negation rules", &bare, UncertainPolicy::Ones),
         ("rules, uncertain as absent", &labelled, UncertainPolicy::Zeros),
         ("rules, every uncertain as present", &labelled, UncertainPolicy::Ones),
-        ("rules, hedged as present (the policy of the table below)", &labelled, UncertainPolicy::HedgesOnes),
+        ("rules, hedged as present", &labelled, UncertainPolicy::HedgesOnes),
+        ("rules, hedged signs as present (the policy of the table below)", &labelled, UncertainPolicy::SignsOnes),
     ] {
         let answers = answers(&rows, labels, policy);
         let micro = pooled(&answers);
         println!("{name}: precision {:.3} recall {:.3} micro F1 {} macro F1 {}", micro.precision(), micro.recall(),
             with_interval(&answers, |a| pooled(a).f1()), with_interval(&answers, macro_f1));
     }
-    let answers = answers(&rows, &labelled, UncertainPolicy::HedgesOnes);
+    let answers = answers(&rows, &labelled, UncertainPolicy::SignsOnes);
     table(&answers);
     no_finding(&rows, &labelled);
     if let Some(at) = args.iter().position(|a| a == "--errors") {

@@ -17,6 +17,7 @@ use crate::lexicon::{CHEXPERT, CueKind, Lexicon, Role};
 use crate::report::{ReportText, SectionKind, SectionText};
 use crate::sentence;
 use attributes::Attributes;
+use hilum_core::taxonomy;
 use hits::{Hit, SentenceHits};
 use scope::{Judgement, Polarity};
 use serde::{Serialize, Serializer};
@@ -134,6 +135,9 @@ pub enum UncertainPolicy {
     Ones,
     /// As present where a hedge made them so ("may represent"); open or implied ones as absent.
     HedgesOnes,
+    /// The same for signs, as absent for diseases: a sign in doubt was seen, a disease in doubt is
+    /// a guess about it. Which is which the taxonomy says.
+    SignsOnes,
 }
 
 /// What to label and how.
@@ -186,12 +190,16 @@ impl Labels {
             Some(LabelValue::Uncertain) => match policy {
                 UncertainPolicy::Zeros => false,
                 UncertainPolicy::Ones => true,
-                UncertainPolicy::HedgesOnes => self.mentions_of(code).any(|m| {
-                    m.value == LabelValue::Uncertain && m.cue.as_ref().is_some_and(|c| c.class == CueClass::Hedge)
-                }),
+                UncertainPolicy::HedgesOnes => self.hedged(code),
+                UncertainPolicy::SignsOnes => self.hedged(code) && !is_disease(code),
             },
             _ => false,
         }
+    }
+
+    fn hedged(&self, code: &str) -> bool {
+        let hedge = |m: &Mention| m.cue.as_ref().is_some_and(|c| c.class == CueClass::Hedge);
+        self.mentions_of(code).any(|m| m.value == LabelValue::Uncertain && hedge(m))
     }
 
     /// `{"cardiomegaly": 1, "edema": null, ...}` over every code of the label space, in its order.
@@ -426,8 +434,12 @@ fn aggregate(mentions: &[Mention]) -> BTreeMap<&'static str, LabelValue> {
     values
 }
 
+fn is_disease(code: &str) -> bool {
+    taxonomy::by_code(code).is_some_and(|t| t.kind == taxonomy::Kind::Disease)
+}
+
 fn is_device(code: &str) -> bool {
-    hilum_core::taxonomy::by_code(code).is_some_and(|t| t.kind == hilum_core::taxonomy::Kind::Device)
+    taxonomy::by_code(code).is_some_and(|t| t.kind == taxonomy::Kind::Device)
 }
 
 #[cfg(test)]
