@@ -19,14 +19,13 @@
 
 pub mod calibration;
 pub mod classification;
-//D pub mod detection;
+pub mod detection;
 pub mod error;
-//D pub mod registry;
+pub mod registry;
 pub mod score;
 pub mod segmentation;
 pub mod statistics;
-//D pub mod text;
 
 pub use error::{MetricError, Result};
-//D pub use registry::{METRICS, MetricInfo, Task, find};
+pub use registry::{METRICS, MetricInfo, Task, find};
 pub use score::{ConfidenceInterval, Score, Signature};

@@ -1,5 +1,7 @@
 //! Against the published formulas, torchmetrics and statsmodels.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::*;

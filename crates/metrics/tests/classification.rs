@@ -1,5 +1,7 @@
 //! Against scikit-learn and statsmodels.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::*;

@@ -1,5 +1,7 @@
 //! Against MONAI, MedPy and surface-distance.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::*;

@@ -1,5 +1,7 @@
 //! Against SciPy, statsmodels, scikit-learn and the DeLong definition.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::*;

@@ -1,5 +1,5 @@
 //! Reading of parity fixtures.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use serde_json::Value;
 use std::path::PathBuf;
