@@ -35,7 +35,9 @@ pub enum OnnxError {
     #[error(transparent)]
     Graph(#[from] KernelError),
     /// The graph has a layer that needs one size (a linear layer on flattened maps, for example).
-    #[error("the network runs at {size:?} but not at every size, so it needs a fixed size: {source}")]
+    #[error(
+        "the network runs at {size:?} but not at every size, so it needs a fixed size: {source}"
+    )]
     NeedsFixedSize {
         /// Rows and columns at which it runs.
         size: [usize; 2],

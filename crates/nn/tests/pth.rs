@@ -1,5 +1,7 @@
 //! Checkpoints written by PyTorch (`fixtures/pth/make.py`) read back, and damaged ones refused.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use hilum_nn::weights::pth::{PthError, RawTensor, read_pth};
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -106,6 +108,15 @@ fn a_bomb_is_too_large() {
     });
     assert!(bomb.len() < 200_000);
     assert!(matches!(read_pth(&bomb), Err(PthError::TooLarge { .. })));
+}
+
+/// A tensor of 10^9 equal elements with stride 0, and 2^40 paths through 40 shared modules.
+#[test]
+fn small_files_do_not_become_huge() {
+    let stride = read_pth(&fixture("stride_bomb.pth"));
+    assert!(matches!(stride, Err(PthError::TooLarge { .. })));
+    let modules = read_pth(&fixture("module_bomb.pth"));
+    assert!(matches!(modules, Err(PthError::TooLarge { .. } | PthError::TooNested { .. })));
 }
 
 #[test]

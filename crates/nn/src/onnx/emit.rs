@@ -28,12 +28,7 @@ impl<'a> Emitter<'a> {
         Ok(emitter)
     }
 
-    pub(super) fn finish(
-        self,
-        name: &str,
-        input: ValueInfo,
-        output: Vec<ValueInfo>,
-    ) -> OnnxGraph {
+    pub(super) fn finish(self, name: &str, input: ValueInfo, output: Vec<ValueInfo>) -> OnnxGraph {
         let (node, initializer) = (self.nodes, self.initializers);
         OnnxGraph { node, name: name.to_owned(), initializer, input: vec![input], output }
     }

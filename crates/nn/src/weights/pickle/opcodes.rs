@@ -50,7 +50,7 @@ impl<'a> Machine<'a> {
                 Ok(())
             }
             b'0' => self.pop_or_mark(),
-            b'1' => self.to_mark().map(drop),
+            b'1' => self.pop_to_mark().map(drop),
             b'2' => {
                 let top = self.pop()?;
                 self.stack.extend([top, top]);
@@ -160,10 +160,10 @@ impl<'a> Machine<'a> {
             b']' | 0x8f => Object::List(Vec::new()),
             b'}' => Object::Dict(Vec::new()),
             b')' => Object::Tuple(Vec::new()),
-            b'l' | 0x91 => Object::List(self.to_mark()?),
-            b't' => Object::Tuple(self.to_mark()?),
+            b'l' | 0x91 => Object::List(self.pop_to_mark()?),
+            b't' => Object::Tuple(self.pop_to_mark()?),
             b'd' => {
-                let flat = self.to_mark()?;
+                let flat = self.pop_to_mark()?;
                 Object::Dict(self.pairs(&flat)?)
             }
             _ => Object::Tuple(self.pop_many(usize::from(opcode - 0x84))?),
@@ -175,7 +175,7 @@ impl<'a> Machine<'a> {
         let values = match opcode {
             b'a' => self.pop_many(1)?,
             b's' => self.pop_many(2)?,
-            _ => self.to_mark()?,
+            _ => self.pop_to_mark()?,
         };
         let is_item = matches!(opcode, b's' | b'u');
         let pairs = if is_item { self.pairs(&values)? } else { Vec::new() };
@@ -209,13 +209,13 @@ impl<'a> Machine<'a> {
             }
             b'i' => {
                 let global = self.global_line()?;
-                let args = self.to_mark()?;
+                let args = self.pop_to_mark()?;
                 let callee = self.new_object(global)?;
                 let args = self.new_object(Object::Tuple(args))?;
                 self.push_call(callee, args)
             }
             b'o' => {
-                let mut args = self.to_mark()?;
+                let mut args = self.pop_to_mark()?;
                 if args.is_empty() {
                     return Err(self.underflow());
                 }
@@ -339,7 +339,7 @@ impl<'a> Machine<'a> {
         values.try_into().map_err(|_| self.underflow())
     }
 
-    fn to_mark(&mut self) -> Step<Vec<Value>> {
+    fn pop_to_mark(&mut self) -> Step<Vec<Value>> {
         let mark = self.marks.pop().ok_or_else(|| self.underflow())?;
         Ok(self.stack.split_off(mark))
     }

@@ -71,16 +71,12 @@ impl<'a> Walk<'a> {
     }
 
     /// The tensors among the items of a dictionary.
-    fn entries(
-        &mut self,
-        prefix: &str,
-        dict: Value,
-        skip: &HashSet<&str>,
-    ) -> Result<(), PthError> {
+    fn entries(&mut self, prefix: &str, dict: Value, skip: &HashSet<&str>) -> Result<(), PthError> {
         let p = self.pickle;
         self.spend_items(dict)?;
         // As a map, because a key that comes twice means its last value.
-        let items: BTreeMap<&str, Value> = p.text_items(dict).unwrap_or_default().into_iter().collect();
+        let items: BTreeMap<&str, Value> =
+            p.text_items(dict).unwrap_or_default().into_iter().collect();
         for (key, value) in items {
             if skip.contains(key) {
                 continue;
