@@ -1,1 +1,55 @@
-//! x
+//! Scores of a text against reference texts, with the conventions of pycocoevalcap.
+//!
+//! Input is tokenised text (see [`crate::tokenize::Tokenizer`]), one hypothesis and one or more
+//! references a sample. Every [`Score`] carries its per-sample values and a signature that says how
+//! it came about.
+
+pub mod bleu;
+pub mod cider;
+pub mod meteor;
+mod ngram;
+pub mod rouge;
+
+use crate::error::TextError;
+use serde::Serialize;
+
+/// One hypothesis with its references, tokenised and joined by single blanks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    /// The text to score.
+    pub hypothesis: String,
+    /// What it is compared with; at least one.
+    pub references: Vec<String>,
+}
+
+/// A corpus value with its samples.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Score {
+    /// Value over the whole set; `None` when it is not defined, see `reason`.
+    pub value: Option<f64>,
+    /// One value a sample, in order.
+    pub per_sample: Vec<f64>,
+    /// How it was computed.
+    pub signature: String,
+    /// Why the value is undefined or says less than it seems to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Version in every signature; changes when a value could.
+pub const VERSION: &str = concat!("hilum-", env!("CARGO_PKG_VERSION"));
+
+/// Refuses empty sets and samples without a reference.
+fn check(samples: &[Sample]) -> Result<(), TextError> {
+    if samples.is_empty() {
+        return Err(TextError::Unscorable { reason: "no samples".to_owned() });
+    }
+    match samples.iter().position(|s| s.references.is_empty()) {
+        Some(at) => Err(TextError::Unscorable { reason: format!("sample {at} has no reference") }),
+        None => Ok(()),
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
