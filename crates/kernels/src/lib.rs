@@ -2,8 +2,8 @@
 //! plan that folds and fuses, and a training step. It knows nothing of X-rays or files.
 
 pub mod buffer;
+pub mod conv;
 pub mod error;
-mod gemm;
 pub mod graph;
 mod init;
 pub mod ops;

@@ -1,8 +1,8 @@
 //! Pointwise activations and their gradients.
 
-use crate::parallel::for_rows;
+use crate::parallel::for_planes;
 use crate::simd::multiversion;
-use crate::view::{Dims, View, ViewMut};
+use crate::view::{LANES, View, ViewMut};
 
 /// A pointwise activation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,14 +37,12 @@ impl Activation {
 }
 
 /// Applies the activation in place.
-pub fn apply(kind: Activation, data: &mut [f32]) {
-    let dims = Dims { n: data.len(), h: 1, w: 1, c: 1 };
-    for_rows(ViewMut::new(data, dims), 1 << 14, |_, chunk| apply_chunk(kind, chunk));
+pub fn apply(kind: Activation, data: ViewMut) {
+    for_planes(data, |_, chunk| apply_chunk(kind, chunk));
 }
 
 multiversion! {
-    /// The activation of a piece, on this thread.
-    pub(crate) fn apply_chunk(kind: Activation, chunk: &mut [f32]) {
+    fn apply_chunk(kind: Activation, chunk: &mut [f32]) {
         match kind {
             // `max` and `min` would turn NaN into a bound; comparisons let it pass, as PyTorch does.
             Activation::Relu => chunk.iter_mut().for_each(|v| *v = if *v < 0.0 { 0.0 } else { *v }),
@@ -60,16 +58,10 @@ multiversion! {
 }
 
 /// Gradient: `dy` becomes the gradient of the input. `kept` is the output when [`Activation::from_output`], the input otherwise.
-pub fn backward(kind: Activation, kept: View, dy: &mut [f32]) {
-    let (ld, c) = (kept.ld, kept.dims.c);
-    for_rows(ViewMut::new(dy, kept.dims), crate::parallel::grain_rows(c), |first, chunk| {
-        if ld == c {
-            backward_chunk(kind, &kept.data[first * c..first * c + chunk.len()], chunk);
-        } else {
-            for (p, row) in chunk.chunks_mut(c).enumerate() {
-                backward_chunk(kind, kept.row(first + p), row);
-            }
-        }
+pub fn backward(kind: Activation, kept: View, dy: ViewMut) {
+    assert_eq!(kept.dims, dy.dims);
+    for_planes(dy, |piece, chunk| {
+        backward_chunk(kind, &kept.plane(piece.n, piece.b)[piece.first * LANES..][..chunk.len()], chunk);
     });
 }
 
@@ -92,20 +84,22 @@ multiversion! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::Dims;
 
     #[test]
     fn gradients_match_differences() {
         let xs: Vec<f32> = (-40..40).map(|i| i as f32 * 0.2 + 0.05).collect();
+        let dims = Dims { n: 1, h: 1, w: 5, c: 16 };
         for kind in [Activation::Relu, Activation::Relu6, Activation::LeakyRelu(0.1), Activation::Sigmoid, Activation::Silu] {
             let at = |shift: f32| {
                 let mut y: Vec<f32> = xs.iter().map(|x| x + shift).collect();
-                apply(kind, &mut y);
+                apply(kind, ViewMut::new(&mut y, dims));
                 y
             };
             let (low, high) = (at(-0.01), at(0.01));
             let kept = if kind.from_output() { at(0.0) } else { xs.clone() };
             let mut d = vec![1.0; xs.len()];
-            backward(kind, View::new(&kept, Dims { n: xs.len(), h: 1, w: 1, c: 1 }), &mut d);
+            backward(kind, View::new(&kept, dims), ViewMut::new(&mut d, dims));
             for i in 0..xs.len() {
                 assert!((d[i] - (high[i] - low[i]) / 0.02).abs() < 2e-3, "{kind:?} at {}: {}", xs[i], d[i]);
             }
@@ -114,8 +108,8 @@ mod tests {
 
     #[test]
     fn nan_passes_through_relu() {
-        let mut x = [f32::NAN, -1.0];
-        apply(Activation::Relu, &mut x);
+        let mut x = [f32::NAN, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        apply(Activation::Relu, ViewMut::new(&mut x, Dims { n: 1, h: 1, w: 1, c: 16 }));
         assert!(x[0].is_nan() && x[1] == 0.0);
     }
 }

@@ -1,13 +1,14 @@
 //! Batch normalisation over `[n, h, w]` of each channel, alone or with the rectifier behind it.
 //!
 //! Training normalises with the biased variance and moves the running buffer by the unbiased one, as PyTorch.
-//! The gradient takes the rectifier's mask from the output, so only the input and the output are kept.
+//! The gradient recomputes the rectifier's mask from the input, so the input alone is kept.
 
-use crate::parallel::{for_rows, grain_rows, rows_in, sum_rows};
+use crate::conv::Affine;
+use crate::parallel::{for_planes, sum_planes};
 use crate::simd::multiversion;
-use crate::view::{View, ViewMut};
+use crate::view::{LANES, View, ViewMut};
 
-/// Mean and 1 / sqrt(variance + eps) by channel.
+/// Statistics by channel.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Moments {
     /// Mean.
@@ -25,29 +26,23 @@ impl Moments {
         Moments { mean: mean.to_vec(), var: var.to_vec(), inv_std }
     }
 
-    /// Of the values of a batch. Each piece of rows is centred on its own mean before squares are summed,
-    /// and pieces are combined in double precision (Chan, Golub, LeVeque 1983).
+    /// Of the values of a batch, in one pass: sums around a first guess of the mean (so that squares do not
+    /// cancel), pieces added in double precision.
     pub fn of(x: View, eps: f32) -> Self {
-        let (c, total) = (x.dims.c, x.dims.rows());
-        let rows = grain_rows(c);
-        let pieces = total.div_ceil(rows);
-        let mut parts = vec![0.0f32; pieces * 2 * c];
-        let dims = crate::view::Dims { n: pieces, h: 1, w: 1, c: 2 * c };
-        for_rows(ViewMut::new(&mut parts, dims), 1, |i, part| {
-            moments_piece(x, i * rows, ((i + 1) * rows).min(total), part);
+        let c = x.dims.c;
+        let pivots: Vec<f32> = (0..x.dims.blocks()).flat_map(|b| guess(x.plane(0, b))).collect();
+        let sums = sum_planes(x.dims, 2 * LANES, |piece, part| {
+            let pixels = &x.plane(piece.n, piece.b)[piece.first * LANES..][..piece.count * LANES];
+            shifted_sums(pixels, &pivots[piece.b * LANES..][..LANES], part);
         });
+        let count = (x.dims.n * x.dims.pixels()) as f64;
         let mut out = Moments { mean: vec![0.0; c], var: vec![0.0; c], inv_std: vec![0.0; c] };
         for ch in 0..c {
-            let (mut count, mut mean, mut squares) = (0.0f64, 0.0f64, 0.0f64);
-            for (i, part) in parts.chunks(2 * c).enumerate() {
-                let n = (((i + 1) * rows).min(total) - i * rows) as f64;
-                let delta = f64::from(part[ch]) - mean;
-                squares += f64::from(part[c + ch]) + delta * delta * count * n / (count + n);
-                mean += delta * n / (count + n);
-                count += n;
-            }
-            let var = squares / count;
-            (out.mean[ch], out.var[ch], out.inv_std[ch]) = (mean as f32, var as f32, inv_std(var, eps));
+            let at = ch / LANES * 2 * LANES + ch % LANES;
+            let delta = sums[at] / count;
+            let var = (sums[at + LANES] / count - delta * delta).max(0.0);
+            out.mean[ch] = (f64::from(pivots[ch]) + delta) as f32;
+            (out.var[ch], out.inv_std[ch]) = (var as f32, inv_std(var, eps));
         }
         out
     }
@@ -59,11 +54,32 @@ impl Moments {
         var.iter_mut().zip(&self.var).for_each(|(r, &v)| *r += momentum * (v * unbias - *r));
     }
 
-    /// The normalisation as `scale * x + shift`.
-    pub fn affine(&self, weight: &[f32], bias: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let scale: Vec<f32> = self.inv_std.iter().zip(weight).map(|(&i, &w)| i * w).collect();
-        let shift = (0..scale.len()).map(|ch| bias[ch] - self.mean[ch] * scale[ch]).collect();
-        (scale, shift)
+    /// The normalisation as `scale * x + shift`, over whole blocks.
+    pub fn affine(&self, weight: &[f32], bias: &[f32]) -> Line {
+        let c = self.mean.len();
+        let stored = c.next_multiple_of(LANES);
+        let mut line = Line { scale: vec![0.0; stored], shift: vec![0.0; stored] };
+        for ch in 0..c {
+            line.scale[ch] = self.inv_std[ch] * weight[ch];
+            line.shift[ch] = bias[ch] - self.mean[ch] * line.scale[ch];
+        }
+        line
+    }
+}
+
+/// `scale * x + shift` by channel, over whole blocks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Line {
+    /// Factors.
+    pub scale: Vec<f32>,
+    /// Terms.
+    pub shift: Vec<f32>,
+}
+
+impl Line {
+    /// As the kernels take it.
+    pub fn map(&self, relu: bool) -> Affine<'_> {
+        Affine { scale: &self.scale, shift: &self.shift, relu }
     }
 }
 
@@ -71,39 +87,54 @@ fn inv_std(var: f64, eps: f32) -> f32 {
     (1.0 / (var + f64::from(eps)).sqrt()) as f32
 }
 
+/// The mean of some sixty pixels spread over a plane.
+fn guess(plane: &[f32]) -> [f32; LANES] {
+    let step = (plane.len() / LANES).div_ceil(64);
+    let mut sum = [0.0f32; LANES];
+    let mut count = 0.0;
+    for pixel in plane.chunks_exact(LANES).step_by(step) {
+        (0..LANES).for_each(|l| sum[l] += pixel[l]);
+        count += 1.0;
+    }
+    sum.map(|s| s / count)
+}
+
 multiversion! {
-    fn moments_piece(x: View, first: usize, end: usize, part: &mut [f32]) {
-        let c = x.dims.c;
-        let (mean, squares) = part.split_at_mut(c);
-        for p in first..end {
-            mean.iter_mut().zip(x.row(p)).for_each(|(m, &v)| *m += v);
-        }
-        let count = (end - first) as f32;
-        mean.iter_mut().for_each(|m| *m /= count);
-        for p in first..end {
-            for ((s, &m), &v) in squares.iter_mut().zip(mean.iter()).zip(x.row(p)) {
-                *s += (v - m) * (v - m);
+    fn shifted_sums(pixels: &[f32], pivot: &[f32], part: &mut [f32]) {
+        let (mut sum, mut squares, mut first) = ([0.0f32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+        first.copy_from_slice(pivot);
+        for pixel in pixels.chunks_exact(LANES) {
+            for l in 0..LANES {
+                let d = pixel[l] - first[l];
+                sum[l] += d;
+                squares[l] += d * d;
             }
         }
+        part[..LANES].copy_from_slice(&sum);
+        part[LANES..].copy_from_slice(&squares);
     }
 }
 
-/// `out = scale * x + shift`, then max(0, .) when `relu`.
-pub fn affine(x: View, scale: &[f32], shift: &[f32], relu: bool, out: ViewMut) {
-    let (c, ld) = (x.dims.c, out.ld);
-    assert!(x.dims == out.dims && scale.len() == c && shift.len() == c);
-    for_rows(out, grain_rows(c), |first, chunk| affine_piece(x, first, scale, shift, relu, chunk, ld));
+/// Applies the map to `x`.
+pub fn affine(x: View, map: Affine, out: ViewMut) {
+    assert!(x.dims == out.dims && map.scale.len() >= x.dims.c && map.shift.len() >= x.dims.c);
+    for_planes(out, |piece, chunk| {
+        let block = piece.b * LANES..(piece.b + 1) * LANES;
+        let pixels = &x.plane(piece.n, piece.b)[piece.first * LANES..];
+        affine_piece(pixels, &map.scale[block.clone()], &map.shift[block], map.relu, chunk);
+    });
 }
 
 multiversion! {
-    fn affine_piece(x: View, first: usize, scale: &[f32], shift: &[f32], relu: bool, chunk: &mut [f32], ld: usize) {
-        let c = scale.len();
+    fn affine_piece(x: &[f32], scale: &[f32], shift: &[f32], relu: bool, out: &mut [f32]) {
         let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-        for (p, row) in chunk.chunks_mut(ld).enumerate() {
-            let src = x.row(first + p);
-            for (((o, &v), &a), &b) in row[..c].iter_mut().zip(src).zip(scale).zip(shift) {
-                let y = a * v + b;
-                *o = if y < floor { floor } else { y };
+        let (mut a, mut b) = ([0.0f32; LANES], [0.0f32; LANES]);
+        a.copy_from_slice(scale);
+        b.copy_from_slice(shift);
+        for (o, x) in out.chunks_exact_mut(LANES).zip(x.chunks_exact(LANES)) {
+            for l in 0..LANES {
+                let y = a[l] * x[l] + b[l];
+                o[l] = if y < floor { floor } else { y };
             }
         }
     }
@@ -118,80 +149,75 @@ pub struct Sums {
     pub weight: Vec<f32>,
 }
 
-/// Gradients of scale and shift. With `relu`, `y` is the rectified output and masks `dy`.
-pub fn backward_sums(x: View, y: Option<View>, dy: View, moments: &Moments) -> Sums {
+/// Coefficients of one block, by lane: mean, scale, shift, and what the pass needs besides.
+type Block = [[f32; LANES]; 5];
+
+fn block(columns: [&[f32]; 5], b: usize) -> Block {
+    columns.map(|values| {
+        let mut lanes = [0.0; LANES];
+        let part = &values[(b * LANES).min(values.len())..((b + 1) * LANES).min(values.len())];
+        lanes[..part.len()].copy_from_slice(part);
+        lanes
+    })
+}
+
+/// Gradients of scale and shift. `map` is the normalisation that was applied; its rectifier masks `dy`.
+pub fn backward_sums(x: View, dy: View, moments: &Moments, map: Affine) -> Sums {
     let c = x.dims.c;
-    let sums = sum_rows(x.dims.rows(), grain_rows(c), 2 * c, |first, end, part| {
-        sums_piece(x, y, dy, &moments.mean, first, end, part);
+    let sums = sum_planes(x.dims, 2 * LANES, |piece, part| {
+        let at = piece.first * LANES..(piece.first + piece.count) * LANES;
+        let lanes = block([&moments.mean, map.scale, map.shift, &[], &[]], piece.b);
+        sums_piece(&x.plane(piece.n, piece.b)[at.clone()], &dy.plane(piece.n, piece.b)[at], &lanes, map.relu, part);
     });
-    let weight = (0..c).map(|ch| (sums[c + ch] * f64::from(moments.inv_std[ch])) as f32).collect();
-    Sums { bias: sums[..c].iter().map(|&s| s as f32).collect(), weight }
+    let at = |ch: usize| ch / LANES * 2 * LANES + ch % LANES;
+    Sums {
+        bias: (0..c).map(|ch| sums[at(ch)] as f32).collect(),
+        weight: (0..c).map(|ch| (sums[at(ch) + LANES] * f64::from(moments.inv_std[ch])) as f32).collect(),
+    }
 }
 
 multiversion! {
-    fn sums_piece(x: View, y: Option<View>, dy: View, mean: &[f32], first: usize, end: usize, part: &mut [f32]) {
-        let c = mean.len();
-        let (bias, weight) = part.split_at_mut(c);
-        for p in first..end {
-            let (xs, ds) = (&x.row(p)[..c], &dy.row(p)[..c]);
-            match y {
-                Some(y) => {
-                    let ys = &y.row(p)[..c];
-                    for ch in 0..c {
-                        let d = if ys[ch] > 0.0 { ds[ch] } else { 0.0 };
-                        bias[ch] += d;
-                        weight[ch] += d * (xs[ch] - mean[ch]);
-                    }
-                }
-                None => {
-                    for ch in 0..c {
-                        bias[ch] += ds[ch];
-                        weight[ch] += ds[ch] * (xs[ch] - mean[ch]);
-                    }
-                }
+    fn sums_piece(x: &[f32], dy: &[f32], lanes: &Block, relu: bool, part: &mut [f32]) {
+        let [mean, scale, shift, ..] = *lanes;
+        let (mut bias, mut weight) = ([0.0f32; LANES], [0.0f32; LANES]);
+        for (x, d) in x.chunks_exact(LANES).zip(dy.chunks_exact(LANES)) {
+            for l in 0..LANES {
+                let open = !relu || scale[l] * x[l] + shift[l] > 0.0;
+                let d = if open { d[l] } else { 0.0 };
+                bias[l] += d;
+                weight[l] += d * (x[l] - mean[l]);
             }
         }
+        part[..LANES].copy_from_slice(&bias);
+        part[LANES..].copy_from_slice(&weight);
     }
 }
 
 /// Turns `dy` into the gradient of the input. `sums` is `None` for fixed statistics (evaluation).
-pub fn backward_input(x: View, y: Option<View>, dy: ViewMut, moments: &Moments, weight: &[f32], sums: Option<&Sums>) {
-    let (c, ld, count) = (x.dims.c, dy.ld, x.dims.rows() as f32);
-    // dx = scale * (d - mean(d) - xhat * mean(d xhat)) = scale * d + slope * x + offset
-    let scale: Vec<f32> = (0..c).map(|ch| weight[ch] * moments.inv_std[ch]).collect();
+pub fn backward_input(x: View, dy: ViewMut, moments: &Moments, map: Affine, sums: Option<&Sums>) {
+    let (c, count) = (x.dims.c, (x.dims.n * x.dims.pixels()) as f32);
+    // dx = scale * (d - mean(d) - xhat * mean(d xhat)) = scale * d + slope * (x - mean) + offset
     let (mut slope, mut offset) = (vec![0.0f32; c], vec![0.0f32; c]);
     if let Some(sums) = sums {
         for ch in 0..c {
-            slope[ch] = -scale[ch] * sums.weight[ch] * moments.inv_std[ch] / count;
-            offset[ch] = -scale[ch] * sums.bias[ch] / count;
+            slope[ch] = -map.scale[ch] * sums.weight[ch] * moments.inv_std[ch] / count;
+            offset[ch] = -map.scale[ch] * sums.bias[ch] / count;
         }
     }
-    for_rows(dy, grain_rows(c), |first, chunk| {
-        input_piece(x, y, first, [&scale, &slope, &offset, &moments.mean], chunk, ld);
+    for_planes(dy, |piece, chunk| {
+        let lanes = block([&moments.mean, map.scale, map.shift, &slope, &offset], piece.b);
+        input_piece(&x.plane(piece.n, piece.b)[piece.first * LANES..], &lanes, map.relu, chunk);
     });
 }
 
 multiversion! {
-    fn input_piece(x: View, y: Option<View>, first: usize, coefficients: [&[f32]; 4], chunk: &mut [f32], ld: usize) {
-        let [scale, slope, offset, mean] = coefficients;
-        let c = scale.len();
-        let (slope, offset, mean) = (&slope[..c], &offset[..c], &mean[..c]);
-        for p in 0..rows_in(chunk, ld) {
-            let row = &mut chunk[p * ld..p * ld + c];
-            let xs = &x.row(first + p)[..c];
-            match y {
-                Some(y) => {
-                    let ys = &y.row(first + p)[..c];
-                    for ch in 0..c {
-                        let d = if ys[ch] > 0.0 { row[ch] } else { 0.0 };
-                        row[ch] = scale[ch] * d + slope[ch] * (xs[ch] - mean[ch]) + offset[ch];
-                    }
-                }
-                None => {
-                    for ch in 0..c {
-                        row[ch] = scale[ch] * row[ch] + slope[ch] * (xs[ch] - mean[ch]) + offset[ch];
-                    }
-                }
+    fn input_piece(x: &[f32], lanes: &Block, relu: bool, dy: &mut [f32]) {
+        let [mean, scale, shift, slope, offset] = *lanes;
+        for (d, x) in dy.chunks_exact_mut(LANES).zip(x.chunks_exact(LANES)) {
+            for l in 0..LANES {
+                let open = !relu || scale[l] * x[l] + shift[l] > 0.0;
+                let g = if open { d[l] } else { 0.0 };
+                d[l] = scale[l] * g + slope[l] * (x[l] - mean[l]) + offset[l];
             }
         }
     }

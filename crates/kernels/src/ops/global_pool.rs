@@ -1,8 +1,8 @@
 //! Pooling over all rows and columns of an image: mean, maximum, log-sum-exp.
 
-use crate::parallel::{for_rows, grain_rows};
+use crate::parallel::for_planes;
 use crate::simd::multiversion;
-use crate::view::{View, ViewMut};
+use crate::view::{LANES, View, ViewMut};
 
 /// What to pool by.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,36 +15,41 @@ pub enum Global {
     Lse(f32),
 }
 
-/// `[n, h, w, c]` to `[n, 1, 1, c]`.
+/// `[n, c, h, w]` to `[n, c, 1, 1]`.
 pub fn forward(kind: Global, x: View, out: ViewMut) {
-    let (c, ld, pixels) = (x.dims.c, out.ld, x.dims.pixels());
-    for_rows(out, 1, |n, chunk| {
-        for row in chunk.chunks_mut(ld) {
-            pool_image(kind, x.data, x.ld, n * pixels, pixels, &mut row[..c]);
-        }
-    });
+    assert!(out.dims.pixels() == 1 && out.dims.c == x.dims.c && out.dims.n == x.dims.n);
+    for_planes(out, |piece, chunk| pool_plane(kind, x.plane(piece.n, piece.b), chunk));
 }
 
 multiversion! {
-    fn pool_image(kind: Global, x: &[f32], ld: usize, first: usize, pixels: usize, out: &mut [f32]) {
-        let c = out.len();
-        let row = |p: usize| &x[(first + p) * ld..(first + p) * ld + c];
+    fn pool_plane(kind: Global, plane: &[f32], out: &mut [f32]) {
+        let pixels = (plane.len() / LANES) as f32;
+        let mut acc = [0.0f32; LANES];
         if kind == Global::Avg {
-            out.fill(0.0);
-            for p in 0..pixels {
-                out.iter_mut().zip(row(p)).for_each(|(o, &v)| *o += v);
+            for pixel in plane.chunks_exact(LANES) {
+                for l in 0..LANES {
+                    acc[l] += pixel[l];
+                }
             }
-            out.iter_mut().for_each(|o| *o /= pixels as f32);
+            for l in 0..LANES {
+                out[l] = acc[l] / pixels;
+            }
             return;
         }
-        out.copy_from_slice(row(0));
-        for p in 1..pixels {
-            out.iter_mut().zip(row(p)).for_each(|(o, &v)| *o = if v > *o || v.is_nan() { v } else { *o });
+        out.copy_from_slice(&plane[..LANES]);
+        for pixel in plane.chunks_exact(LANES) {
+            for l in 0..LANES {
+                out[l] = if pixel[l] > out[l] || pixel[l].is_nan() { pixel[l] } else { out[l] };
+            }
         }
         if let Global::Lse(r) = kind {
-            for (ch, o) in out.iter_mut().enumerate() {
-                let sum: f32 = (0..pixels).map(|p| (r * (x[(first + p) * ld + ch] - *o)).exp()).sum();
-                *o += (sum / pixels as f32).ln() / r;
+            for pixel in plane.chunks_exact(LANES) {
+                for l in 0..LANES {
+                    acc[l] += (r * (pixel[l] - out[l])).exp();
+                }
+            }
+            for l in 0..LANES {
+                out[l] += (acc[l] / pixels).ln() / r;
             }
         }
     }
@@ -52,44 +57,38 @@ multiversion! {
 
 /// Gradient of the input; `x` and `y` are the input and output of the forward pass, which the mean does not need.
 pub fn backward(kind: Global, x: Option<View>, y: Option<View>, dy: View, dx: ViewMut) {
-    let (c, ld, pixels) = (dx.dims.c, dx.ld, dx.dims.pixels());
-    let (Some(x), Some(y)) = (x, y) else { return avg_backward(dy, dx) };
-    let r = match kind {
-        Global::Avg => return avg_backward(dy, dx),
-        Global::Max => return max_backward(x, y, dy, dx),
-        Global::Lse(r) => r,
-    };
-    for_rows(dx, grain_rows(c), |first, chunk| {
-        for (p, row) in chunk.chunks_mut(ld).enumerate() {
-            let (n, values) = ((first + p) / pixels, x.row(first + p));
-            for ch in 0..c {
-                row[ch] = dy.row(n)[ch] * (r * (values[ch] - y.row(n)[ch])).exp() / pixels as f32;
+    let pixels = dx.dims.pixels() as f32;
+    match (kind, x, y) {
+        (Global::Max, Some(x), Some(y)) => max_backward(x, y, dy, dx),
+        (Global::Lse(r), Some(x), Some(y)) => for_planes(dx, |piece, chunk| {
+            let (d, top) = (dy.plane(piece.n, piece.b), y.plane(piece.n, piece.b));
+            let values = &x.plane(piece.n, piece.b)[piece.first * LANES..];
+            for (o, v) in chunk.chunks_exact_mut(LANES).zip(values.chunks_exact(LANES)) {
+                for l in 0..LANES {
+                    o[l] = d[l] * (r * (v[l] - top[l])).exp() / pixels;
+                }
             }
-        }
-    });
-}
-
-fn avg_backward(dy: View, dx: ViewMut) {
-    let (c, ld, pixels) = (dx.dims.c, dx.ld, dx.dims.pixels());
-    for_rows(dx, grain_rows(c), |first, chunk| {
-        for (p, row) in chunk.chunks_mut(ld).enumerate() {
-            let values = dy.row((first + p) / pixels);
-            row[..c].iter_mut().zip(values).for_each(|(d, &g)| *d = g / pixels as f32);
-        }
-    });
+        }),
+        _ => for_planes(dx, |piece, chunk| {
+            let d = dy.plane(piece.n, piece.b);
+            for o in chunk.chunks_exact_mut(LANES) {
+                for l in 0..LANES {
+                    o[l] = d[l] / pixels;
+                }
+            }
+        }),
+    }
 }
 
 fn max_backward(x: View, y: View, dy: View, dx: ViewMut) {
-    let (c, ld, pixels) = (dx.dims.c, dx.ld, dx.dims.pixels());
-    for_rows(dx, pixels, |first, chunk| {
-        let n = first / pixels;
-        let mut open = vec![true; c];
-        for (p, row) in chunk.chunks_mut(ld).enumerate() {
-            let values = x.row(first + p);
-            for ch in 0..c {
-                let hit = open[ch] && values[ch] == y.row(n)[ch];
-                row[ch] = if hit { dy.row(n)[ch] } else { 0.0 };
-                open[ch] &= !hit;
+    let dims = dx.dims;
+    for_planes(dx, |piece, chunk| {
+        let (d, top, plane) = (dy.plane(piece.n, piece.b), y.plane(piece.n, piece.b), x.plane(piece.n, piece.b));
+        chunk.fill(0.0);
+        for l in 0..dims.lanes(piece.b) {
+            let place = plane.iter().skip(l).step_by(LANES).position(|&v| v == top[l]);
+            if let Some(p) = place.filter(|p| (piece.first..piece.first + piece.count).contains(p)) {
+                chunk[(p - piece.first) * LANES + l] = d[l];
             }
         }
     });

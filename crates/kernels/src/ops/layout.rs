@@ -1,64 +1,80 @@
-//! Between `[n, c, h, w]` outside and `[n, h, w, c]` inside, for activations and for weights.
+//! Between `[n, c, h, w]` outside and blocks of sixteen channels inside.
 
-use crate::parallel::for_rows;
-use crate::view::{Dims, View, ViewMut};
+use crate::parallel::{for_each, for_planes};
+use crate::parallel::Shared;
+use crate::simd::multiversion;
+use crate::view::{LANES, View, ViewMut};
 
-/// `[n, c, h, w]` to `[n, h, w, c]`.
-pub fn to_channels_last(src: &[f32], out: ViewMut) {
+/// `[n, c, h, w]` to blocks; filling lanes become zero.
+pub fn to_blocked(src: &[f32], out: ViewMut) {
     let dims = out.dims;
-    let (pixels, c, ld) = (dims.pixels(), dims.c, out.ld);
-    for_rows(out, pixels, |first, chunk| {
-        let image = &src[first / pixels * pixels * c..][..pixels * c];
-        for (p, row) in chunk.chunks_mut(ld).enumerate() {
-            for (ch, value) in row[..c].iter_mut().enumerate() {
-                *value = image[ch * pixels + p];
-            }
-        }
+    let (pixels, c) = (dims.pixels(), dims.c);
+    assert_eq!(src.len(), dims.values());
+    for_planes(out, |piece, chunk| {
+        let first = (piece.n * c + piece.b * LANES) * pixels + piece.first;
+        interleave(&src[first..], pixels, dims.lanes(piece.b), chunk);
     });
 }
 
-/// `[n, h, w, c]` to `[n, c, h, w]`.
-pub fn to_channels_first(src: View, out: &mut [f32]) {
-    let (pixels, c) = (src.dims.pixels(), src.dims.c);
-    let images = Dims { n: src.dims.n, h: 1, w: 1, c: pixels * c };
-    for_rows(ViewMut::new(out, images), 1, |n, image| {
-        for (ch, plane) in image.chunks_mut(pixels).enumerate() {
-            for (p, value) in plane.iter_mut().enumerate() {
-                *value = src.data[(n * pixels + p) * src.ld + ch];
-            }
+multiversion! {
+    fn interleave(src: &[f32], pixels: usize, lanes: usize, chunk: &mut [f32]) {
+        if lanes < LANES {
+            chunk.fill(0.0);
         }
-    });
-}
-
-/// Weight `[o, i, taps]` to `[taps, i, o]`, for one group's block of the array.
-pub fn taps_in_out(src: &[f32], [o, i, taps]: [usize; 3], out: &mut [f32]) {
-    for ch in 0..o {
-        for k in 0..i {
-            for t in 0..taps {
-                out[(t * i + k) * o + ch] = src[(ch * i + k) * taps + t];
+        let count = chunk.len() / LANES;
+        for l in 0..lanes {
+            let values = &src[l * pixels..][..count];
+            for (pixel, &value) in chunk.chunks_exact_mut(LANES).zip(values) {
+                pixel[l] = value;
             }
         }
     }
 }
 
-/// Weight `[taps, i, o]` to `[o, i, taps]`.
-pub fn out_in_taps(src: &[f32], [o, i, taps]: [usize; 3], out: &mut [f32]) {
-    for ch in 0..o {
-        for k in 0..i {
-            for t in 0..taps {
-                out[(ch * i + k) * taps + t] = src[(t * i + k) * o + ch];
+/// Blocks to `[n, c, h, w]`.
+pub fn to_planar(src: View, out: &mut [f32]) {
+    let dims = src.dims;
+    let (pixels, blocks) = (dims.pixels(), dims.blocks());
+    assert_eq!(out.len(), dims.values());
+    let shared = Shared::new(out);
+    let per_task = (1024 / pixels).max(1);
+    for_each((dims.n * blocks).div_ceil(per_task), |task| {
+        for i in task * per_task..((task + 1) * per_task).min(dims.n * blocks) {
+            let (n, b) = (i / blocks, i % blocks);
+            let lanes = dims.lanes(b);
+            // SAFETY: each block's channels are its own part of `out`.
+            let part = unsafe { shared.slice((n * dims.c + b * LANES) * pixels, lanes * pixels) };
+            deinterleave(src.plane(n, b), pixels, part);
+        }
+    });
+}
+
+multiversion! {
+    fn deinterleave(plane: &[f32], pixels: usize, out: &mut [f32]) {
+        for (l, values) in out.chunks_exact_mut(pixels).enumerate() {
+            for (value, pixel) in values.iter_mut().zip(plane.chunks_exact(LANES)) {
+                *value = pixel[l];
             }
         }
     }
 }
 
-/// Weight `[o, i, taps]` to `[taps, o, i]`.
-pub fn taps_out_in(src: &[f32], [o, i, taps]: [usize; 3], out: &mut [f32]) {
-    for ch in 0..o {
-        for k in 0..i {
-            for t in 0..taps {
-                out[(t * o + ch) * i + k] = src[(ch * i + k) * taps + t];
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::Dims;
+
+    #[test]
+    fn there_and_back() {
+        for (n, c, h, w) in [(1, 1, 1, 1), (2, 17, 3, 5), (3, 32, 40, 50), (5, 3, 1, 7)] {
+            let dims = Dims { n, h, w, c };
+            let src: Vec<f32> = (0..dims.values()).map(|i| i as f32).collect();
+            let mut blocked = vec![f32::NAN; dims.stored()];
+            to_blocked(&src, ViewMut::new(&mut blocked, dims));
+            assert!(blocked.iter().all(|v| !v.is_nan()));
+            let mut back = vec![0.0; src.len()];
+            to_planar(View::new(&blocked, dims), &mut back);
+            assert_eq!(src, back);
         }
     }
 }

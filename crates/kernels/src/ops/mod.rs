@@ -1,9 +1,8 @@
-//! The kernels, one file each, on views of `[batch, row, column, channel]` activations. Shapes are checked by
+//! Layers other than convolution, one file each, on views of blocked activations. Shapes are checked by
 //! [`crate::Graph::shapes`] before; what is asserted here is that views and shapes agree.
 
 pub mod activation;
 pub mod batch_norm;
-pub mod conv;
 pub mod copy;
 pub mod dropout;
 pub mod elementwise;

@@ -1,8 +1,8 @@
 //! Bilinear resizing, PyTorch's `interpolate(mode="bilinear", antialias=False)`, and its gradient.
 
-use crate::parallel::for_rows;
+use crate::parallel::for_planes;
 use crate::simd::multiversion;
-use crate::view::{Dims, View, ViewMut};
+use crate::view::{LANES, View, ViewMut};
 
 /// For each place on one axis: the places it takes from and their weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,22 +55,24 @@ pub fn bilinear_backward(dy: View, align_corners: bool, dx: ViewMut) {
 }
 
 fn mix(x: View, rows: &AxisWeights, columns: &AxisWeights, out: ViewMut) {
-    let (od, ld) = (out.dims, out.ld);
-    for_rows(out, od.w, |first, chunk| mix_row(x, rows, columns, od, first, chunk, ld));
+    for_planes(out, |piece, chunk| mix_piece(x.plane(piece.n, piece.b), x.dims.w, rows, columns, piece.first, chunk));
 }
 
 multiversion! {
-    fn mix_row(x: View, rows: &AxisWeights, columns: &AxisWeights, od: Dims, first: usize, chunk: &mut [f32], ld: usize) {
-        let (n, oy, xd, c) = (first / od.pixels(), first / od.w % od.h, x.dims, od.c);
-        for (ox, row) in chunk.chunks_mut(ld).enumerate() {
-            let row = &mut row[..c];
-            row.fill(0.0);
-            for &(iy, wy) in &rows.taps[oy] {
-                for &(ix, wx) in &columns.taps[ox] {
+    fn mix_piece(plane: &[f32], width: usize, rows: &AxisWeights, columns: &AxisWeights, first: usize, chunk: &mut [f32]) {
+        let to = columns.taps.len();
+        for (p, out) in chunk.chunks_exact_mut(LANES).enumerate() {
+            let mut sum = [0.0f32; LANES];
+            for &(iy, wy) in &rows.taps[(first + p) / to] {
+                for &(ix, wx) in &columns.taps[(first + p) % to] {
                     let weight = wy * wx;
-                    row.iter_mut().zip(x.row((n * xd.h + iy) * xd.w + ix)).for_each(|(o, &v)| *o += v * weight);
+                    let v = &plane[(iy * width + ix) * LANES..][..LANES];
+                    for l in 0..LANES {
+                        sum[l] += v[l] * weight;
+                    }
                 }
             }
+            out.copy_from_slice(&sum);
         }
     }
 }

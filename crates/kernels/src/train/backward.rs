@@ -1,16 +1,16 @@
 //! The backward pass.
 
 use super::forward::{Bn, dropout_seed};
-use super::layers::{conv_shape, global, linear_shape, window};
-use super::schedule::{Way, activation};
+use super::layers::{Product, global, pointwise, window};
+use super::schedule::Way;
 use super::{Gradients, Mode, Saved, Trainer, Wanted};
 use crate::buffer::Buffer;
 use crate::error::KernelError;
 use crate::graph::{Node, NodeId, Op, ParamId, Params};
-use crate::ops::conv::{self, ConvShape, Epilogue};
-use crate::ops::{activation as act, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize};
+use crate::conv::{Direction, Epilogue, PackedWeights, Source, bias_gradient, correlate, weight_gradient};
+use crate::ops::{activation, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize};
 use crate::tensor::Tensor;
-use crate::view::{Dims, View, ViewMut};
+use crate::view::{View, ViewMut};
 
 /// What the pass needs besides the trainer.
 struct Pass<'a> {
@@ -79,7 +79,7 @@ impl Trainer {
             if d.shape != self.shapes[*id] {
                 return Err(KernelError::GradientShape { name: name.clone(), expected: self.shapes[*id].clone(), got: d.shape.clone() });
             }
-            if d.data.len() != self.dims(*id).len() {
+            if d.data.len() != self.dims(*id).values() {
                 return Err(KernelError::Length { shape: d.shape.clone(), len: d.data.len() });
             }
         }
@@ -110,7 +110,7 @@ impl Trainer {
             out.input = Some(self.tensor(0, view));
         }
         for (_, tensor) in out.nodes.iter_mut().filter(|(node, _)| *node == id) {
-            layout::to_channels_first(view, &mut tensor.data);
+            layout::to_planar(view, &mut tensor.data);
         }
     }
 
@@ -125,53 +125,54 @@ impl Trainer {
         }
     }
 
-    /// Adds a gradient that is only lent.
-    fn add_grad_view(&mut self, node: NodeId, grad: View) {
-        let dims = self.dims(node);
-        match &mut self.grads[node] {
-            Some(sum) => copy::accumulate(grad, ViewMut::new(sum, dims)),
-            slot => {
-                let mut buffer = self.pool.take(dims.len());
-                copy::copy(grad, ViewMut::new(&mut buffer, dims));
-                *slot = Some(buffer);
-            }
-        }
-    }
-
-    /// A new gradient for `node`, filled by `body` and added to what is there.
-    fn emit(&mut self, node: NodeId, pass: &Pass, body: impl FnOnce(&Self, ViewMut)) {
+    /// A gradient for `node`: `body` fills it, or adds to it when told so.
+    fn emit(&mut self, node: NodeId, pass: &Pass, body: impl FnOnce(&Self, ViewMut, bool)) {
         if !pass.needed[node] {
             return;
         }
         let dims = self.dims(node);
-        let mut buffer = self.pool.take(dims.len());
+        let (mut buffer, sum) = match self.grads[node].take() {
+            Some(buffer) => (buffer, true),
+            None => (self.pool.take(dims.stored()), false),
+        };
+        body(self, ViewMut::new(&mut buffer, dims), sum);
+        self.grads[node] = Some(buffer);
+    }
+
+    /// A gradient for `node` by a `body` that can only fill.
+    fn emit_new(&mut self, node: NodeId, pass: &Pass, body: impl FnOnce(&Self, ViewMut)) {
+        if !pass.needed[node] {
+            return;
+        }
+        let dims = self.dims(node);
+        let mut buffer = self.pool.take(dims.stored());
         body(self, ViewMut::new(&mut buffer, dims));
         self.add_grad(node, buffer);
     }
 
     fn backward_node(&mut self, id: NodeId, grad: Buffer, pass: &mut Pass) {
         let node = self.graph.nodes[id].clone();
-        let dims = self.dims(id);
-        let way = self.schedule.way[id];
+        let dy = View::new(&grad, self.dims(id));
         match &node.op {
-            _ if way == Way::BnRelu => return self.backward_norm(node.inputs[0], Some(id), grad, pass),
-            Op::BatchNorm { .. } => return self.backward_norm(id, None, grad, pass),
-            Op::Conv2d { weight, bias, .. } | Op::ConvTranspose2d { weight, bias, .. } | Op::Linear { weight, bias } => {
-                self.backward_product(&node, *weight, *bias, View::new(&grad, dims), pass);
-            }
+            _ if self.schedule.way[id].norm() => return self.backward_norm(node.inputs[0], true, grad, pass),
+            Op::BatchNorm { .. } => return self.backward_norm(id, false, grad, pass),
+            Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::Linear { .. } => self.backward_product(id, node.inputs[0], dy, pass),
             Op::Add => {
-                if pass.needed[node.inputs[1]] {
-                    self.add_grad_view(node.inputs[1], View::new(&grad, dims));
-                }
+                self.emit(node.inputs[1], pass, |_, dx, sum| if sum { copy::accumulate(dy, dx) } else { copy::copy(dy, dx) });
                 return self.pass_on(node.inputs[0], grad, pass);
             }
-            Op::Concat => self.backward_concat(&node, &grad, dims.c, pass),
-            Op::Flatten => self.emit(node.inputs[0], pass, |_, out| layout::to_channels_last(&grad, out)),
-            Op::Mul => self.backward_mul(&node, View::new(&grad, dims), pass),
-            op if activation(op).is_some() || matches!(op, Op::Dropout { .. }) => return self.backward_pointwise(id, &node, grad, pass),
-            _ => self.backward_spatial(id, &node, View::new(&grad, dims), pass),
+            Op::Concat => self.backward_concat(&node, dy, pass),
+            Op::Flatten => self.backward_flatten(id, node.inputs[0], dy, pass),
+            Op::Mul => self.backward_mul(&node, dy, pass),
+            op if pointwise(op).is_some() || matches!(op, Op::Dropout { .. }) => return self.backward_pointwise(id, &node, grad, pass),
+            _ => self.backward_spatial(id, &node, dy, pass),
         }
         self.pool.give(grad);
+    }
+
+    fn backward_flatten(&mut self, id: NodeId, input: NodeId, dy: View, pass: &Pass) {
+        let planar = self.tensor(id, dy);
+        self.emit_new(input, pass, |_, dx| layout::to_blocked(&planar.data, dx));
     }
 
     fn pass_on(&mut self, node: NodeId, grad: Buffer, pass: &Pass) {
@@ -183,12 +184,13 @@ impl Trainer {
     }
 
     fn backward_pointwise(&mut self, id: NodeId, node: &Node, mut grad: Buffer, pass: &Pass) {
+        let dy = ViewMut::new(&mut grad, self.dims(id));
         match (&node.op, pass.mode) {
-            (Op::Dropout { p }, Mode::Train { seed }) => dropout::apply(&mut grad, *p, dropout_seed(seed, id)),
+            (Op::Dropout { p }, Mode::Train { seed }) => dropout::apply(dy, *p, dropout_seed(seed, id)),
             (op, _) => {
-                if let Some(kind) = activation(op) {
+                if let Some(kind) = pointwise(op) {
                     let kept = if kind.from_output() { self.value(id) } else { self.value(node.inputs[0]) };
-                    act::backward(kind, kept, &mut grad);
+                    activation::backward(kind, kept, dy);
                 }
             }
         }
@@ -197,7 +199,7 @@ impl Trainer {
 
     /// Pooling and resizing.
     fn backward_spatial(&mut self, id: NodeId, node: &Node, dy: View, pass: &Pass) {
-        self.emit(node.inputs[0], pass, |this, dx| match (&node.op, &this.saved[id], window(&node.op), global(&node.op)) {
+        self.emit_new(node.inputs[0], pass, |this, dx| match (&node.op, &this.saved[id], window(&node.op), global(&node.op)) {
             (Op::MaxPool2d { .. }, Saved::Places(places), Some(window), _) => pool::max_backward(dy, places, &window, dx),
             (_, _, Some(window), _) => pool::avg_backward(dy, &window, dx),
             (_, _, _, Some(kind)) => {
@@ -210,21 +212,18 @@ impl Trainer {
         });
     }
 
-    fn backward_concat(&mut self, node: &Node, grad: &[f32], channels: usize, pass: &Pass) {
+    fn backward_concat(&mut self, node: &Node, dy: View, pass: &Pass) {
         let mut offset = 0;
         for &input in &node.inputs {
-            let dims = self.dims(input);
-            if pass.needed[input] {
-                self.add_grad_view(input, View::strided(&grad[offset..], dims, channels));
-            }
-            offset += dims.c;
+            self.emit(input, pass, |_, dx, sum| copy::take_channels(dy, offset, sum, dx));
+            offset += self.dims(input).c;
         }
     }
 
     fn backward_mul(&mut self, node: &Node, dy: View, pass: &Pass) {
         let (a, b) = (node.inputs[0], node.inputs[1]);
-        self.emit(a, pass, |this, dx| elementwise::mul(dy, this.value(b), dx));
-        self.emit(b, pass, |this, dx| {
+        self.emit_new(a, pass, |this, dx| elementwise::mul(dy, this.value(b), dx));
+        self.emit_new(b, pass, |this, dx| {
             if this.dims(a) == this.dims(b) {
                 elementwise::mul(dy, this.value(a), dx);
             } else {
@@ -233,16 +232,16 @@ impl Trainer {
         });
     }
 
-    fn backward_norm(&mut self, norm: NodeId, rectified: Option<NodeId>, mut grad: Buffer, pass: &mut Pass) {
+    fn backward_norm(&mut self, norm: NodeId, relu: bool, mut grad: Buffer, pass: &mut Pass) {
         let input = self.graph.nodes[norm].inputs[0];
-        let (Some(bn), Saved::Moments(moments)) = (Bn::of(&self.graph.nodes[norm].op), &self.saved[norm]) else { return };
+        let (Some(bn), Saved::Norm(saved)) = (Bn::of(&self.graph.nodes[norm].op), &self.saved[norm]) else { return };
         let (x, dims) = (self.value(input), self.dims(norm));
-        let y = rectified.map(|id| self.value(id));
         let train = pass.mode != Mode::Eval;
-        let sums = (train || pass.want_params).then(|| batch_norm::backward_sums(x, y, View::new(&grad, dims), moments));
+        let map = saved.line.map(relu);
+        let sums = (train || pass.want_params).then(|| batch_norm::backward_sums(x, View::new(&grad, dims), &saved.moments, map));
         if pass.needed[input] {
             let terms = sums.as_ref().filter(|_| train);
-            batch_norm::backward_input(x, y, ViewMut::new(&mut grad, dims), moments, &pass.params[bn.weight], terms);
+            batch_norm::backward_input(x, ViewMut::new(&mut grad, dims), &saved.moments, map, terms);
         }
         if let Some(sums) = sums.filter(|_| pass.want_params) {
             pass.add_param(bn.weight, sums.weight);
@@ -251,33 +250,25 @@ impl Trainer {
         self.pass_on(input, grad, pass);
     }
 
-    fn backward_product(&mut self, node: &Node, weight: ParamId, bias: Option<ParamId>, dy: View, pass: &mut Pass) {
-        let input = node.inputs[0];
-        let transposed = matches!(node.op, Op::ConvTranspose2d { .. });
-        let Some(shape) = self.product_shape(node, weight, dy.dims) else { return };
+    fn backward_product(&mut self, id: NodeId, input: NodeId, dy: View, pass: &mut Pass) {
+        let Some(product) = Product::of(&self.graph, id) else { return };
         if pass.want_params {
-            let x = self.value(input);
-            let grad = if transposed { conv::weight_gradient(dy, x, &shape) } else { conv::weight_gradient(x, dy, &shape) };
-            pass.add_param(weight, grad);
-            if let Some(bias) = bias {
-                pass.add_param(bias, conv::bias_gradient(dy));
+            let source = self.source(input, input == 0 && product.planar());
+            let grad = match (product.direction, source) {
+                (Direction::Forward, _) => weight_gradient(source, dy, &product.spec),
+                // The convolution behind a transposed one goes from its output to its input.
+                (Direction::Backward, Source::Blocked(x, None)) => weight_gradient(Source::Blocked(dy, None), x, &product.spec),
+                (Direction::Backward, _) => return,
+            };
+            pass.add_param(product.weight, grad);
+            if let Some(bias) = product.bias {
+                pass.add_param(bias, bias_gradient(dy));
             }
         }
-        let weight = &pass.params[weight];
-        self.emit(input, pass, |_, dx| {
-            if transposed {
-                conv::forward(dy, &conv::pack_forward(weight, &shape), Epilogue::default(), &shape, dx);
-            } else {
-                conv::input_gradient(dy, &conv::pack_backward(weight, &shape), Epilogue::default(), &shape, dx);
-            }
+        let weight = &pass.params[product.weight];
+        self.emit(input, pass, |_, dx, accumulate| {
+            let packed = PackedWeights::new(weight, product.spec, product.reverse(), false);
+            correlate(Source::Blocked(dy, None), &packed, Epilogue { accumulate, ..Epilogue::default() }, dx);
         });
-    }
-
-    fn product_shape(&self, node: &Node, weight: ParamId, out: Dims) -> Option<ConvShape> {
-        let x = self.dims(node.inputs[0]);
-        match node.op {
-            Op::Linear { .. } => Some(linear_shape(x, out)),
-            _ => conv_shape(&node.op, &self.graph.params[weight].shape, x, out),
-        }
     }
 }

@@ -1,13 +1,13 @@
 //! The forward pass of one node.
 
-use super::layers::{concat, conv_shape, global, linear_shape, window};
-use super::schedule::{Way, activation};
-use super::{Mode, Saved, Trainer};
+use super::layers::{Product, global, pointwise, window};
+use super::schedule::Way;
+use super::{Mode, Norm, Saved, Trainer};
 use crate::buffer::Buffer;
+use crate::conv::{Epilogue, PackedWeights, Source, correlate};
 use crate::graph::{NodeId, Op, Params};
-use crate::ops::conv::{self, Epilogue};
-use crate::ops::{activation as act, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize};
-use crate::view::ViewMut;
+use crate::ops::{activation, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize};
+use crate::view::{View, ViewMut};
 
 /// Batch norm's parameters and settings, taken out of its node.
 pub(super) struct Bn {
@@ -37,10 +37,7 @@ impl Trainer {
     pub(super) fn forward_node(&mut self, id: NodeId, params: &mut Params, mode: Mode) {
         match self.schedule.way[id] {
             Way::Absorbed => {}
-            Way::BnRelu => {
-                let norm = self.graph.nodes[id].inputs[0];
-                self.forward_norm(norm, id, params, mode, true);
-            }
+            way if way.norm() => self.forward_norm(self.graph.nodes[id].inputs[0], id, params, mode),
             Way::InPlace => {
                 let input = self.graph.nodes[id].inputs[0];
                 if let Some(mut buffer) = self.values[input].take() {
@@ -48,9 +45,9 @@ impl Trainer {
                     self.values[id] = Some(buffer);
                 }
             }
-            Way::Plain if matches!(self.graph.nodes[id].op, Op::BatchNorm { .. }) => self.forward_norm(id, id, params, mode, false),
-            Way::Plain => {
-                let mut buffer = self.pool.take(self.dims(id).len());
+            _ if matches!(self.graph.nodes[id].op, Op::BatchNorm { .. }) => self.forward_norm(id, id, params, mode),
+            _ => {
+                let mut buffer = self.pool.take(self.dims(id).stored());
                 self.compute(id, params, mode, &mut buffer);
                 self.values[id] = Some(buffer);
             }
@@ -58,67 +55,77 @@ impl Trainer {
     }
 
     fn pointwise(&self, id: NodeId, mode: Mode, buffer: &mut [f32]) {
+        let data = ViewMut::new(buffer, self.dims(id));
         match (&self.graph.nodes[id].op, mode) {
-            (Op::Dropout { p }, Mode::Train { seed }) => dropout::apply(buffer, *p, dropout_seed(seed, id)),
+            (Op::Dropout { p }, Mode::Train { seed }) => dropout::apply(data, *p, dropout_seed(seed, id)),
             (op, _) => {
-                if let Some(kind) = activation(op) {
-                    act::apply(kind, buffer);
+                if let Some(kind) = pointwise(op) {
+                    activation::apply(kind, data);
                 }
             }
         }
     }
 
-    fn compute(&mut self, id: NodeId, params: &Params, mode: Mode, out: &mut Buffer) {
-        let node = self.graph.nodes[id].clone();
-        let dims = self.dims(id);
+    fn compute(&mut self, id: NodeId, params: &Params, mode: Mode, buffer: &mut Buffer) {
+        let node = &self.graph.nodes[id];
+        let mut out = ViewMut::new(buffer, self.dims(id));
         let input = |i: usize| self.value(node.inputs[i]);
         match &node.op {
             Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::Linear { .. } => self.product(id, params, out),
-            Op::Add => elementwise::add(input(0), input(1), ViewMut::new(out, dims)),
-            Op::Mul => elementwise::mul(input(0), input(1), ViewMut::new(out, dims)),
-            Op::Concat => concat(node.inputs.iter().map(|&i| self.value(i)), out, dims.c),
-            Op::UpsampleLike { align_corners } => resize::bilinear(input(0), *align_corners, ViewMut::new(out, dims)),
-            Op::FitLike => copy::fit(input(0), ViewMut::new(out, dims)),
-            Op::Flatten => layout::to_channels_first(input(0), out),
-            Op::MaxPool2d { .. } => self.max_pool(id, out),
+            Op::Add => elementwise::add(input(0), input(1), out),
+            Op::Mul => elementwise::mul(input(0), input(1), out),
+            Op::Concat => copy::concat(&node.inputs.iter().map(|&i| self.value(i)).collect::<Vec<View>>(), out),
+            Op::UpsampleLike { align_corners } => resize::bilinear(input(0), *align_corners, out),
+            Op::FitLike => copy::fit(input(0), out),
+            Op::Flatten => self.flatten(node.inputs[0], out),
+            Op::MaxPool2d { .. } => self.max_pool(id, buffer),
             op => {
                 if let Some(window) = window(op) {
-                    pool::avg(input(0), &window, ViewMut::new(out, dims));
+                    pool::avg(input(0), &window, out);
                 } else if let Some(kind) = global(op) {
-                    global_pool::forward(kind, input(0), ViewMut::new(out, dims));
+                    global_pool::forward(kind, input(0), out);
                 } else {
-                    copy::copy(input(0), ViewMut::new(out, dims));
-                    self.pointwise(id, mode, out);
+                    copy::copy(input(0), out.reborrow());
+                    self.pointwise(id, mode, out.data);
                 }
             }
         }
     }
 
-    fn product(&self, id: NodeId, params: &Params, out: &mut Buffer) {
-        let node = &self.graph.nodes[id];
-        let (x, dims) = (self.value(node.inputs[0]), self.dims(id));
-        let out = ViewMut::new(out, dims);
-        let bias_of = |bias: &Option<usize>| Epilogue { bias: bias.map(|b| params[b].as_slice()), after: None };
-        match &node.op {
-            Op::Linear { weight, bias } => {
-                let shape = linear_shape(x.dims, dims);
-                conv::forward(x, &conv::pack_forward(&params[*weight], &shape), bias_of(bias), &shape, out);
-            }
-            Op::Conv2d { weight, bias, .. } => {
-                if let Some(shape) = conv_shape(&node.op, &self.graph.params[*weight].shape, x.dims, dims) {
-                    conv::forward(x, &conv::pack_forward(&params[*weight], &shape), bias_of(bias), &shape, out);
-                }
-            }
-            Op::ConvTranspose2d { weight, bias, .. } => {
-                if let Some(shape) = conv_shape(&node.op, &self.graph.params[*weight].shape, x.dims, dims) {
-                    conv::input_gradient(x, &conv::pack_backward(&params[*weight], &shape), bias_of(bias), &shape, out);
-                }
-            }
-            _ => {}
+    fn flatten(&self, input: NodeId, out: ViewMut) {
+        let x = self.value(input);
+        if x.dims.pixels() == 1 {
+            return copy::copy(View::strided(x.data, out.dims, x.image_stride), out);
         }
+        let mut planar = vec![0.0; x.dims.values()];
+        layout::to_planar(x, &mut planar);
+        layout::to_blocked(&planar, out);
     }
 
-    fn max_pool(&mut self, id: NodeId, out: &mut Buffer) {
+    /// What a convolution reads: the image as it came, a normalisation that is not stored, or an activation.
+    pub(super) fn source(&self, input: NodeId, planar: bool) -> Source<'_> {
+        if input == 0 && planar {
+            return Source::Planar(self.image.as_deref().unwrap_or(&[]), self.dims(0));
+        }
+        if self.schedule.way[input] == Way::Lazy {
+            let norm = self.graph.nodes[input].inputs[0];
+            if let Saved::Norm(saved) = &self.saved[norm] {
+                return Source::Blocked(self.value(self.graph.nodes[norm].inputs[0]), Some(saved.line.map(true)));
+            }
+        }
+        Source::Blocked(self.value(input), None)
+    }
+
+    fn product(&self, id: NodeId, params: &Params, out: ViewMut) {
+        let Some(product) = Product::of(&self.graph, id) else { return };
+        let input = self.graph.nodes[id].inputs[0];
+        let planar = input == 0 && product.planar();
+        let packed = PackedWeights::new(&params[product.weight], product.spec, product.direction, planar);
+        let epilogue = Epilogue { bias: product.bias.map(|b| params[b].as_slice()), ..Epilogue::default() };
+        correlate(self.source(input, planar), &packed, epilogue, out);
+    }
+
+    fn max_pool(&mut self, id: NodeId, buffer: &mut Buffer) {
         let node = &self.graph.nodes[id];
         let (input, dims) = (node.inputs[0], self.dims(id));
         let Some(window) = window(&node.op) else { return };
@@ -126,43 +133,43 @@ impl Trainer {
             Saved::Places(places) => places,
             _ => Vec::new(),
         };
-        places.resize(dims.len(), 0);
-        pool::max(self.value(input), &window, ViewMut::new(out, dims), Some(&mut places));
+        places.resize(dims.stored(), 0);
+        pool::max(self.value(input), &window, ViewMut::new(buffer, dims), Some(&mut places));
         self.saved[id] = Saved::Places(places);
     }
 
-    /// Batch norm `norm`, whose result (rectified when `relu`) is the activation of `id`.
-    fn forward_norm(&mut self, norm: NodeId, id: NodeId, params: &mut Params, mode: Mode, relu: bool) {
+    /// Batch norm `norm`, whose result (rectified when `id` is another node) is the activation of `id`.
+    fn forward_norm(&mut self, norm: NodeId, id: NodeId, params: &mut Params, mode: Mode) {
         let node = &self.graph.nodes[norm];
         let (input, dims) = (node.inputs[0], self.dims(id));
         let Some(bn) = Bn::of(&node.op) else { return };
-        let mut out = self.pool.take(dims.len());
         let x = self.value(input);
         let moments = match mode {
             Mode::Eval => batch_norm::Moments::fixed(&params[bn.mean], &params[bn.var], bn.eps),
             Mode::Train { .. } => {
                 let moments = batch_norm::Moments::of(x, bn.eps);
                 let mut mean = std::mem::take(&mut params[bn.mean]);
-                moments.update_running(&mut mean, &mut params[bn.var], bn.momentum, dims.rows());
+                moments.update_running(&mut mean, &mut params[bn.var], bn.momentum, dims.n * dims.pixels());
                 params[bn.mean] = mean;
                 moments
             }
         };
-        let (scale, shift) = moments.affine(&params[bn.weight], &params[bn.bias]);
-        batch_norm::affine(x, &scale, &shift, relu, ViewMut::new(&mut out, dims));
-        self.saved[norm] = Saved::Moments(moments);
-        self.values[id] = Some(out);
+        let line = moments.affine(&params[bn.weight], &params[bn.bias]);
+        if self.schedule.way[id] != Way::Lazy {
+            let mut out = self.pool.take(dims.stored());
+            batch_norm::affine(self.value(input), line.map(norm != id), ViewMut::new(&mut out, dims));
+            self.values[id] = Some(out);
+        }
+        self.saved[norm] = Saved::Norm(Norm { moments, line });
     }
 
     /// Gives back the activations that nobody reads after node `id`.
     pub(super) fn drop_values_read_last_by(&mut self, id: NodeId) {
-        let norm = self.graph.nodes[id].inputs.first().copied().unwrap_or(0);
-        let inputs = match self.schedule.way[id] {
-            Way::BnRelu => self.graph.nodes[norm].inputs.clone(),
-            _ => self.graph.nodes[id].inputs.clone(),
-        };
-        for input in inputs.into_iter().chain([id]) {
-            if self.schedule.last_reader[input] == id && !self.schedule.keep[input]
+        let own = &self.graph.nodes[id].inputs;
+        let inputs = if self.schedule.way[id].norm() { &self.graph.nodes[own[0]].inputs } else { own };
+        for input in inputs.iter().copied().chain([id]) {
+            if self.schedule.last_reader[input] == id
+                && !self.schedule.keep[input]
                 && let Some(buffer) = self.values[input].take()
             {
                 self.pool.give(buffer);

@@ -11,12 +11,11 @@ mod schedule;
 use crate::buffer::{Buffer, Pool};
 use crate::error::KernelError;
 use crate::graph::{Graph, NodeId, Params};
-use crate::ops::batch_norm::Moments;
+use crate::ops::batch_norm::{Line, Moments};
 use crate::ops::layout;
 use crate::tensor::Tensor;
 use crate::view::{Dims, View, ViewMut};
 use schedule::Schedule;
-pub(crate) use schedule::activation as pointwise;
 
 /// How layers behave that differ between training and use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +65,15 @@ pub struct Gradients {
 enum Saved {
     #[default]
     Nothing,
-    Moments(Moments),
+    Norm(Norm),
     Places(Vec<u8>),
+}
+
+/// The normalisation a batch norm applied.
+#[derive(Debug)]
+struct Norm {
+    moments: Moments,
+    line: Line,
 }
 
 /// Executes a graph forward and backward.
@@ -77,6 +83,8 @@ pub struct Trainer {
     schedule: Schedule,
     retained: Vec<NodeId>,
     shapes: Vec<Vec<usize>>,
+    /// The input as it came, for convolutions that read few channels.
+    image: Option<Buffer>,
     values: Vec<Option<Buffer>>,
     grads: Vec<Option<Buffer>>,
     saved: Vec<Saved>,
@@ -97,6 +105,7 @@ impl Trainer {
             schedule,
             retained: Vec::new(),
             shapes: Vec::new(),
+            image: None,
             values: (0..count).map(|_| None).collect(),
             grads: (0..count).map(|_| None).collect(),
             saved: (0..count).map(|_| Saved::Nothing).collect(),
@@ -141,7 +150,7 @@ impl Trainer {
     /// Drops activations and gradients of the last step, keeping their storage.
     fn forget(&mut self) {
         self.mode = None;
-        for slot in self.values.iter_mut().chain(&mut self.grads) {
+        for slot in self.values.iter_mut().chain(&mut self.grads).chain([&mut self.image]) {
             if let Some(buffer) = slot.take() {
                 self.pool.give(buffer);
             }
@@ -160,15 +169,24 @@ impl Trainer {
 
     fn tensor(&self, node: NodeId, view: View) -> Tensor {
         let mut out = Tensor::zeros(&self.shapes[node]);
-        layout::to_channels_first(view, &mut out.data);
+        layout::to_planar(view, &mut out.data);
         out
     }
 
     fn load(&mut self, node: NodeId, x: &Tensor) -> Buffer {
         let dims = self.dims(node);
-        let mut buffer = self.pool.take(dims.len());
-        layout::to_channels_last(&x.data, ViewMut::new(&mut buffer, dims));
+        let mut buffer = self.pool.take(dims.stored());
+        layout::to_blocked(&x.data, ViewMut::new(&mut buffer, dims));
         buffer
+    }
+
+    fn load_image(&mut self, x: &Tensor) {
+        if self.schedule.input_in_blocks {
+            self.values[0] = Some(self.load(0, x));
+        }
+        let mut image = self.pool.take(x.data.len());
+        image.copy_from_slice(&x.data);
+        self.image = Some(image);
     }
 
     /// Forward pass; returns the outputs in the order of [`Graph::outputs`] and keeps what `backward` needs.
@@ -177,7 +195,7 @@ impl Trainer {
     /// An input or parameters that do not fit the graph.
     pub fn forward(&mut self, params: &mut Params, x: &Tensor, mode: Mode) -> Result<Vec<Tensor>, KernelError> {
         self.prepare(params, x, mode)?;
-        self.values[0] = Some(self.load(0, x));
+        self.load_image(x);
         for id in 1..self.graph.nodes.len() {
             self.forward_node(id, params, mode);
             self.drop_values_read_last_by(id);
@@ -193,7 +211,7 @@ impl Trainer {
             self.pool.clear();
             self.shapes = self.graph.shapes(input)?;
         }
-        if x.data.len() != self.dims(0).len() {
+        if x.data.len() != self.dims(0).values() {
             return Err(KernelError::Length { shape: x.shape.clone(), len: x.data.len() });
         }
         self.graph.check_params(params)?;
@@ -208,7 +226,7 @@ impl Trainer {
     fn check_statistics(&self) -> Result<(), KernelError> {
         for node in &self.graph.nodes {
             let Some(&input) = node.inputs.first() else { continue };
-            if matches!(node.op, crate::graph::Op::BatchNorm { .. }) && self.dims(input).rows() < 2 {
+            if matches!(node.op, crate::graph::Op::BatchNorm { .. }) && self.dims(input).n * self.dims(input).pixels() < 2 {
                 return Err(KernelError::SingleValue { node: node.name.clone(), shape: self.shapes[input].clone() });
             }
         }

@@ -1,5 +1,6 @@
 //! Which layers are fused or work in place, and how long each activation lives.
 
+use super::layers::{Product, input_in_blocks, pointwise, readers};
 use crate::graph::{Graph, NodeId, Op};
 use crate::ops::activation::Activation;
 
@@ -12,8 +13,17 @@ pub(super) enum Way {
     Absorbed,
     /// A rectifier that does the work of the batch norm before it.
     BnRelu,
+    /// The same, but never stored: the convolutions that read it apply it as they read.
+    Lazy,
     /// Overwrites its input.
     InPlace,
+}
+
+impl Way {
+    /// The node stands for a batch norm and its rectifier.
+    pub fn norm(self) -> bool {
+        matches!(self, Way::BnRelu | Way::Lazy)
+    }
 }
 
 #[derive(Debug)]
@@ -25,23 +35,13 @@ pub(super) struct Schedule {
     pub keep: Vec<bool>,
     /// True when the activation must outlive the backward pass.
     pub visible: Vec<bool>,
-}
-
-/// The pointwise activation of a layer, if it is one.
-pub(crate) fn activation(op: &Op) -> Option<Activation> {
-    match *op {
-        Op::Relu => Some(Activation::Relu),
-        Op::Relu6 => Some(Activation::Relu6),
-        Op::LeakyRelu { slope } => Some(Activation::LeakyRelu(slope)),
-        Op::Sigmoid => Some(Activation::Sigmoid),
-        Op::Silu => Some(Activation::Silu),
-        _ => None,
-    }
+    /// True when the input is needed in blocks too.
+    pub input_in_blocks: bool,
 }
 
 /// True when the layer's gradient reads its own output.
 fn reads_output(op: &Op) -> bool {
-    match activation(op) {
+    match pointwise(op) {
         Some(kind) => kind.from_output(),
         None => matches!(op, Op::GlobalMaxPool | Op::GlobalLsePool { .. }),
     }
@@ -49,11 +49,17 @@ fn reads_output(op: &Op) -> bool {
 
 /// True when the layer's gradient reads its inputs.
 fn reads_inputs(op: &Op) -> bool {
-    match activation(op) {
+    match pointwise(op) {
         Some(kind) => !kind.from_output(),
         None => matches!(
             op,
-            Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::Linear { .. } | Op::BatchNorm { .. } | Op::Mul | Op::GlobalMaxPool | Op::GlobalLsePool { .. }
+            Op::Conv2d { .. }
+                | Op::ConvTranspose2d { .. }
+                | Op::Linear { .. }
+                | Op::BatchNorm { .. }
+                | Op::Mul
+                | Op::GlobalMaxPool
+                | Op::GlobalLsePool { .. }
         ),
     }
 }
@@ -72,32 +78,31 @@ impl Schedule {
             if way[id] == Way::Absorbed {
                 continue;
             }
-            let inputs = match way[id] {
-                Way::BnRelu => &graph.nodes[node.inputs[0]].inputs,
-                _ => &node.inputs,
-            };
+            let inputs = if way[id].norm() { &graph.nodes[node.inputs[0]].inputs } else { &node.inputs };
             for &input in inputs {
                 last_reader[input] = id;
-                keep[input] |= way[id] == Way::BnRelu || reads_inputs(&node.op);
+                keep[input] |= way[id].norm() || reads_inputs(&node.op);
             }
-            keep[id] |= way[id] == Way::BnRelu || reads_output(&node.op);
+            keep[id] |= way[id] != Way::BnRelu && reads_output(&node.op);
         }
-        Schedule { way, last_reader, keep, visible }
+        let input_in_blocks = input_in_blocks(graph) || visible[0];
+        Schedule { way, last_reader, keep, visible, input_in_blocks }
     }
 }
 
 fn ways(graph: &Graph, visible: &[bool]) -> Vec<Way> {
-    let mut readers = vec![0usize; graph.nodes.len()];
-    graph.nodes.iter().flat_map(|node| &node.inputs).for_each(|&id| readers[id] += 1);
+    let readers = readers(graph);
     let mut way = vec![Way::Plain; graph.nodes.len()];
     for (id, node) in graph.nodes.iter().enumerate() {
         let Some(&input) = node.inputs.first() else { continue };
         let before = &graph.nodes[input].op;
-        let alone = readers[input] == 1 && !visible[input] && input != 0;
+        let alone = readers[input].len() == 1 && !visible[input] && input != 0;
         if alone && node.op == Op::Relu && matches!(before, Op::BatchNorm { .. }) {
+            let mapped = |&reader: &NodeId| Product::of(graph, reader).is_some_and(|p| p.maps_input());
+            let lazy = !visible[id] && readers[id].iter().all(mapped);
             way[input] = Way::Absorbed;
-            way[id] = Way::BnRelu;
-        } else if alone && overwrites(&node.op) && !reads_output(before) && way[input] != Way::BnRelu {
+            way[id] = if lazy { Way::Lazy } else { Way::BnRelu };
+        } else if alone && overwrites(&node.op) && !reads_output(before) && !way[input].norm() {
             way[id] = Way::InPlace;
         }
     }
@@ -106,5 +111,5 @@ fn ways(graph: &Graph, visible: &[bool]) -> Vec<Way> {
 
 /// True when a layer may overwrite its input.
 fn overwrites(op: &Op) -> bool {
-    matches!(op, Op::Dropout { .. }) || activation(op).is_some_and(Activation::from_output)
+    matches!(op, Op::Dropout { .. }) || pointwise(op).is_some_and(Activation::from_output)
 }
