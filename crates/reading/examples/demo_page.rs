@@ -3,7 +3,9 @@
 
 use hilum_core::{Reading, View};
 use hilum_reading::html::{ImageLayers, PageInput, render};
-use hilum_reading::{Artefacts, ImageMasks, folder_names, sample, terminal, write_reading, write_report};
+use hilum_reading::{
+    Artefacts, ImageMasks, folder_names, sample, terminal, write_reading, write_report,
+};
 use image::{GrayImage, ImageFormat, Luma};
 use std::error::Error;
 use std::io::{Cursor, IsTerminal};
@@ -15,23 +17,38 @@ fn main() -> Result<(), Box<dyn Error>> {
     blocked.study.id = "Lateral film/2026".into();
     let mut two = sample::reading();
     two.study.id = "two-images".into();
-    two.images.push(sample::image("samples/lateral.dcm", View::Lateral));
+    two.images
+        .push(sample::image("samples/lateral.dcm", View::Lateral));
     let mut readings = vec![sample::reading(), blocked, two];
-    let folders = folder_names(readings.iter().map(|reading| reading.study.id.as_str()).collect::<Vec<_>>());
+    let folders = folder_names(
+        readings
+            .iter()
+            .map(|reading| reading.study.id.as_str())
+            .collect::<Vec<_>>(),
+    );
     for (reading, folder) in readings.iter_mut().zip(&folders) {
         write_one(Path::new(&out), folder, reading)?;
     }
-    let options = terminal::Options { color: std::io::stdout().is_terminal(), width: 100 };
-    print!("{}\n{}", terminal::study(&readings[0], &options), terminal::summary(&readings, &[], &options));
+    let options = terminal::Options {
+        color: std::io::stdout().is_terminal(),
+        width: 100,
+    };
+    print!(
+        "{}\n{}",
+        terminal::study(&readings[0], &options),
+        terminal::summary(&readings, &[], &options)
+    );
     Ok(())
 }
 
 fn write_one(out: &Path, folder: &str, reading: &mut Reading) -> Result<(), Box<dyn Error>> {
     reading.report = write_report(reading);
-    let image_png = png(|x, y| shade(x, y))?;
+    let image_png = png(shade)?;
     let lungs_png = png(|x, y| if lung(x, y) < 1.0 { 255.0 } else { 0.0 })?;
     let heart_png = png(|x, y| if heart(x, y) < 1.0 { 255.0 } else { 0.0 })?;
-    let heat = |cx: f64, cy: f64, s: f64| png(move |x, y| 255.0 * (-((x - cx).powi(2) + (y - cy).powi(2)) / (s * s)).exp());
+    let heat = |cx: f64, cy: f64, s: f64| {
+        png(move |x, y| 255.0 * (-((x - cx).powi(2) + (y - cy).powi(2)) / (s * s)).exp())
+    };
     let layers: Vec<ImageLayers> = reading
         .images
         .iter()
@@ -49,9 +66,16 @@ fn write_one(out: &Path, folder: &str, reading: &mut Reading) -> Result<(), Box<
         })
         .collect::<Result<_, image::ImageError>>()?;
     let artefacts = Artefacts {
-        report_html: Some(render(&PageInput { reading, layers: &layers })?),
+        report_html: Some(render(&PageInput {
+            reading,
+            layers: &layers,
+        })?),
         overlay_png: Some(image_png),
-        masks: vec![ImageMasks { image: 0, lungs_png: Some(lungs_png), heart_png: Some(heart_png) }],
+        masks: vec![ImageMasks {
+            image: 0,
+            lungs_png: Some(lungs_png),
+            heart_png: Some(heart_png),
+        }],
     };
     let dir = write_reading(out, folder, reading, &artefacts)?;
     eprintln!("wrote {}", dir.display());

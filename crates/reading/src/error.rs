@@ -34,7 +34,9 @@ pub enum ReadingError {
         layer: String,
     },
     /// A picture has another shape than its image.
-    #[error("layer {layer} of image {image} is {width}x{height}, which is not the shape of {expected_width}x{expected_height}")]
+    #[error(
+        "layer {layer} of image {image} is {width}x{height}, which is not the shape of {expected_width}x{expected_height}"
+    )]
     LayerShape {
         /// Index of the image.
         image: usize,
@@ -113,7 +115,9 @@ impl ReadingError {
     pub fn from_io(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path, source },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::DiskFull { path, source }
+            }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Self::PermissionDenied { path, source }
             }
@@ -147,7 +151,8 @@ mod tests {
 
     #[test]
     fn system_errors_are_sorted_by_kind() {
-        let kind = |io_kind: io::ErrorKind| ReadingError::from_io(Path::new("x"), io_kind.into()).kind();
+        let kind =
+            |io_kind: io::ErrorKind| ReadingError::from_io(Path::new("x"), io_kind.into()).kind();
         assert_eq!(kind(io::ErrorKind::StorageFull), "disk_full");
         assert_eq!(kind(io::ErrorKind::QuotaExceeded), "disk_full");
         assert_eq!(kind(io::ErrorKind::PermissionDenied), "permission_denied");

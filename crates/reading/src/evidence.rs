@@ -7,13 +7,24 @@ use hilum_core::{Evidence, EvidenceKind, Reading};
 pub fn exists(reading: &Reading, evidence: &Evidence) -> bool {
     let target = evidence.target.as_str();
     match evidence.kind {
-        EvidenceKind::Finding => reading.findings.iter().any(|finding| finding.code == target),
-        EvidenceKind::Region => {
-            reading.findings.iter().flat_map(|finding| &finding.regions).any(|region| region.id == target)
-        }
+        EvidenceKind::Finding => reading
+            .findings
+            .iter()
+            .any(|finding| finding.code == target),
+        EvidenceKind::Region => reading
+            .findings
+            .iter()
+            .flat_map(|finding| &finding.regions)
+            .any(|region| region.id == target),
         EvidenceKind::Measurement => reading.measurements.iter().any(|m| m.name == target),
-        EvidenceKind::Gate => reading.gate.reasons.iter().any(|reason| reason.code == target),
-        EvidenceKind::Image => target.parse::<usize>().is_ok_and(|index| index < reading.images.len()),
+        EvidenceKind::Gate => reading
+            .gate
+            .reasons
+            .iter()
+            .any(|reason| reason.code == target),
+        EvidenceKind::Image => target
+            .parse::<usize>()
+            .is_ok_and(|index| index < reading.images.len()),
     }
 }
 
@@ -26,10 +37,18 @@ pub fn check(reading: &Reading) -> Result<(), ReadingError> {
         let missing = if found.evidence.is_empty() {
             Some("nothing".to_owned())
         } else {
-            found.evidence.iter().find(|evidence| !exists(reading, evidence)).map(|e| format!("{:?} {}", e.kind, e.target))
+            found
+                .evidence
+                .iter()
+                .find(|evidence| !exists(reading, evidence))
+                .map(|e| format!("{:?} {}", e.kind, e.target))
         };
         if let Some(missing) = missing {
-            return Err(ReadingError::Evidence { sentence, text: found.text.clone(), missing });
+            return Err(ReadingError::Evidence {
+                sentence,
+                text: found.text.clone(),
+                missing,
+            });
         }
     }
     Ok(())
@@ -55,7 +74,11 @@ mod tests {
             vec![Evidence::image(7)],
         ] {
             let mut broken = reading.clone();
-            broken.report.sentences.push(Sentence { section: Section::Findings, text: "X.".into(), evidence });
+            broken.report.sentences.push(Sentence {
+                section: Section::Findings,
+                text: "X.".into(),
+                evidence,
+            });
             assert!(matches!(check(&broken), Err(ReadingError::Evidence { .. })));
         }
     }

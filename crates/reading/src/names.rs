@@ -31,7 +31,11 @@ pub fn folder_name(id: &str) -> String {
         return slug;
     }
     let digest = Sha256::digest(id.as_bytes());
-    let hash: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{slug}-{hash}")
 }
 
@@ -56,7 +60,8 @@ pub fn folder_names<'a>(ids: impl IntoIterator<Item = &'a str>) -> Vec<String> {
 
 /// True for names that [`folder_names`] can give: one plain path component.
 pub(crate) fn is_safe(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
+    let plain =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
     !name.is_empty()
         && name.len() <= 2 * LONGEST
         && name.chars().all(plain)
@@ -69,13 +74,20 @@ pub(crate) fn is_safe(name: &str) -> bool {
 fn slug(id: &str) -> String {
     let mut slug = String::new();
     for c in id.chars().flat_map(char::to_lowercase) {
-        let c = if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '_' { c } else { '-' };
+        let c = if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' || c == '_' {
+            c
+        } else {
+            '-'
+        };
         if !(matches!(c, '-' | '.') && slug.ends_with(c)) {
             slug.push(c);
         }
     }
     let trimmed = slug.trim_matches(['.', '-']);
-    let cut = trimmed.get(..LONGEST).unwrap_or(trimmed).trim_end_matches(['.', '-']);
+    let cut = trimmed
+        .get(..LONGEST)
+        .unwrap_or(trimmed)
+        .trim_end_matches(['.', '-']);
     if cut.is_empty() {
         "study".to_owned()
     } else if is_reserved(cut) {
@@ -89,7 +101,8 @@ fn slug(id: &str) -> String {
 fn is_reserved(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name);
     let port = |prefix: &str| {
-        stem.strip_prefix(prefix).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()))
+        stem.strip_prefix(prefix)
+            .is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()))
     };
     RESERVED.contains(&stem) || port("com") || port("lpt")
 }
@@ -110,7 +123,10 @@ mod tests {
 
     #[test]
     fn the_same_id_twice_is_numbered_in_order() {
-        assert_eq!(folder_names(["a", "a", "a-2", "a"]), ["a", "a-3", "a-2", "a-4"]);
+        assert_eq!(
+            folder_names(["a", "a", "a-2", "a"]),
+            ["a", "a-3", "a-2", "a-4"]
+        );
     }
 
     proptest! {

@@ -3,9 +3,9 @@
 use hilum_core::measurement::{CARDIOTHORACIC_RATIO, OPACITY_EXTENT};
 use hilum_core::taxonomy;
 use hilum_core::{
-    AgeGroup, Finding, FindingStatus, Gate, GateReason, ImageRecord, Interval, Line, LungZone, Measurement,
-    ModelRef, NamedLine, OperatingPoint, Point, PredictionSet, Provenance, Reading, Rect, Region, RegionKind,
-    Report, Spacing, SpacingKind, StudyInfo, Unit, View,
+    AgeGroup, Finding, FindingStatus, Gate, GateReason, ImageRecord, Interval, Line, LungZone,
+    Measurement, ModelRef, NamedLine, OperatingPoint, Point, PredictionSet, Provenance, Reading,
+    Rect, Region, RegionKind, Report, Spacing, SpacingKind, StudyInfo, Unit, View,
 };
 
 /// Model named by [`assessed`].
@@ -20,7 +20,10 @@ pub fn reading() -> Reading {
             date: Some("2026-11-02".into()),
         },
         images: vec![image("samples/frontal.dcm", View::Pa)],
-        gate: Gate { analysable: true, reasons: vec![cropped()] },
+        gate: Gate {
+            analysable: true,
+            reasons: vec![cropped()],
+        },
         findings: findings(),
         measurements: measurements(),
         report: Report::default(),
@@ -40,8 +43,14 @@ pub fn blocked() -> Reading {
     let listed = taxonomy::reporting_list();
     Reading {
         images: vec![image("samples/lateral.png", View::Lateral)],
-        gate: Gate { analysable: false, reasons: vec![reason] },
-        findings: listed.iter().map(|t| Finding::not_assessed(t.code, t.name, "stopped by the gate")).collect(),
+        gate: Gate {
+            analysable: false,
+            reasons: vec![reason],
+        },
+        findings: listed
+            .iter()
+            .map(|t| Finding::not_assessed(t.code, t.name, "stopped by the gate"))
+            .collect(),
         measurements: Vec::new(),
         ..reading()
     }
@@ -57,7 +66,11 @@ pub fn image(path: &str, view: View) -> ImageRecord {
         view,
         view_source: "file".into(),
         laterality: None,
-        spacing: Some(Spacing { row_mm: 0.3, column_mm: 0.3, kind: SpacingKind::Imager }),
+        spacing: Some(Spacing {
+            row_mm: 0.3,
+            column_mm: 0.3,
+            kind: SpacingKind::Imager,
+        }),
         inverted: false,
         age_group: Some(AgeGroup::Adult),
         masks: None,
@@ -103,14 +116,24 @@ pub fn ratio(value: f64, interval: Option<(f64, f64)>) -> Measurement {
     let line = |name: &str, x0: f64, x1: f64, y: f64| NamedLine {
         name: name.into(),
         image: 0,
-        line: Line { from: Point { x: x0, y }, to: Point { x: x1, y } },
+        line: Line {
+            from: Point { x: x0, y },
+            to: Point { x: x1, y },
+        },
     };
     Measurement {
         name: CARDIOTHORACIC_RATIO.into(),
         value: Some(value),
         unit: Unit::Ratio,
-        interval: interval.map(|(low, high)| Interval { low, high, level: 0.9 }),
-        lines: vec![line("heart_width", 390.0, 842.0, 850.0), line("thorax_width", 104.0, 920.0, 980.0)],
+        interval: interval.map(|(low, high)| Interval {
+            low,
+            high,
+            level: 0.9,
+        }),
+        lines: vec![
+            line("heart_width", 390.0, 842.0, 850.0),
+            line("thorax_width", 104.0, 920.0, 980.0),
+        ],
         note: None,
     }
 }
@@ -131,31 +154,71 @@ fn cropped() -> GateReason {
 
 fn findings() -> Vec<Finding> {
     use PredictionSet::{Absent, Present, Undecided};
-    let opacity = Rect { x: 165.0, y: 640.0, w: 250.0, h: 260.0 };
-    let base = Rect { x: 125.0, y: 860.0, w: 230.0, h: 150.0 };
-    let apex = Rect { x: 640.0, y: 270.0, w: 110.0, h: 120.0 };
+    let opacity = Rect {
+        x: 165.0,
+        y: 640.0,
+        w: 250.0,
+        h: 260.0,
+    };
+    let base = Rect {
+        x: 125.0,
+        y: 860.0,
+        w: 230.0,
+        h: 150.0,
+    };
+    let apex = Rect {
+        x: 640.0,
+        y: 270.0,
+        w: 110.0,
+        h: 120.0,
+    };
     let mut list = vec![
         assessed("abnormal", Some(Present), 0.93),
-        with(assessed("lung_opacity", Some(Present), 0.88), opacity, "right lower zone"),
-        with(assessed("pneumonia", Some(Present), 0.81), opacity, "right lower zone"),
+        with(
+            assessed("lung_opacity", Some(Present), 0.88),
+            opacity,
+            "right lower zone",
+        ),
+        with(
+            assessed("pneumonia", Some(Present), 0.81),
+            opacity,
+            "right lower zone",
+        ),
         assessed("consolidation", Some(Undecided), 0.46),
         assessed("atelectasis", Some(Undecided), 0.22),
         assessed("edema", Some(Absent), 0.03),
-        with(assessed("nodule", Some(Undecided), 0.44), apex, "left upper zone"),
+        with(
+            assessed("nodule", Some(Undecided), 0.44),
+            apex,
+            "left upper zone",
+        ),
         assessed("mass", Some(Absent), 0.04),
-        with(assessed("pleural_effusion", Some(Present), 0.72), base, "right lower zone"),
+        with(
+            assessed("pleural_effusion", Some(Present), 0.72),
+            base,
+            "right lower zone",
+        ),
         assessed("pneumothorax", Some(Absent), 0.02),
         assessed("cardiomegaly", Some(Present), 0.69),
         assessed("emphysema", Some(Absent), 0.05),
     ];
-    let unseen = ["fibrosis", "tuberculosis", "covid_19", "fracture", "hernia", "support_devices"];
+    let unseen = [
+        "fibrosis",
+        "tuberculosis",
+        "covid_19",
+        "fracture",
+        "hernia",
+        "support_devices",
+    ];
     let why = "no shipped model was shown to detect it";
     list.extend(unseen.map(|code| Finding::not_assessed(code, display_name(code), why)));
     list
 }
 
 fn with(mut finding: Finding, rect: Rect, place: &str) -> Finding {
-    finding.regions.push(region(&finding.code, 0, rect, Some(place)));
+    finding
+        .regions
+        .push(region(&finding.code, 0, rect, Some(place)));
     finding
 }
 
@@ -175,7 +238,11 @@ fn measurements() -> Vec<Measurement> {
     for (zone, value) in LungZone::ALL.into_iter().zip([0.0, 6.4, 41.0, 3.1, 0.0]) {
         extent(zone.opacity_extent(), Some(value), None);
     }
-    extent(LungZone::LeftLower.opacity_extent(), None, Some("the zone is cut off by the border of the image"));
+    extent(
+        LungZone::LeftLower.opacity_extent(),
+        None,
+        Some("the zone is cut off by the border of the image"),
+    );
     list
 }
 
@@ -183,8 +250,14 @@ fn provenance() -> Provenance {
     Provenance {
         version: "0.1.0".into(),
         models: vec![
-            ModelRef { name: MODEL.into(), sha256: "a1".repeat(32) },
-            ModelRef { name: "sample-unet".into(), sha256: "b2".repeat(32) },
+            ModelRef {
+                name: MODEL.into(),
+                sha256: "a1".repeat(32),
+            },
+            ModelRef {
+                name: "sample-unet".into(),
+                sha256: "b2".repeat(32),
+            },
         ],
         recipe: "voi".into(),
         engine: "sample".into(),

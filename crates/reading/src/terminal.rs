@@ -4,9 +4,11 @@
 //! files (ids, paths, messages) is stripped of control and direction characters, so that it can
 //! neither recolour nor reorder the output.
 
-use crate::wording::{Answer, answer};
 use crate::RESEARCH_NOTICE;
-use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use crate::wording::{Answer, answer};
+use comfy_table::{
+    Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width, presets,
+};
 use hilum_core::{FailedPath, Finding, Measurement, Reading, Section, Unit, View};
 use std::fmt::Write;
 
@@ -21,7 +23,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { color: false, width: 100 }
+        Options {
+            color: false,
+            width: 100,
+        }
     }
 }
 
@@ -42,7 +47,14 @@ pub fn summary(readings: &[Reading], failed: &[FailedPath], options: &Options) -
     let mut out = String::new();
     if !readings.is_empty() {
         let mut table = table(options);
-        table.set_header(header(&["Study", "View", "Gate", "Present", "Undecided", "CTR"]));
+        table.set_header(header(&[
+            "Study",
+            "View",
+            "Gate",
+            "Present",
+            "Undecided",
+            "CTR",
+        ]));
         for reading in readings {
             table.add_row(summary_row(reading));
         }
@@ -60,25 +72,49 @@ pub fn summary(readings: &[Reading], failed: &[FailedPath], options: &Options) -
         }
         let _ = writeln!(out, "{table}");
     }
-    let _ = writeln!(out, "{} read, {} failed. {RESEARCH_NOTICE}", readings.len(), failed.len());
+    let _ = writeln!(
+        out,
+        "{} read, {} failed. {RESEARCH_NOTICE}",
+        readings.len(),
+        failed.len()
+    );
     tidy(&out)
 }
 
 fn summary_row(reading: &Reading) -> Vec<Cell> {
     let names = |wanted: Answer| {
-        let found: Vec<String> =
-            reading.findings.iter().filter(|f| answer(f) == wanted).map(|f| clean(&f.name)).collect();
-        if found.is_empty() { "–".to_owned() } else { found.join(", ") }
+        let found: Vec<String> = reading
+            .findings
+            .iter()
+            .filter(|f| answer(f) == wanted)
+            .map(|f| clean(&f.name))
+            .collect();
+        if found.is_empty() {
+            "–".to_owned()
+        } else {
+            found.join(", ")
+        }
     };
-    let ratio = reading.measurements.iter().find(|m| m.name == hilum_core::measurement::CARDIOTHORACIC_RATIO);
-    let views: Vec<&str> = reading.images.iter().map(|image| view(image.view)).collect();
+    let ratio = reading
+        .measurements
+        .iter()
+        .find(|m| m.name == hilum_core::measurement::CARDIOTHORACIC_RATIO);
+    let views: Vec<&str> = reading
+        .images
+        .iter()
+        .map(|image| view(image.view))
+        .collect();
     vec![
         Cell::new(clean(&reading.study.id)),
         Cell::new(views.join(" ")),
         gate_cell(reading),
         Cell::new(names(Answer::Present)).fg(Color::Yellow),
         Cell::new(names(Answer::Undecided)).fg(Color::Cyan),
-        right(ratio.and_then(|m| m.value).map_or("–".to_owned(), |value| format!("{value:.2}"))),
+        right(
+            ratio
+                .and_then(|m| m.value)
+                .map_or("–".to_owned(), |value| format!("{value:.2}")),
+        ),
     ]
 }
 
@@ -92,7 +128,11 @@ fn heading(reading: &Reading, options: &Options, out: &mut String) {
     }
     let _ = writeln!(out, "{}", bold(&line, options));
     for image in &reading.images {
-        let inverted = if image.inverted { ", inverted before analysis" } else { "" };
+        let inverted = if image.inverted {
+            ", inverted before analysis"
+        } else {
+            ""
+        };
         let _ = writeln!(
             out,
             "  {}  {} x {}, {} (view from: {}){inverted}",
@@ -106,20 +146,36 @@ fn heading(reading: &Reading, options: &Options, out: &mut String) {
 }
 
 fn gate(reading: &Reading, options: &Options, out: &mut String) {
-    let state = if reading.gate.analysable { "passed" } else { "NOT ANALYSED" };
+    let state = if reading.gate.analysable {
+        "passed"
+    } else {
+        "NOT ANALYSED"
+    };
     let _ = writeln!(out, "\n{} {state}", bold("Gate", options));
     for reason in &reading.gate.reasons {
         let weight = if reason.blocking { "stops" } else { "caution" };
-        let score = reason.score.map(|score| format!(" (score {score:.2})")).unwrap_or_default();
-        let text = format!("{weight}: {} [{}]{score}", clean(&reason.message), clean(&reason.code));
+        let score = reason
+            .score
+            .map(|score| format!(" (score {score:.2})"))
+            .unwrap_or_default();
+        let text = format!(
+            "{weight}: {} [{}]{score}",
+            clean(&reason.message),
+            clean(&reason.code)
+        );
         wrap(&text, "  ", options, out);
     }
 }
 
 fn gate_cell(reading: &Reading) -> Cell {
     if !reading.gate.analysable {
-        let codes: Vec<String> =
-            reading.gate.reasons.iter().filter(|reason| reason.blocking).map(|reason| clean(&reason.code)).collect();
+        let codes: Vec<String> = reading
+            .gate
+            .reasons
+            .iter()
+            .filter(|reason| reason.blocking)
+            .map(|reason| clean(&reason.code))
+            .collect();
         return Cell::new(format!("not analysed: {}", codes.join(", "))).fg(Color::Red);
     }
     match reading.gate.reasons.len() {
@@ -129,12 +185,25 @@ fn gate_cell(reading: &Reading) -> Cell {
 }
 
 fn findings(reading: &Reading, options: &Options, out: &mut String) {
-    let assessed: Vec<&Finding> = ordered(reading).into_iter().filter(|f| answer(f) != Answer::NotAssessed).collect();
-    let missing: Vec<&Finding> = reading.findings.iter().filter(|f| answer(f) == Answer::NotAssessed).collect();
+    let assessed: Vec<&Finding> = ordered(reading)
+        .into_iter()
+        .filter(|f| answer(f) != Answer::NotAssessed)
+        .collect();
+    let missing: Vec<&Finding> = reading
+        .findings
+        .iter()
+        .filter(|f| answer(f) == Answer::NotAssessed)
+        .collect();
     let _ = writeln!(out, "\n{}", bold("Findings", options));
     if !assessed.is_empty() {
         let mut table = table(options);
-        table.set_header(header(&["Finding", "Probability", "Operating point", "Set", "Where"]));
+        table.set_header(header(&[
+            "Finding",
+            "Probability",
+            "Operating point",
+            "Set",
+            "Where",
+        ]));
         for finding in assessed {
             table.add_row(finding_row(finding));
         }
@@ -157,7 +226,11 @@ pub(crate) fn ordered(reading: &Reading) -> Vec<&Finding> {
         Answer::NotAssessed => 4,
     };
     let probability = |finding: &Finding| finding.probability.unwrap_or(0.0);
-    list.sort_by(|a, b| rank(a).cmp(&rank(b)).then(probability(b).total_cmp(&probability(a))));
+    list.sort_by(|a, b| {
+        rank(a)
+            .cmp(&rank(b))
+            .then(probability(b).total_cmp(&probability(a)))
+    });
     list
 }
 
@@ -175,10 +248,13 @@ pub(crate) fn by_reason(missing: &[&Finding]) -> Vec<(String, Vec<String>)> {
 }
 
 fn finding_row(finding: &Finding) -> Vec<Cell> {
-    let point = finding.operating_point.as_ref().map_or("–".to_owned(), |point| {
-        let sign = if point.positive { "≥" } else { "<" };
-        format!("{sign} {:.2}", point.threshold)
-    });
+    let point = finding
+        .operating_point
+        .as_ref()
+        .map_or("–".to_owned(), |point| {
+            let sign = if point.positive { "≥" } else { "<" };
+            format!("{sign} {:.2}", point.threshold)
+        });
     let (word, color) = match answer(finding) {
         Answer::Present => ("present", Some(Color::Yellow)),
         Answer::Undecided => ("undecided", Some(Color::Cyan)),
@@ -187,7 +263,11 @@ fn finding_row(finding: &Finding) -> Vec<Cell> {
         Answer::NotAssessed => ("not assessed", None),
     };
     let mut places: Vec<String> = Vec::new();
-    for place in finding.regions.iter().filter_map(|region| region.place.as_deref()) {
+    for place in finding
+        .regions
+        .iter()
+        .filter_map(|region| region.place.as_deref())
+    {
         let place = clean(place);
         if !places.contains(&place) {
             places.push(place);
@@ -196,7 +276,11 @@ fn finding_row(finding: &Finding) -> Vec<Cell> {
     let set = Cell::new(word);
     vec![
         Cell::new(clean(&finding.name)),
-        right(finding.probability.map_or("–".to_owned(), |p| format!("{p:.3}"))),
+        right(
+            finding
+                .probability
+                .map_or("–".to_owned(), |p| format!("{p:.3}")),
+        ),
         right(point),
         color.map_or(set.clone(), |color| set.fg(color)),
         Cell::new(places.join(", ")),
@@ -225,18 +309,26 @@ fn measurements(reading: &Reading, options: &Options, out: &mut String) {
 pub(crate) fn measurement_name(measurement: &Measurement) -> String {
     let words = clean(&measurement.name).replace('_', " ");
     let mut chars = words.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 /// The value with its unit, or a dash.
 pub(crate) fn value(measurement: &Measurement) -> String {
-    measurement.value.map_or("–".to_owned(), |value| with_unit(value, measurement.unit))
+    measurement
+        .value
+        .map_or("–".to_owned(), |value| with_unit(value, measurement.unit))
 }
 
 /// `0.52 to 0.58 (90%)`, or nothing.
 pub(crate) fn interval(measurement: &Measurement) -> String {
     measurement.interval.map_or(String::new(), |interval| {
-        let (low, high) = (number(interval.low, measurement.unit), with_unit(interval.high, measurement.unit));
+        let (low, high) = (
+            number(interval.low, measurement.unit),
+            with_unit(interval.high, measurement.unit),
+        );
         format!("{low} to {high} ({:.0}%)", interval.level * 100.0)
     })
 }
@@ -261,9 +353,17 @@ fn with_unit(value: f64, unit: Unit) -> String {
 }
 
 fn report(reading: &Reading, options: &Options, out: &mut String) {
-    for (title, section) in [("Findings (draft)", Section::Findings), ("Impression (draft)", Section::Impression)] {
-        let sentences: Vec<String> =
-            reading.report.sentences.iter().filter(|s| s.section == section).map(|s| clean(&s.text)).collect();
+    for (title, section) in [
+        ("Findings (draft)", Section::Findings),
+        ("Impression (draft)", Section::Impression),
+    ] {
+        let sentences: Vec<String> = reading
+            .report
+            .sentences
+            .iter()
+            .filter(|s| s.section == section)
+            .map(|s| clean(&s.text))
+            .collect();
         if !sentences.is_empty() {
             let _ = writeln!(out, "\n{}", bold(title, options));
             for sentence in sentences {
@@ -278,7 +378,13 @@ fn provenance(reading: &Reading, options: &Options, out: &mut String) {
     let models: Vec<String> = provenance
         .models
         .iter()
-        .map(|model| format!("{} {}", clean(&model.name), model.sha256.chars().take(12).collect::<String>()))
+        .map(|model| {
+            format!(
+                "{} {}",
+                clean(&model.name),
+                model.sha256.chars().take(12).collect::<String>()
+            )
+        })
         .collect();
     out.push('\n');
     let text = format!(
@@ -287,7 +393,11 @@ fn provenance(reading: &Reading, options: &Options, out: &mut String) {
         clean(&provenance.recipe),
         clean(&provenance.engine),
         provenance.elapsed_ms,
-        if models.is_empty() { "none".to_owned() } else { models.join(", ") }
+        if models.is_empty() {
+            "none".to_owned()
+        } else {
+            models.join(", ")
+        }
     );
     wrap(&text, "", options, out);
     wrap(RESEARCH_NOTICE, "", options, out);
@@ -307,7 +417,9 @@ pub(crate) fn view(view: View) -> &'static str {
 
 fn table(options: &Options) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(options.width.max(40));
     if options.color {
         table.enforce_styling();
@@ -318,7 +430,10 @@ fn table(options: &Options) -> Table {
 }
 
 fn header(names: &[&str]) -> Vec<Cell> {
-    names.iter().map(|name| Cell::new(name).add_attribute(comfy_table::Attribute::Dim)).collect()
+    names
+        .iter()
+        .map(|name| Cell::new(name).add_attribute(comfy_table::Attribute::Dim))
+        .collect()
 }
 
 fn right(text: impl Into<String>) -> Cell {
@@ -326,19 +441,30 @@ fn right(text: impl Into<String>) -> Cell {
 }
 
 fn bold(text: &str, options: &Options) -> String {
-    if options.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+    if options.color {
+        format!("\u{1b}[1m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// No spaces at the ends of lines, which would only make output noisy to compare.
 fn tidy(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect::<String>().trim_end_matches('\n').to_owned()
+    text.lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect::<String>()
+        .trim_end_matches('\n')
+        .to_owned()
         + if text.ends_with('\n') { "\n" } else { "" }
 }
 
 /// Writes `text` wrapped by display width, each line behind `indent`.
 fn wrap(text: &str, indent: &str, options: &Options, out: &mut String) {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).force_no_tty();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .force_no_tty();
     let room = usize::from(options.width.max(40)) - indent.len();
     table.add_row([text]);
     if let Some(column) = table.column_mut(0) {
@@ -379,14 +505,36 @@ mod tests {
     #[test]
     fn a_study_shows_every_part_without_colour() {
         let text = study(&written(), &Options::default());
-        for part in ["Gate passed", "Pneumonia", "0.810", "≥ 0.40", "present", "undecided", "absent"] {
+        for part in [
+            "Gate passed",
+            "Pneumonia",
+            "0.810",
+            "≥ 0.40",
+            "present",
+            "undecided",
+            "absent",
+        ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
-        for part in ["Not assessed (no shipped model", "Cardiothoracic ratio", "Impression (draft)", "Research use only"] {
+        for part in [
+            "Not assessed (no shipped model",
+            "Cardiothoracic ratio",
+            "Impression (draft)",
+            "Research use only",
+        ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains('\u{1b}'));
-        assert!(study(&written(), &Options { color: true, width: 100 }).contains("\u{1b}["));
+        assert!(
+            study(
+                &written(),
+                &Options {
+                    color: true,
+                    width: 100
+                }
+            )
+            .contains("\u{1b}[")
+        );
     }
 
     #[test]
@@ -394,7 +542,13 @@ mod tests {
         let mut reading = written();
         reading.findings[1].regions[0].place = Some("右下肺野".repeat(9));
         for width in [60, 80, 120] {
-            let text = study(&reading, &Options { color: false, width });
+            let text = study(
+                &reading,
+                &Options {
+                    color: false,
+                    width,
+                },
+            );
             for line in text.lines().skip(2) {
                 assert!(line.width() <= usize::from(width), "{width}: {line}");
             }
@@ -405,12 +559,24 @@ mod tests {
     fn columns_stay_aligned_beside_wide_letters() {
         let mut reading = written();
         reading.findings[2].name = "肺炎".into();
-        let text = study(&reading, &Options { color: false, width: 120 });
+        let text = study(
+            &reading,
+            &Options {
+                color: false,
+                width: 120,
+            },
+        );
         let column = |needle: &str, of: &str| {
-            let line = text.lines().find(|line| line.contains(needle)).expect(needle);
+            let line = text
+                .lines()
+                .find(|line| line.contains(needle))
+                .expect(needle);
             line[..line.find(of).expect(of)].width()
         };
-        assert_eq!(column("肺炎", "present"), column("Pleural effusion ", "present"));
+        assert_eq!(
+            column("肺炎", "present"),
+            column("Pleural effusion ", "present")
+        );
     }
 
     #[test]
@@ -421,17 +587,32 @@ mod tests {
         let text = study(&reading, &Options::default());
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
         assert!(!text.contains('\u{202e}'));
-        assert_eq!(text.lines().filter(|line| line.starts_with("Study")).count(), 1);
+        assert_eq!(
+            text.lines()
+                .filter(|line| line.starts_with("Study"))
+                .count(),
+            1
+        );
     }
 
     #[test]
     fn a_summary_has_one_row_a_study_and_the_failures() {
         let failed = FailedPath {
             path: "bad.dcm".into(),
-            error: ReadError { kind: "truncated".into(), message: "ends after 12 bytes".into() },
+            error: ReadError {
+                kind: "truncated".into(),
+                message: "ends after 12 bytes".into(),
+            },
         };
-        let text = summary(&[written(), sample::blocked()], &[failed], &Options::default());
+        let text = summary(
+            &[written(), sample::blocked()],
+            &[failed],
+            &Options::default(),
+        );
         assert!(text.contains("not analysed"), "{text}");
-        assert!(text.contains("truncated") && text.contains("2 read, 1 failed"), "{text}");
+        assert!(
+            text.contains("truncated") && text.contains("2 read, 1 failed"),
+            "{text}"
+        );
     }
 }

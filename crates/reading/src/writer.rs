@@ -55,7 +55,9 @@ pub fn write_reading(
     artefacts: &Artefacts,
 ) -> Result<PathBuf, ReadingError> {
     if !names::is_safe(folder) {
-        return Err(ReadingError::UnsafeFolder { name: folder.to_owned() });
+        return Err(ReadingError::UnsafeFolder {
+            name: folder.to_owned(),
+        });
     }
     evidence::check(reading)?;
     let mut written = reading.clone();
@@ -98,7 +100,10 @@ fn mask_files<'a>(
         let record = reading
             .images
             .get_mut(mask.image)
-            .ok_or(ReadingError::NoSuchImage { image: mask.image, images })?;
+            .ok_or(ReadingError::NoSuchImage {
+                image: mask.image,
+                images,
+            })?;
         let mut add = |organ: &str, png: &'a Option<Vec<u8>>| {
             png.as_ref().map(|bytes| {
                 let name = format!("image-{}-{organ}.png", mask.image);
@@ -107,7 +112,10 @@ fn mask_files<'a>(
                 path
             })
         };
-        record.masks = Some(Masks { lungs: add("lungs", &mask.lungs_png), heart: add("heart", &mask.heart_png) });
+        record.masks = Some(Masks {
+            lungs: add("lungs", &mask.lungs_png),
+            heart: add("heart", &mask.heart_png),
+        });
     }
     Ok(files)
 }
@@ -120,7 +128,10 @@ fn make_folder(dir: &Path) -> Result<bool, ReadingError> {
     fs::create_dir_all(dir).map_err(|source| {
         // `create_dir_all` says "exists" for a file in the way.
         if source.kind() == std::io::ErrorKind::AlreadyExists {
-            ReadingError::NotAFolder { path: dir.to_owned(), source }
+            ReadingError::NotAFolder {
+                path: dir.to_owned(),
+                source,
+            }
         } else {
             ReadingError::from_io(dir, source)
         }
@@ -133,11 +144,14 @@ fn write_all(dir: &Path, files: &[(String, &[u8])]) -> Result<(), ReadingError> 
         .iter()
         .map(|(name, bytes)| {
             let path = dir.join(name);
-            stage(dir, bytes).map(|file| (path.clone(), file)).map_err(|e| ReadingError::from_io(&path, e))
+            stage(dir, bytes)
+                .map(|file| (path.clone(), file))
+                .map_err(|e| ReadingError::from_io(&path, e))
         })
         .collect::<Result<_, _>>()?;
-    for target in staged.iter().map(|(path, _)| path).filter(|path| path.is_dir()) {
-        return Err(ReadingError::from_io(target, std::io::ErrorKind::IsADirectory.into()));
+    if let Some((target, _)) = staged.iter().find(|(path, _)| path.is_dir()) {
+        let source = std::io::ErrorKind::IsADirectory.into();
+        return Err(ReadingError::from_io(target, source));
     }
     remove_old(dir, files)?;
     let mut renamed: Vec<PathBuf> = Vec::new();
@@ -189,7 +203,9 @@ fn remove_old(dir: &Path, files: &[(String, &[u8])]) -> Result<(), ReadingError>
 fn is_ours(name: &str) -> bool {
     let mask = || {
         let rest = name.strip_prefix("image-")?;
-        let number = rest.strip_suffix("-lungs.png").or_else(|| rest.strip_suffix("-heart.png"))?;
+        let number = rest
+            .strip_suffix("-lungs.png")
+            .or_else(|| rest.strip_suffix("-heart.png"))?;
         number.bytes().all(|b| b.is_ascii_digit()).then_some(())
     };
     matches!(name, READING | PAGE | OVERLAY) || mask().is_some()

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 fn validator() -> Validator {
     let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
-    assert!(jsonschema::draft202012::meta::is_valid(&schema), "the schema is a schema");
+    assert!(
+        jsonschema::draft202012::meta::is_valid(&schema),
+        "the schema is a schema"
+    );
     jsonschema::validator_for(&schema).expect("the schema compiles")
 }
 
@@ -17,7 +20,10 @@ fn written(mut reading: Reading) -> Value {
 }
 
 fn assert_valid(value: &Value) {
-    let errors: Vec<String> = validator().iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    let errors: Vec<String> = validator()
+        .iter_errors(value)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
@@ -30,12 +36,20 @@ fn readings_are_valid() {
 #[test]
 fn a_reading_with_every_option_is_valid() {
     let mut reading = sample::reading();
-    reading.images[0].masks = Some(Masks { lungs: Some("1.2/image-0-lungs.png".into()), heart: None });
+    reading.images[0].masks = Some(Masks {
+        lungs: Some("1.2/image-0-lungs.png".into()),
+        heart: None,
+    });
     reading.images[0].spacing = None;
     reading.images[0].age_group = None;
     reading.study.patient = None;
     reading.study.date = None;
-    let region = reading.findings.iter_mut().flat_map(|f| &mut f.regions).next().expect("a region");
+    let region = reading
+        .findings
+        .iter_mut()
+        .flat_map(|f| &mut f.regions)
+        .next()
+        .expect("a region");
     region.outline = vec![Point { x: 1.0, y: 2.0 }, Point { x: 3.0, y: 4.0 }];
     region.place = None;
     assert_valid(&written(reading));
@@ -45,7 +59,10 @@ fn a_reading_with_every_option_is_valid() {
 fn a_failed_path_is_valid() {
     let failed = FailedPath {
         path: "a.dcm".into(),
-        error: ReadError { kind: "truncated".into(), message: "ends after 12 bytes".into() },
+        error: ReadError {
+            kind: "truncated".into(),
+            message: "ends after 12 bytes".into(),
+        },
     };
     assert_valid(&serde_json::to_value(failed).expect("JSON"));
 }
@@ -53,7 +70,9 @@ fn a_failed_path_is_valid() {
 /// Sets the value at `pointer`; the pointer must exist, so that a test cannot pass by a typing error.
 fn broken(pointer: &str, value: Value) -> Value {
     let mut reading = written(sample::reading());
-    *reading.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} exists")) = value;
+    *reading
+        .pointer_mut(pointer)
+        .unwrap_or_else(|| panic!("{pointer} exists")) = value;
     reading
 }
 
@@ -62,7 +81,10 @@ fn broken_readings_are_not_valid() {
     let validator = validator();
     let assessed = |field: &str| format!("/findings/0/{field}");
     let unseen = |field: &str| format!("/findings/17/{field}");
-    assert_eq!(written(sample::reading())["findings"][17]["status"], "not_assessed");
+    assert_eq!(
+        written(sample::reading())["findings"][17]["status"],
+        "not_assessed"
+    );
     for (pointer, value) in [
         ("/study/date".to_owned(), json!("20261102")),
         ("/images/0/sha256".into(), json!("abc")),
@@ -86,14 +108,25 @@ fn broken_readings_are_not_valid() {
         ("/provenance/elapsed_ms".into(), json!(-1)),
         ("/images".into(), json!({})),
     ] {
-        assert!(!validator.is_valid(&broken(&pointer, value.clone())), "{pointer} = {value}");
+        assert!(
+            !validator.is_valid(&broken(&pointer, value.clone())),
+            "{pointer} = {value}"
+        );
     }
 }
 
 #[test]
 fn missing_and_unknown_fields_are_not_valid() {
     let validator = validator();
-    for field in ["study", "images", "gate", "findings", "measurements", "report", "provenance"] {
+    for field in [
+        "study",
+        "images",
+        "gate",
+        "findings",
+        "measurements",
+        "report",
+        "provenance",
+    ] {
         let mut reading = written(sample::reading());
         reading.as_object_mut().expect("an object").remove(field);
         assert!(!validator.is_valid(&reading), "{field}");
@@ -102,5 +135,8 @@ fn missing_and_unknown_fields_are_not_valid() {
     reading["diagnosis"] = json!("none");
     assert!(!validator.is_valid(&reading));
     assert!(!validator.is_valid(&json!({ "path": "a.dcm" })));
-    assert!(!validator.is_valid(&json!({ "path": "a.dcm", "error": { "kind": "Bad Kind", "message": "x" } })));
+    assert!(
+        !validator
+            .is_valid(&json!({ "path": "a.dcm", "error": { "kind": "Bad Kind", "message": "x" } }))
+    );
 }

@@ -33,10 +33,15 @@ pub(super) struct HeatMap {
 pub(super) fn films(reading: &Reading, layers: &[ImageLayers]) -> Result<Vec<Film>, ReadingError> {
     let images = reading.images.len();
     if layers.len() != images {
-        return Err(ReadingError::LayerCount { layers: layers.len(), images });
+        return Err(ReadingError::LayerCount {
+            layers: layers.len(),
+            images,
+        });
     }
     let pairs = reading.images.iter().zip(layers).enumerate();
-    pairs.map(|(index, (record, layers))| film(reading, index, record, layers)).collect()
+    pairs
+        .map(|(index, (record, layers))| film(reading, index, record, layers))
+        .collect()
 }
 
 fn film(
@@ -54,9 +59,16 @@ fn film(
             .findings
             .iter()
             .position(|finding| finding.code == *code)
-            .ok_or_else(|| ReadingError::UnknownHeatMap { image: index, code: code.clone() })?;
+            .ok_or_else(|| ReadingError::UnknownHeatMap {
+                image: index,
+                code: code.clone(),
+            })?;
         let header = header(index, code, png)?;
-        Ok(HeatMap { finding, href: address(png), grey: header.color == GREY })
+        Ok(HeatMap {
+            finding,
+            href: address(png),
+            grey: header.color == GREY,
+        })
     });
     Ok(Film {
         image: shaped(index, record, "image", &layers.image_png)?,
@@ -74,24 +86,35 @@ struct Header {
 
 /// Reads the fixed first chunk of a PNG (PNG specification, section 11.2.1).
 fn header(image: usize, layer: &str, png: &[u8]) -> Result<Header, ReadingError> {
-    let not_png = || ReadingError::LayerNotPng { image, layer: layer.to_owned() };
+    let not_png = || ReadingError::LayerNotPng {
+        image,
+        layer: layer.to_owned(),
+    };
     let rest = png.strip_prefix(SIGNATURE).ok_or_else(not_png)?;
     let number = |at: usize| -> Option<u32> {
         let bytes: [u8; 4] = rest.get(at..at + 4)?.try_into().ok()?;
         Some(u32::from_be_bytes(bytes))
     };
     match (rest.get(4..8), number(8), number(12), rest.get(17)) {
-        (Some(b"IHDR"), Some(width @ 1..), Some(height @ 1..), Some(&color)) => {
-            Ok(Header { width, height, color })
-        }
+        (Some(b"IHDR"), Some(width @ 1..), Some(height @ 1..), Some(&color)) => Ok(Header {
+            width,
+            height,
+            color,
+        }),
         _ => Err(not_png()),
     }
 }
 
 /// The address of a picture that must have the shape of its image.
-fn shaped(image: usize, record: &ImageRecord, layer: &str, png: &[u8]) -> Result<String, ReadingError> {
+fn shaped(
+    image: usize,
+    record: &ImageRecord,
+    layer: &str,
+    png: &[u8],
+) -> Result<String, ReadingError> {
     let Header { width, height, .. } = header(image, layer, png)?;
-    let ratio = f64::from(width) * f64::from(record.height) / (f64::from(height) * f64::from(record.width.max(1)));
+    let ratio = f64::from(width) * f64::from(record.height)
+        / (f64::from(height) * f64::from(record.width.max(1)));
     if (ratio - 1.0).abs() > SHAPE_TOLERANCE {
         return Err(ReadingError::LayerShape {
             image,

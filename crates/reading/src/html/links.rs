@@ -27,33 +27,59 @@ impl<'a> Links<'a> {
         let wanted = evidence.target.as_str();
         let reading = self.reading;
         match evidence.kind {
-            EvidenceKind::Finding => named(reading.findings.iter().map(|f| (&f.code, &f.name)), wanted, "f"),
+            EvidenceKind::Finding => named(
+                reading.findings.iter().map(|f| (&f.code, &f.name)),
+                wanted,
+                "f",
+            ),
             EvidenceKind::Measurement => {
-                let names = reading.measurements.iter().map(|m| (&m.name, m.name.replace('_', " ")));
+                let names = reading
+                    .measurements
+                    .iter()
+                    .map(|m| (&m.name, m.name.replace('_', " ")));
                 named(names, wanted, "m")
             }
             EvidenceKind::Gate => {
-                let codes = reading.gate.reasons.iter().map(|r| (&r.code, r.code.replace('_', " ")));
+                let codes = reading
+                    .gate
+                    .reasons
+                    .iter()
+                    .map(|r| (&r.code, r.code.replace('_', " ")));
                 named(codes, wanted, "g")
             }
             EvidenceKind::Region => self.regions(wanted),
             EvidenceKind::Image => wanted.parse::<usize>().map_or(Vec::new(), |index| {
-                vec![Target { key: format!("i{index}"), label: format!("image {}", index + 1) }]
+                vec![Target {
+                    key: format!("i{index}"),
+                    label: format!("image {}", index + 1),
+                }]
             }),
         }
     }
 
     /// Keys of all targets, for a `data-links` attribute.
     pub(super) fn keys(&self, evidence: &[Evidence]) -> String {
-        let keys: Vec<String> = evidence.iter().flat_map(|e| self.targets(e)).map(|t| t.key).collect();
+        let keys: Vec<String> = evidence
+            .iter()
+            .flat_map(|e| self.targets(e))
+            .map(|t| t.key)
+            .collect();
         keys.join(" ")
     }
 
     fn regions(&self, wanted: &str) -> Vec<Target> {
         let mut out = Vec::new();
         for (f, finding) in self.reading.findings.iter().enumerate() {
-            for (r, _) in finding.regions.iter().enumerate().filter(|(_, region)| region.id == wanted) {
-                out.push(Target { key: format!("r{f}-{r}"), label: "box".to_owned() });
+            for (r, _) in finding
+                .regions
+                .iter()
+                .enumerate()
+                .filter(|(_, region)| region.id == wanted)
+            {
+                out.push(Target {
+                    key: format!("r{f}-{r}"),
+                    label: "box".to_owned(),
+                });
             }
         }
         out
@@ -65,6 +91,13 @@ fn named<N: AsRef<str>, L: ToString>(
     wanted: &str,
     prefix: &str,
 ) -> Vec<Target> {
-    let found = names.enumerate().filter(|(_, (name, _))| name.as_ref() == wanted);
-    found.map(|(n, (_, label))| Target { key: format!("{prefix}{n}"), label: label.to_string() }).collect()
+    let found = names
+        .enumerate()
+        .filter(|(_, (name, _))| name.as_ref() == wanted);
+    found
+        .map(|(n, (_, label))| Target {
+            key: format!("{prefix}{n}"),
+            label: label.to_string(),
+        })
+        .collect()
 }

@@ -104,7 +104,9 @@ fn page(reading: &Reading, films: &[Film], links: &Links) -> Markup {
 
 /// The notice after its first sentence, which the page sets in bold.
 fn notice_rest() -> &'static str {
-    RESEARCH_NOTICE.split_once(". ").map_or("", |(_, rest)| rest)
+    RESEARCH_NOTICE
+        .split_once(". ")
+        .map_or("", |(_, rest)| rest)
 }
 
 /// Allows the page's own style and script and pictures inside the file, and nothing else.

@@ -5,8 +5,7 @@ use super::links::{Links, Target};
 use super::stage::set_class;
 use crate::terminal::{by_reason, interval, measurement_name, ordered, value};
 use crate::wording::{Answer, answer};
-use hilum_core::measurement::OPACITY_EXTENT;
-use hilum_core::{Finding, LungZone, Measurement, Reading, Section, Sentence};
+use hilum_core::{EvidenceKind, Finding, LungZone, Measurement, Reading, Section, Sentence};
 use maud::{Markup, html};
 
 /// Chips shown after a sentence before the rest is only counted.
@@ -65,7 +64,12 @@ pub(super) fn report(reading: &Reading, links: &Links) -> Markup {
 }
 
 fn sentences(reading: &Reading, links: &Links, section: Section, title: &str) -> Markup {
-    let listed = reading.report.sentences.iter().enumerate().filter(|(_, sentence)| sentence.section == section);
+    let listed = reading
+        .report
+        .sentences
+        .iter()
+        .enumerate()
+        .filter(|(_, sentence)| sentence.section == section);
     let listed: Vec<(usize, &Sentence)> = listed.collect();
     html! {
         h3 { (title) }
@@ -82,8 +86,13 @@ fn sentences(reading: &Reading, links: &Links, section: Section, title: &str) ->
     }
 }
 
+/// Boxes have no chip beside that of their finding: they show on the image.
 fn chips(sentence: &Sentence, links: &Links) -> Markup {
-    let targets: Vec<Target> = sentence.evidence.iter().flat_map(|e| links.targets(e)).collect();
+    let shown = sentence
+        .evidence
+        .iter()
+        .filter(|evidence| evidence.kind != EvidenceKind::Region);
+    let targets: Vec<Target> = shown.flat_map(|evidence| links.targets(evidence)).collect();
     let more = targets.len().saturating_sub(CHIPS);
     html! {
         span.chips {
@@ -96,8 +105,19 @@ fn chips(sentence: &Sentence, links: &Links) -> Markup {
 }
 
 pub(super) fn findings(reading: &Reading, films: &[Film]) -> Markup {
-    let rows: Vec<&Finding> =
-        ordered(reading).into_iter().filter(|finding| answer(finding) != Answer::NotAssessed).collect();
+    let rows: Vec<&Finding> = ordered(reading)
+        .into_iter()
+        .filter(|finding| answer(finding) != Answer::NotAssessed)
+        .collect();
+    let mut rules: Vec<&str> = Vec::new();
+    for point in rows
+        .iter()
+        .filter_map(|finding| finding.operating_point.as_ref())
+    {
+        if !rules.contains(&point.rule.as_str()) {
+            rules.push(&point.rule);
+        }
+    }
     html! {
         section.panel aria-labelledby="findings-title" {
             h2 #findings-title { "Findings" }
@@ -112,19 +132,31 @@ pub(super) fn findings(reading: &Reading, films: &[Film]) -> Markup {
                     } }
                     tbody { @for finding in rows { (finding_row(reading, films, finding)) } }
                 }
-                p.legend { "Bar: calibrated probability; tick: operating point, with its sensitivity and specificity on the validation split. The set decides the wording." }
+                p.legend {
+                    "Bar: calibrated probability; tick: operating point, with its sensitivity and specificity on the validation split. "
+                    @if !rules.is_empty() { "Chosen by: " (rules.join("; ")) ". " }
+                    "The set decides the wording."
+                }
             }
         }
     }
 }
 
 fn finding_row(reading: &Reading, films: &[Film], finding: &Finding) -> Markup {
-    let n = reading.findings.iter().position(|other| std::ptr::eq(other, finding)).unwrap_or_default();
+    let n = reading
+        .findings
+        .iter()
+        .position(|other| std::ptr::eq(other, finding))
+        .unwrap_or_default();
     let maps: Vec<String> = (0..films.len())
         .filter(|image| films[*image].heatmaps.iter().any(|map| map.finding == n))
         .map(|image| format!("h{n}-{image}"))
         .collect();
-    let mut places: Vec<&str> = finding.regions.iter().filter_map(|region| region.place.as_deref()).collect();
+    let mut places: Vec<&str> = finding
+        .regions
+        .iter()
+        .filter_map(|region| region.place.as_deref())
+        .collect();
     places.dedup();
     html! {
         tr class=(set_class(finding)) id={ "f" (n) } data-key={ "f" (n) } data-links=(maps.join(" ")) {
@@ -147,7 +179,10 @@ fn probability(finding: &Finding) -> Markup {
     let Some(p) = finding.probability else {
         return html! { span.quiet { "none" } };
     };
-    let threshold = finding.operating_point.as_ref().map(|point| point.threshold);
+    let threshold = finding
+        .operating_point
+        .as_ref()
+        .map(|point| point.threshold);
     let spoken = match threshold {
         Some(threshold) => format!("probability {p:.3}, operating point {threshold:.2}"),
         None => format!("probability {p:.3}"),
@@ -171,9 +206,9 @@ fn operating_point(finding: &Finding) -> Markup {
         @if let Some(point) = &finding.operating_point {
             (if point.positive { "≥ " } else { "< " }) (format!("{:.2}", point.threshold))
             small {
-                @if let Some(value) = point.sensitivity { "sens " (format!("{value:.2}")) " " }
+                @if let Some(value) = point.sensitivity { "sens " (format!("{value:.2}")) }
+                @if point.sensitivity.is_some() && point.specificity.is_some() { ", " }
                 @if let Some(value) = point.specificity { "spec " (format!("{value:.2}")) }
-                br; (point.rule)
             }
         } @else { span.quiet { "none" } }
     }
@@ -191,8 +226,16 @@ fn badge(finding: &Finding) -> Markup {
 }
 
 pub(super) fn measurements(reading: &Reading) -> Markup {
-    let zone = |m: &Measurement| LungZone::ALL.iter().any(|zone| zone.opacity_extent() == m.name);
-    let (zones, others): (Vec<_>, Vec<_>) = reading.measurements.iter().enumerate().partition(|(_, m)| zone(m));
+    let zone = |m: &Measurement| {
+        LungZone::ALL
+            .iter()
+            .any(|zone| zone.opacity_extent() == m.name)
+    };
+    let (zones, others): (Vec<_>, Vec<_>) = reading
+        .measurements
+        .iter()
+        .enumerate()
+        .partition(|(_, m)| zone(m));
     html! {
         section.panel aria-labelledby="measurements-title" {
             h2 #measurements-title { "Measurements" }
@@ -225,7 +268,7 @@ fn measurement_row(n: usize, measurement: &Measurement) -> Markup {
 fn zone_table(zones: &[(usize, &Measurement)]) -> Markup {
     html! {
         table.zones {
-            caption { (OPACITY_EXTENT.replace('_', " ")) " by zone, in percent of the zone" }
+            caption { "Opacity extent by zone, in percent of the zone" }
             thead { tr { td {} th scope="col" { "Right" } th scope="col" { "Left" } } }
             tbody { @for level in ["upper", "middle", "lower"] {
                 tr {
@@ -255,15 +298,18 @@ fn zone_cell(n: usize, measurement: &Measurement) -> Markup {
 }
 
 pub(super) fn not_assessed(reading: &Reading) -> Markup {
-    let missing: Vec<&Finding> =
-        reading.findings.iter().filter(|finding| answer(finding) == Answer::NotAssessed).collect();
+    let missing: Vec<&Finding> = reading
+        .findings
+        .iter()
+        .filter(|finding| answer(finding) == Answer::NotAssessed)
+        .collect();
     if missing.is_empty() {
         return html! {};
     }
     html! {
         section.panel aria-labelledby="unseen-title" {
             h2 #unseen-title { "Not assessed" }
-            p.hint { "Nobody looked for these. None of them is excluded." }
+            p.reason { "Nobody looked for these. None of them is excluded." }
             @for (reason, _) in by_reason(&missing) {
                 p.reason { (reason) }
                 ul.unseen { @for (n, finding) in reading.findings.iter().enumerate() {

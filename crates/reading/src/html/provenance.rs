@@ -30,7 +30,11 @@ pub(super) fn panel(reading: &Reading) -> Markup {
 
 /// What is known of how the image was taken.
 fn facts(record: &ImageRecord) -> String {
-    let mut facts = vec![format!("view {} (from: {})", terminal::view(record.view), record.view_source)];
+    let mut facts = vec![format!(
+        "view {} (from: {})",
+        terminal::view(record.view),
+        record.view_source
+    )];
     match &record.spacing {
         Some(spacing) => {
             let kind = match spacing.kind {
@@ -38,7 +42,10 @@ fn facts(record: &ImageRecord) -> String {
                 SpacingKind::Imager => "at the detector",
                 SpacingKind::Calibrated => "calibrated",
             };
-            facts.push(format!("spacing {} × {} mm, {kind}", spacing.row_mm, spacing.column_mm));
+            facts.push(format!(
+                "spacing {} × {} mm, {kind}",
+                spacing.row_mm, spacing.column_mm
+            ));
         }
         None => facts.push("spacing unknown, so no millimetres".to_owned()),
     }

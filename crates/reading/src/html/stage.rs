@@ -5,12 +5,16 @@
 use super::layers::Film;
 use crate::terminal;
 use crate::wording::{Answer, answer};
-use hilum_core::{Finding, ImageRecord, NamedLine, Reading, Region};
+use hilum_core::{Finding, ImageRecord, NamedLine, Reading, Rect, Region};
 use maud::{Markup, html};
 
 /// Layer name, label, starting opacity in percent.
-const LAYERS: [(&str, &str, u8); 4] =
-    [("lungs", "Lungs", 22), ("heart", "Heart", 28), ("boxes", "Boxes", 100), ("lines", "Lines", 100)];
+const LAYERS: [(&str, &str, u8); 4] = [
+    ("lungs", "Lungs", 18),
+    ("heart", "Heart", 22),
+    ("boxes", "Boxes", 100),
+    ("lines", "Lines", 100),
+];
 
 /// Switches and faders for all images.
 pub(super) fn controls(reading: &Reading, films: &[Film]) -> Markup {
@@ -18,7 +22,11 @@ pub(super) fn controls(reading: &Reading, films: &[Film]) -> Markup {
         .findings
         .iter()
         .enumerate()
-        .filter(|(n, _)| films.iter().any(|film| film.heatmaps.iter().any(|map| map.finding == *n)))
+        .filter(|(n, _)| {
+            films
+                .iter()
+                .any(|film| film.heatmaps.iter().any(|map| map.finding == *n))
+        })
         .collect();
     html! {
         div.controls role="group" aria-label="Overlays" {
@@ -32,7 +40,7 @@ pub(super) fn controls(reading: &Reading, films: &[Film]) -> Markup {
                 }
             }
             @if !mapped.is_empty() {
-                div.control {
+                div.control.wide {
                     label { "Heat map "
                         select data-heat-select="" {
                             option value="" { "none" }
@@ -61,8 +69,14 @@ fn has_layer(reading: &Reading, films: &[Film], layer: &str) -> bool {
     match layer {
         "lungs" => films.iter().any(|film| film.lungs.is_some()),
         "heart" => films.iter().any(|film| film.heart.is_some()),
-        "boxes" => reading.findings.iter().any(|finding| !finding.regions.is_empty()),
-        _ => reading.measurements.iter().any(|measurement| !measurement.lines.is_empty()),
+        "boxes" => reading
+            .findings
+            .iter()
+            .any(|finding| !finding.regions.is_empty()),
+        _ => reading
+            .measurements
+            .iter()
+            .any(|measurement| !measurement.lines.is_empty()),
     }
 }
 
@@ -86,7 +100,11 @@ pub(super) fn figures(reading: &Reading, films: &[Film]) -> Markup {
 
 fn figure(reading: &Reading, n: usize, record: &ImageRecord, film: &Film) -> Markup {
     let (width, height) = (record.width, record.height);
-    let name = format!("Chest radiograph, image {}, view: {}", n + 1, terminal::view(record.view));
+    let name = format!(
+        "Chest radiograph, image {}, view: {}",
+        n + 1,
+        terminal::view(record.view)
+    );
     html! {
         figure.film id={ "i" (n) } data-key={ "i" (n) } data-image=(n) {
             svg.stage viewBox={ "0 0 " (width) " " (height) } role="group" aria-label=(name) tabindex="0" {
@@ -142,24 +160,69 @@ fn definitions(n: usize, record: &ImageRecord, film: &Film) -> Markup {
 }
 
 fn regions(reading: &Reading, image: usize, record: &ImageRecord) -> Markup {
+    let mut labels = Labels {
+        size: letter_size(record),
+        taken: Vec::new(),
+    };
     html! {
         @for (f, finding) in reading.findings.iter().enumerate() {
             @for (r, region) in finding.regions.iter().enumerate().filter(|(_, region)| region.image == image) {
-                (region_box(f, r, finding, region, record))
+                @let y = labels.place(region, &finding.name);
+                (region_box(f, r, finding, region, (labels.size, y)))
             }
         }
     }
 }
 
-fn region_box(f: usize, r: usize, finding: &Finding, region: &Region, record: &ImageRecord) -> Markup {
+/// Keeps the labels of boxes off each other.
+struct Labels {
+    size: f64,
+    taken: Vec<Rect>,
+}
+
+impl Labels {
+    /// Base line for the label of `region`: above the box, higher where that is taken, inside the
+    /// box where there is no room above.
+    fn place(&mut self, region: &Region, text: &str) -> f64 {
+        let height = self.size * 1.15;
+        let width = self.size * 0.6 * text.chars().count() as f64;
+        let at = |top: f64| Rect {
+            x: region.rect.x,
+            y: top,
+            w: width,
+            h: height,
+        };
+        let free = |label: &Rect| {
+            label.y >= 0.0
+                && self
+                    .taken
+                    .iter()
+                    .all(|other| label.intersection(other) == 0.0)
+        };
+        let above = (1..=6).map(|n| at(region.rect.y - self.size * 0.3 - height * f64::from(n)));
+        let inside = (0..6).map(|n| at(region.rect.y + height * f64::from(n)));
+        let label = above.chain(inside).find(free).unwrap_or(at(region.rect.y));
+        self.taken.push(label);
+        label.y + self.size
+    }
+}
+
+fn region_box(
+    f: usize,
+    r: usize,
+    finding: &Finding,
+    region: &Region,
+    (size, y): (f64, f64),
+) -> Markup {
     let set = set_class(finding);
     let place = region.place.as_deref().unwrap_or("place not named");
     let label = format!("{}, {place}, strength {:.2}", finding.name, region.score);
     let rect = region.rect;
-    let size = letter_size(record);
-    // A label above the box, or inside it where the box touches the upper border.
-    let y = if rect.y > size * 1.6 { rect.y - size * 0.45 } else { rect.y + size * 1.15 };
-    let points: Vec<String> = region.outline.iter().map(|p| format!("{},{}", p.x, p.y)).collect();
+    let points: Vec<String> = region
+        .outline
+        .iter()
+        .map(|p| format!("{},{}", p.x, p.y))
+        .collect();
     html! {
         g class={ "region " (set) } id={ "r" (f) "-" (r) } data-key={ "r" (f) "-" (r) } data-links={ "f" (f) }
             data-trigger="" tabindex="0" role="button" aria-pressed="false" aria-label=(label) {
@@ -173,7 +236,7 @@ fn region_box(f: usize, r: usize, finding: &Finding, region: &Region, record: &I
 
 /// Height of letters in pixels of the stored image.
 fn letter_size(record: &ImageRecord) -> f64 {
-    (f64::from(record.width.max(record.height)) / 52.0).max(1.0)
+    (f64::from(record.width.max(record.height)) / 56.0).max(1.0)
 }
 
 /// Class that colours a finding by its set.
@@ -202,8 +265,15 @@ fn ruler(m: usize, named: &NamedLine, record: &ImageRecord) -> Markup {
     let length = named.line.length().max(f64::MIN_POSITIVE);
     let size = letter_size(record);
     // Unit normal, for the ticks at both ends.
-    let (nx, ny) = (-(to.y - from.y) / length * size * 0.7, (to.x - from.x) / length * size * 0.7);
-    let heart = if named.name.contains("heart") { "ruler heart" } else { "ruler" };
+    let (nx, ny) = (
+        -(to.y - from.y) / length * size * 0.7,
+        (to.x - from.x) / length * size * 0.7,
+    );
+    let heart = if named.name.contains("heart") {
+        "ruler heart"
+    } else {
+        "ruler"
+    };
     let name = named.name.replace('_', " ");
     html! {
         g class=(heart) data-key={ "m" (m) } data-line=(named.name) {

@@ -16,7 +16,10 @@ fn layers() -> ImageLayers {
         image_png: png(512, 620, 0),
         lungs_png: Some(png(1024, 1240, 0)),
         heart_png: Some(png(1024, 1240, 0)),
-        heatmaps: vec![("pneumonia".into(), png(7, 7, 0)), ("nodule".into(), png(7, 7, 6))],
+        heatmaps: vec![
+            ("pneumonia".into(), png(7, 7, 0)),
+            ("nodule".into(), png(7, 7, 6)),
+        ],
     }
 }
 
@@ -26,17 +29,29 @@ fn written(mut reading: Reading) -> Reading {
 }
 
 fn draw(reading: &Reading) -> String {
-    render(&PageInput { reading, layers: &[layers()] }).expect("a page")
+    render(&PageInput {
+        reading,
+        layers: &[layers()],
+    })
+    .expect("a page")
 }
 
 #[test]
 fn the_page_is_one_file_without_network() {
     let page = draw(&written(sample::reading()));
-    for outside in ["http://", "https://", "src=\"//", "@import", "url(http", "<link"] {
+    for outside in [
+        "http://", "https://", "src=\"//", "@import", "url(http", "<link",
+    ] {
         assert!(!page.contains(outside), "{outside}");
     }
-    assert!(!page.contains("style=\""), "the policy forbids style attributes");
-    assert!(!page.contains("onclick"), "the policy forbids handlers in attributes");
+    assert!(
+        !page.contains("style=\""),
+        "the policy forbids style attributes"
+    );
+    assert!(
+        !page.contains("onclick"),
+        "the policy forbids handlers in attributes"
+    );
     assert_eq!(page.matches("<script").count(), 1);
 }
 
@@ -44,7 +59,9 @@ fn the_page_is_one_file_without_network() {
 fn the_policy_hashes_what_the_page_carries() {
     let page = draw(&written(sample::reading()));
     for (tag, name) in [("style", "style-src"), ("script", "script-src")] {
-        let text = page.split_once(&format!("<{tag}>")).and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
+        let text = page
+            .split_once(&format!("<{tag}>"))
+            .and_then(|(_, rest)| rest.split_once(&format!("</{tag}>")));
         let (text, _) = text.expect(tag);
         let hash = STANDARD.encode(Sha256::digest(text.as_bytes()));
         assert!(page.contains(&format!("{name} 'sha256-{hash}'")), "{name}");
@@ -90,7 +107,10 @@ fn hostile_strings_stay_text() {
     assert_eq!(page.matches("<script").count(), 1);
     assert_eq!(page.matches("</script").count(), 1);
     assert!(!page.contains("<img"));
-    assert!(!page.contains("alert(1)\"") && !page.contains("alert(1)>"), "nothing was closed by a value");
+    assert!(
+        !page.contains("alert(1)\"") && !page.contains("alert(1)>"),
+        "nothing was closed by a value"
+    );
     assert!(page.contains("&lt;/script&gt;"));
 }
 
@@ -99,14 +119,25 @@ fn every_link_has_its_target_and_ids_are_unique() {
     let page = draw(&written(sample::reading()));
     let values = |attribute: &str| -> Vec<String> {
         let start = format!(" {attribute}=\"");
-        page.split(&start).skip(1).filter_map(|rest| rest.split_once('"')).map(|(v, _)| v.to_owned()).collect()
+        page.split(&start)
+            .skip(1)
+            .filter_map(|rest| rest.split_once('"'))
+            .map(|(v, _)| v.to_owned())
+            .collect()
     };
     let keys = values("data-key");
-    for link in values("data-links").iter().flat_map(|links| links.split(' ')).filter(|link| !link.is_empty()) {
+    for link in values("data-links")
+        .iter()
+        .flat_map(|links| links.split(' '))
+        .filter(|link| !link.is_empty())
+    {
         assert!(keys.iter().any(|key| key == link), "{link}");
     }
     let mut ids = values("id");
-    for target in values("href").iter().filter_map(|href| href.strip_prefix('#')) {
+    for target in values("href")
+        .iter()
+        .filter_map(|href| href.strip_prefix('#'))
+    {
         assert!(ids.iter().any(|id| id == target), "{target}");
     }
     let all = ids.len();
@@ -125,7 +156,9 @@ fn grey_heat_maps_are_coloured_and_others_left_alone() {
 #[test]
 fn what_was_not_assessed_has_no_bar_and_no_absent_badge() {
     let mut reading = sample::reading();
-    reading.findings.retain(|finding| finding.set != Some(PredictionSet::Absent));
+    reading
+        .findings
+        .retain(|finding| finding.set != Some(PredictionSet::Absent));
     let page = draw(&written(reading));
     assert!(!page.contains("badge absent"));
     assert!(page.contains("Nobody looked for these"));
@@ -144,12 +177,36 @@ fn pictures_that_do_not_fit_are_errors() {
     let with = |change: fn(&mut ImageLayers)| {
         let mut one = layers();
         change(&mut one);
-        render(&PageInput { reading: &reading, layers: &[one] })
+        render(&PageInput {
+            reading: &reading,
+            layers: &[one],
+        })
     };
-    assert!(matches!(with(|l| l.image_png = b"GIF89a".to_vec()), Err(ReadingError::LayerNotPng { .. })));
-    assert!(matches!(with(|l| l.image_png.truncate(20)), Err(ReadingError::LayerNotPng { .. })));
-    assert!(matches!(with(|l| l.lungs_png = Some(png(620, 512, 0))), Err(ReadingError::LayerShape { .. })));
-    assert!(matches!(with(|l| l.heatmaps[0].0 = "teapot".into()), Err(ReadingError::UnknownHeatMap { .. })));
-    let none = render(&PageInput { reading: &reading, layers: &[] });
-    assert!(matches!(none, Err(ReadingError::LayerCount { layers: 0, images: 1 })));
+    assert!(matches!(
+        with(|l| l.image_png = b"GIF89a".to_vec()),
+        Err(ReadingError::LayerNotPng { .. })
+    ));
+    assert!(matches!(
+        with(|l| l.image_png.truncate(20)),
+        Err(ReadingError::LayerNotPng { .. })
+    ));
+    assert!(matches!(
+        with(|l| l.lungs_png = Some(png(620, 512, 0))),
+        Err(ReadingError::LayerShape { .. })
+    ));
+    assert!(matches!(
+        with(|l| l.heatmaps[0].0 = "teapot".into()),
+        Err(ReadingError::UnknownHeatMap { .. })
+    ));
+    let none = render(&PageInput {
+        reading: &reading,
+        layers: &[],
+    });
+    assert!(matches!(
+        none,
+        Err(ReadingError::LayerCount {
+            layers: 0,
+            images: 1
+        })
+    ));
 }

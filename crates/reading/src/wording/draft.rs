@@ -11,7 +11,12 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Adds `text` as a sentence; without evidence it is not written.
-    pub(crate) fn say(&mut self, section: Section, text: &str, evidence: impl IntoIterator<Item = Evidence>) {
+    pub(crate) fn say(
+        &mut self,
+        section: Section,
+        text: &str,
+        evidence: impl IntoIterator<Item = Evidence>,
+    ) {
         let mut unique: Vec<Evidence> = Vec::new();
         for pointer in evidence {
             if !unique.contains(&pointer) {
@@ -22,7 +27,11 @@ impl Draft {
             return;
         }
         let text = format!("{}.", capitalise(text));
-        self.sentences.push(Sentence { section, text, evidence: unique });
+        self.sentences.push(Sentence {
+            section,
+            text,
+            evidence: unique,
+        });
     }
 
     pub(crate) fn finding(&mut self, text: &str, evidence: impl IntoIterator<Item = Evidence>) {
@@ -35,10 +44,16 @@ impl Draft {
 
     /// The report, findings before impression.
     pub(crate) fn finish(self) -> Report {
-        let (findings, impression): (Vec<_>, Vec<_>) =
-            self.sentences.into_iter().partition(|sentence| sentence.section == Section::Findings);
+        let (findings, impression): (Vec<_>, Vec<_>) = self
+            .sentences
+            .into_iter()
+            .partition(|sentence| sentence.section == Section::Findings);
         let running = |sentences: &[Sentence]| {
-            sentences.iter().map(|sentence| sentence.text.as_str()).collect::<Vec<_>>().join(" ")
+            sentences
+                .iter()
+                .map(|sentence| sentence.text.as_str())
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         Report {
             findings: running(&findings),

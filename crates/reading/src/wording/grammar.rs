@@ -37,7 +37,11 @@ pub(crate) fn clause(text: &str) -> String {
 
 /// `1 finding`, `2 findings`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }
 
 /// A share of an area without false precision: `34%`.
@@ -67,6 +71,9 @@ mod tests {
 
     #[test]
     fn foreign_text_becomes_a_clause() {
-        assert_eq!(clause(" the heart mask\n touches the border. "), "the heart mask touches the border");
+        assert_eq!(
+            clause(" the heart mask\n touches the border. "),
+            "the heart mask touches the border"
+        );
     }
 }

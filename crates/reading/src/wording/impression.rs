@@ -2,6 +2,7 @@
 
 use super::answers::{Answer, Answers, own_evidence};
 use super::draft::Draft;
+use super::findings::is_below;
 use super::grammar::{count, join};
 use super::{lexicon, measurements};
 use hilum_core::measurement::CARDIOTHORACIC_RATIO;
@@ -31,7 +32,10 @@ fn present(answers: &Answers, draft: &mut Draft) {
 
 /// An enlarged heart by the ratio, unless cardiomegaly is already stated.
 fn enlarged_heart(reading: &Reading, answers: &Answers, draft: &mut Draft) -> bool {
-    let stated = answers.with(Answer::Present).iter().any(|finding| finding.code == "cardiomegaly");
+    let stated = answers
+        .with(Answer::Present)
+        .iter()
+        .any(|finding| finding.code == "cardiomegaly");
     let enlarged = measurements::shows_enlarged_heart(reading);
     if enlarged && !stated {
         draft.impression(
@@ -43,17 +47,30 @@ fn enlarged_heart(reading: &Reading, answers: &Answers, draft: &mut Draft) -> bo
 }
 
 fn undecided(answers: &Answers, draft: &mut Draft) {
-    let hedged = answers.hedged();
+    let (below, hedged): (Vec<_>, Vec<_>) = answers.hedged().into_iter().partition(|f| is_below(f));
     let names: Vec<String> = hedged.iter().map(|f| lexicon::noun(f)).collect();
     let text = format!("possible {}, not decided by the model", join(&names, "or"));
     draft.impression(&text, hedged.into_iter().flat_map(own_evidence));
+    // Those below their operating points are named in the findings; here they are only counted.
+    let verb = if below.len() == 1 { "is" } else { "are" };
+    let text = format!(
+        "{} below the operating point {verb} not decided by the model",
+        count(below.len(), "finding")
+    );
+    draft.impression(&text, below.into_iter().flat_map(own_evidence));
 }
 
 fn nothing_present(answers: &Answers, draft: &mut Draft) {
     let absent = answers.with(Answer::Absent);
     let text = match absent.len() {
-        1 => format!("no {}; no other finding was decided", lexicon::noun(absent[0])),
-        n => format!("none of the {} decided by the model is present", count(n, "finding")),
+        1 => format!(
+            "no {}; no other finding was decided",
+            lexicon::noun(absent[0])
+        ),
+        n => format!(
+            "none of the {} decided by the model is present",
+            count(n, "finding")
+        ),
     };
     draft.impression(&text, absent.iter().map(|f| Evidence::finding(&f.code)));
 }
@@ -73,7 +90,9 @@ fn summary(answers: &Answers, nothing_open: bool, draft: &mut Draft) {
                 disagreement(finding, answers, draft);
                 continue;
             }
-            (Answer::Undecided, _) => "whether the radiograph as a whole is abnormal is not decided by the model",
+            (Answer::Undecided, _) => {
+                "whether the radiograph as a whole is abnormal is not decided by the model"
+            }
             _ => continue,
         };
         draft.impression(text, own_evidence(finding));
@@ -81,7 +100,10 @@ fn summary(answers: &Answers, nothing_open: bool, draft: &mut Draft) {
 }
 
 fn has_abnormal(answers: &Answers) -> bool {
-    answers.with(Answer::Present).iter().any(|finding| is_abnormal(finding))
+    answers
+        .with(Answer::Present)
+        .iter()
+        .any(|finding| is_abnormal(finding))
 }
 
 fn is_abnormal(finding: &Finding) -> bool {
@@ -89,7 +111,10 @@ fn is_abnormal(finding: &Finding) -> bool {
 }
 
 fn disagreement(whole: &Finding, answers: &Answers, draft: &mut Draft) {
-    let present = answers.with(Answer::Present).into_iter().filter(|f| is_abnormal(f));
+    let present = answers
+        .with(Answer::Present)
+        .into_iter()
+        .filter(|f| is_abnormal(f));
     let evidence = present.map(|f| Evidence::finding(&f.code));
     draft.impression(
         "the answers of the models disagree: the radiograph as a whole is answered as without abnormality",
@@ -101,6 +126,9 @@ fn disagreement(whole: &Finding, answers: &Answers, draft: &mut Draft) {
 fn limits(answers: &Answers, draft: &mut Draft) {
     let missing = answers.with(Answer::NotAssessed);
     let verb = if missing.len() == 1 { "was" } else { "were" };
-    let text = format!("{} {verb} not assessed and cannot be excluded", count(missing.len(), "finding"));
+    let text = format!(
+        "{} {verb} not assessed and cannot be excluded",
+        count(missing.len(), "finding")
+    );
     draft.impression(&text, missing.iter().map(|f| Evidence::finding(&f.code)));
 }

@@ -16,12 +16,21 @@ pub(crate) enum Organ {
 }
 
 impl Organ {
-    pub(crate) const ALL: [Organ; 5] =
-        [Organ::Lungs, Organ::Pleura, Organ::Heart, Organ::ChestWall, Organ::Devices];
+    pub(crate) const ALL: [Organ; 5] = [
+        Organ::Lungs,
+        Organ::Pleura,
+        Organ::Heart,
+        Organ::ChestWall,
+        Organ::Devices,
+    ];
 }
 
-const PLEURA: &[&str] =
-    &["pleural_effusion", "pneumothorax", "pleural_other", "costophrenic_angle_blunting"];
+const PLEURA: &[&str] = &[
+    "pleural_effusion",
+    "pneumothorax",
+    "pleural_other",
+    "costophrenic_angle_blunting",
+];
 const HEART: &[&str] = &[
     "enlarged_cardiomediastinum",
     "mediastinal_shift",
@@ -59,7 +68,10 @@ const URGENT: &[&str] = &["pneumothorax", "pneumomediastinum", "pneumoperitoneum
 /// Where `code` belongs; what stands in no list belongs to the lungs.
 pub(crate) fn organ(code: &str) -> Organ {
     let in_list = |list: &[&str]| {
-        list.contains(&code) || taxonomy::ancestors(code).iter().any(|above| list.contains(above))
+        list.contains(&code)
+            || taxonomy::ancestors(code)
+                .iter()
+                .any(|above| list.contains(above))
     };
     if taxonomy::by_code(code).is_some_and(|taxon| taxon.kind == Kind::Device) {
         Organ::Devices
@@ -86,7 +98,9 @@ pub(crate) fn is_disease(code: &str) -> bool {
 
 /// Whether it heads the impression.
 pub(crate) fn is_urgent(code: &str) -> bool {
-    URGENT.iter().any(|urgent| code == *urgent || taxonomy::is_kind_of(code, urgent))
+    URGENT
+        .iter()
+        .any(|urgent| code == *urgent || taxonomy::is_kind_of(code, urgent))
 }
 
 /// Whether it is a kind of lung opacity, or lung opacity itself.

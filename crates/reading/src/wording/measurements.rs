@@ -2,7 +2,7 @@
 
 use super::answers::{Answer, Answers};
 use super::draft::Draft;
-use super::grammar::{capitalise, clause, join, percent};
+use super::grammar::{clause, decapitalise, join, percent};
 use super::{lexicon, study};
 use hilum_core::measurement::{CARDIOTHORACIC_RATIO, OPACITY_EXTENT};
 use hilum_core::{AgeGroup, Evidence, ImageRecord, Interval, LungZone, Measurement, Reading, View};
@@ -53,7 +53,10 @@ pub(crate) fn heart_size(reading: &Reading, ratio: &Measurement) -> HeartSize {
 
 /// The reading's cardiothoracic ratios that have a value.
 fn ratios(reading: &Reading) -> impl Iterator<Item = (&Measurement, f64)> {
-    let named = reading.measurements.iter().filter(|m| m.name == CARDIOTHORACIC_RATIO);
+    let named = reading
+        .measurements
+        .iter()
+        .filter(|m| m.name == CARDIOTHORACIC_RATIO);
     named.filter_map(|m| m.value.map(|value| (m, value)))
 }
 
@@ -65,11 +68,15 @@ pub(crate) fn shows_enlarged_heart(reading: &Reading) -> bool {
 /// Sentences on the cardiothoracic ratio, taken or not.
 pub(crate) fn heart(reading: &Reading, answers: &Answers, draft: &mut Draft) {
     for (ratio, value) in ratios(reading) {
-        let view = image_of(reading, ratio).and_then(view_words).unwrap_or_default();
+        let view = image_of(reading, ratio)
+            .and_then(view_words)
+            .unwrap_or_default();
         let judgement = match heart_size(reading, ratio) {
             HeartSize::Enlarged => "the heart is enlarged".to_owned(),
             HeartSize::Usual => "the heart is not enlarged".to_owned(),
-            HeartSize::Open => "the interval includes 0.50, so heart size is not decided".to_owned(),
+            HeartSize::Open => {
+                "the interval includes 0.50, so heart size is not decided".to_owned()
+            }
             HeartSize::NotJudged(why) => format!("heart size is not judged, since {why}"),
         };
         let interval = ratio.interval.map(interval_words).unwrap_or_default();
@@ -77,10 +84,20 @@ pub(crate) fn heart(reading: &Reading, answers: &Answers, draft: &mut Draft) {
         draft.finding(&text, [Evidence::measurement(&ratio.name)]);
         disagreement(reading, answers, ratio, draft);
     }
-    let missing = reading.measurements.iter().filter(|m| m.name == CARDIOTHORACIC_RATIO && m.value.is_none());
+    let missing = reading
+        .measurements
+        .iter()
+        .filter(|m| m.name == CARDIOTHORACIC_RATIO && m.value.is_none());
     for ratio in missing {
-        let why = ratio.note.as_deref().map(|note| format!(": {}", clause(note))).unwrap_or_default();
-        draft.finding(&format!("cardiothoracic ratio not measured{why}"), [Evidence::measurement(&ratio.name)]);
+        let why = ratio
+            .note
+            .as_deref()
+            .map(|note| format!(": {}", decapitalise(&clause(note))))
+            .unwrap_or_default();
+        draft.finding(
+            &format!("cardiothoracic ratio not measured{why}"),
+            [Evidence::measurement(&ratio.name)],
+        );
     }
 }
 
@@ -91,30 +108,52 @@ fn disagreement(reading: &Reading, answers: &Answers, ratio: &Measurement, draft
         HeartSize::Usual => (Answer::Present, "present", "not enlarged"),
         HeartSize::Open | HeartSize::NotJudged(_) => return,
     };
-    if let Some(finding) = answers.with(wanted).into_iter().find(|f| f.code == "cardiomegaly") {
+    if let Some(finding) = answers
+        .with(wanted)
+        .into_iter()
+        .find(|f| f.code == "cardiomegaly")
+    {
         let text = format!(
             "model and measurement disagree: {} {said} by the model, heart {measured} by the ratio",
             lexicon::noun(finding)
         );
-        draft.finding(&text, [Evidence::finding(&finding.code), Evidence::measurement(&ratio.name)]);
+        draft.finding(
+            &text,
+            [
+                Evidence::finding(&finding.code),
+                Evidence::measurement(&ratio.name),
+            ],
+        );
     }
 }
 
 fn view_words(image: &ImageRecord) -> Option<String> {
     let name = study::view_name(image.view)?;
-    let source = if image.view_source == "model" { ", as judged by the gate" } else { "" };
+    let source = if image.view_source == "model" {
+        ", as judged by the gate"
+    } else {
+        ""
+    };
     Some(format!(" on the {name} view{source}"))
 }
 
 fn interval_words(interval: Interval) -> String {
-    format!(" ({} interval {:.2} to {:.2})", percent(interval.level * 100.0), interval.low, interval.high)
+    format!(
+        " ({} interval {:.2} to {:.2})",
+        percent(interval.level * 100.0),
+        interval.low,
+        interval.high
+    )
 }
 
 /// Extent of opacity by zone, said only where an opacity is present or possible.
 pub(crate) fn opacity(reading: &Reading, answers: &Answers, draft: &mut Draft) {
     let mut open = answers.with(Answer::Present);
     open.extend(answers.with(Answer::Undecided));
-    if !open.iter().any(|finding| lexicon::is_opacity(&finding.code)) {
+    if !open
+        .iter()
+        .any(|finding| lexicon::is_opacity(&finding.code))
+    {
         return;
     }
     let mut parts = Vec::new();
@@ -127,11 +166,24 @@ pub(crate) fn opacity(reading: &Reading, answers: &Answers, draft: &mut Draft) {
     }
     if let Some(value) = extent(reading, OPACITY_EXTENT) {
         let all = format!("{} of the lung area", percent(value));
-        let text = if parts.is_empty() { all } else { format!("{all}: {}", join(&parts, "and")) };
+        let text = if parts.is_empty() {
+            all
+        } else {
+            format!("{all}: {}", join(&parts, "and"))
+        };
         evidence.insert(0, Evidence::measurement(OPACITY_EXTENT));
-        draft.finding(&capitalise(&format!("the area marked by the model covers {text}")), evidence);
+        draft.finding(
+            &format!("the area marked by the model covers {text}"),
+            evidence,
+        );
     } else {
-        draft.finding(&format!("the area marked by the model covers {}", join(&parts, "and")), evidence);
+        draft.finding(
+            &format!(
+                "the area marked by the model covers {}",
+                join(&parts, "and")
+            ),
+            evidence,
+        );
     }
 }
 

@@ -68,6 +68,7 @@ fn write_organ(reading: &Reading, answers: &Answers, organ: Organ, draft: &mut D
     }
     // Where ruler and model disagree on the heart, the disagreement is told instead of the denial.
     let enlarged = measurements::shows_enlarged_heart(reading);
-    let kept = |code: &str| !(enlarged && matches!(code, "cardiomegaly" | "enlarged_cardiomediastinum"));
+    let kept =
+        |code: &str| !(enlarged && matches!(code, "cardiomegaly" | "enlarged_cardiomediastinum"));
     findings::absent(answers, organ, |finding| kept(&finding.code), draft);
 }

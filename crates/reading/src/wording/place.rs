@@ -17,17 +17,26 @@ pub(crate) fn places(regions: &[Region]) -> Vec<&str> {
 
 /// `in both lower zones and the right upper zone`; `None` when there is no place.
 pub(crate) fn phrase(places: &[&str]) -> Option<String> {
-    let zones: Vec<LungZone> =
-        LungZone::ALL.into_iter().filter(|zone| places.contains(&zone.place().as_str())).collect();
+    let zones: Vec<LungZone> = LungZone::ALL
+        .into_iter()
+        .filter(|zone| places.contains(&zone.place().as_str()))
+        .collect();
     let mut parts = zone_parts(&zones);
-    let others = places.iter().filter(|place| LungZone::from_place(place).is_none());
+    let others = places
+        .iter()
+        .filter(|place| LungZone::from_place(place).is_none());
     parts.extend(others.map(|place| with_article(place)));
     (!parts.is_empty()).then(|| format!("in {}", join(&parts, "and")))
 }
 
 /// `right`, `left` or `bilateral` when every place names its side.
 pub(crate) fn side(places: &[&str]) -> Option<&'static str> {
-    let on = |side: &str| places.iter().filter(|place| place.starts_with(side)).count();
+    let on = |side: &str| {
+        places
+            .iter()
+            .filter(|place| place.starts_with(side))
+            .count()
+    };
     let (right, left) = (on("right "), on("left "));
     if places.is_empty() || right + left < places.len() {
         return None;
@@ -41,14 +50,22 @@ pub(crate) fn side(places: &[&str]) -> Option<&'static str> {
 
 fn zone_parts(zones: &[LungZone]) -> Vec<String> {
     let levels = |side: &str| -> Vec<&'static str> {
-        zones.iter().filter(|zone| zone.side() == side).map(|zone| zone.level()).collect()
+        zones
+            .iter()
+            .filter(|zone| zone.side() == side)
+            .map(|zone| zone.level())
+            .collect()
     };
     let (right, left) = (levels("right"), levels("left"));
     if right.len() == 3 && left.len() == 3 {
         return vec!["all zones of both lungs".to_owned()];
     }
-    let (both, right_only): (Vec<&str>, Vec<&str>) = right.into_iter().partition(|level| left.contains(level));
-    let left_only: Vec<&str> = left.into_iter().filter(|level| !both.contains(level)).collect();
+    let (both, right_only): (Vec<&str>, Vec<&str>) =
+        right.into_iter().partition(|level| left.contains(level));
+    let left_only: Vec<&str> = left
+        .into_iter()
+        .filter(|level| !both.contains(level))
+        .collect();
     let mut parts = Vec::new();
     if !both.is_empty() {
         parts.push(format!("both {} zones", join_levels(&both)));
@@ -65,11 +82,20 @@ fn zone_parts(zones: &[LungZone]) -> Vec<String> {
 }
 
 fn join_levels(levels: &[&str]) -> String {
-    join(&levels.iter().map(|level| (*level).to_owned()).collect::<Vec<_>>(), "and")
+    join(
+        &levels
+            .iter()
+            .map(|level| (*level).to_owned())
+            .collect::<Vec<_>>(),
+        "and",
+    )
 }
 
 fn with_article(place: &str) -> String {
-    if ["the ", "both ", "all "].iter().any(|start| place.starts_with(start)) {
+    if ["the ", "both ", "all "]
+        .iter()
+        .any(|start| place.starts_with(start))
+    {
         place.to_owned()
     } else {
         format!("the {place}")
@@ -84,8 +110,14 @@ mod tests {
     fn zones_are_gathered_by_side_and_level() {
         let say = |places: &[&str]| phrase(places).unwrap_or_default();
         assert_eq!(say(&["right lower zone"]), "in the right lower zone");
-        assert_eq!(say(&["left lower zone", "right lower zone"]), "in both lower zones");
-        assert_eq!(say(&["right lower zone", "right middle zone"]), "in the right middle and lower zones");
+        assert_eq!(
+            say(&["left lower zone", "right lower zone"]),
+            "in both lower zones"
+        );
+        assert_eq!(
+            say(&["right lower zone", "right middle zone"]),
+            "in the right middle and lower zones"
+        );
         assert_eq!(
             say(&["right lower zone", "left lower zone", "left upper zone"]),
             "in both lower zones and the left upper zone"
@@ -100,8 +132,14 @@ mod tests {
 
     #[test]
     fn a_side_is_named_only_when_every_place_has_one() {
-        assert_eq!(side(&["right lower zone", "right costophrenic angle"]), Some("right"));
-        assert_eq!(side(&["right lower zone", "left lower zone"]), Some("bilateral"));
+        assert_eq!(
+            side(&["right lower zone", "right costophrenic angle"]),
+            Some("right")
+        );
+        assert_eq!(
+            side(&["right lower zone", "left lower zone"]),
+            Some("bilateral")
+        );
         assert_eq!(side(&["right lower zone", "mediastinum"]), None);
         assert_eq!(side(&[]), None);
     }

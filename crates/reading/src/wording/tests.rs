@@ -1,11 +1,17 @@
 use super::*;
 use crate::{evidence, sample};
 use hilum_core::{
-    AgeGroup, Evidence, Finding, FindingStatus, LungZone, PredictionSet, Reading, Rect, Section, View, taxonomy,
+    AgeGroup, Evidence, Finding, FindingStatus, LungZone, PredictionSet, Reading, Rect, Section,
+    View, taxonomy,
 };
 use proptest::prelude::*;
 
-const BOX: Rect = Rect { x: 1.0, y: 1.0, w: 9.0, h: 9.0 };
+const BOX: Rect = Rect {
+    x: 1.0,
+    y: 1.0,
+    w: 9.0,
+    h: 9.0,
+};
 use PredictionSet::{Absent, Present, Undecided};
 
 /// A PA film of an adult with these findings and nothing else.
@@ -24,18 +30,30 @@ fn found(code: &str, set: PredictionSet, places: &[&str]) -> Finding {
         Absent => 0.05,
     };
     let mut finding = sample::assessed(code, Some(set), probability);
-    finding.regions =
-        places.iter().enumerate().map(|(n, place)| sample::region(code, n, BOX, Some(place))).collect();
+    finding.regions = places
+        .iter()
+        .enumerate()
+        .map(|(n, place)| sample::region(code, n, BOX, Some(place)))
+        .collect();
     finding
 }
 
 fn unseen(code: &str) -> Finding {
-    Finding::not_assessed(code, taxonomy::by_code(code).map_or(code, |t| t.name), "no model")
+    Finding::not_assessed(
+        code,
+        taxonomy::by_code(code).map_or(code, |t| t.name),
+        "no model",
+    )
 }
 
 fn sentences(reading: &Reading, section: Section) -> Vec<String> {
     let report = write_report(reading);
-    report.sentences.into_iter().filter(|s| s.section == section).map(|s| s.text).collect()
+    report
+        .sentences
+        .into_iter()
+        .filter(|s| s.section == section)
+        .map(|s| s.text)
+        .collect()
 }
 
 fn findings_of(reading: &Reading) -> Vec<String> {
@@ -44,7 +62,12 @@ fn findings_of(reading: &Reading) -> Vec<String> {
 
 fn evidence_of(reading: &Reading, text: &str) -> Vec<Evidence> {
     let report = write_report(reading);
-    report.sentences.into_iter().find(|s| s.text == text).map(|s| s.evidence).unwrap_or_default()
+    report
+        .sentences
+        .into_iter()
+        .find(|s| s.text == text)
+        .map(|s| s.evidence)
+        .unwrap_or_default()
 }
 
 #[test]
@@ -66,11 +89,17 @@ fn present_is_plain_undecided_is_hedged_absent_is_denied() {
     );
     assert_eq!(
         sentences(&reading, Section::Impression),
-        ["Consolidation in the right lower zone.", "Possible nodule, not decided by the model."]
+        [
+            "Consolidation in the right lower zone.",
+            "Possible nodule, not decided by the model."
+        ]
     );
     assert_eq!(
         evidence_of(&reading, "Consolidation in the right lower zone."),
-        [Evidence::finding("consolidation"), Evidence::region("consolidation/0")]
+        [
+            Evidence::finding("consolidation"),
+            Evidence::region("consolidation/0")
+        ]
     );
 }
 
@@ -80,12 +109,20 @@ fn a_broader_finding_is_merged_only_when_its_places_are_said() {
         found("lung_opacity", Present, &["right lower zone"]),
         found("consolidation", Present, &["right lower zone"]),
     ]);
-    assert_eq!(findings_of(&same)[1..], ["Consolidation in the right lower zone."]);
+    assert_eq!(
+        findings_of(&same)[1..],
+        ["Consolidation in the right lower zone."]
+    );
     assert!(
-        evidence_of(&same, "Consolidation in the right lower zone.").contains(&Evidence::finding("lung_opacity"))
+        evidence_of(&same, "Consolidation in the right lower zone.")
+            .contains(&Evidence::finding("lung_opacity"))
     );
     let wider = film(vec![
-        found("lung_opacity", Present, &["right lower zone", "left middle zone"]),
+        found(
+            "lung_opacity",
+            Present,
+            &["right lower zone", "left middle zone"],
+        ),
         found("consolidation", Present, &["right lower zone"]),
     ]);
     assert_eq!(
@@ -106,18 +143,28 @@ fn an_undecided_kind_is_told_with_its_present_parent() {
     ]);
     assert_eq!(
         findings_of(&reading)[1..],
-        ["Lung opacity in the left lower zone; possible consolidation or atelectasis, not decided by the model."]
+        [
+            "Lung opacity in the left lower zone; possible consolidation or atelectasis, not decided by the model."
+        ]
     );
 }
 
 #[test]
 fn an_absent_parent_is_not_denied_beside_an_open_child() {
-    let undecided = film(vec![found("lung_opacity", Absent, &[]), found("mass", Undecided, &[])]);
+    let undecided = film(vec![
+        found("lung_opacity", Absent, &[]),
+        found("mass", Undecided, &[]),
+    ]);
     assert!(!findings_of(&undecided).iter().any(|s| s.starts_with("No ")));
-    let present = film(vec![found("lung_opacity", Absent, &[]), found("mass", Present, &[])]);
+    let present = film(vec![
+        found("lung_opacity", Absent, &[]),
+        found("mass", Present, &[]),
+    ]);
     let text = findings_of(&present);
     assert!(!text.iter().any(|s| s.starts_with("No ")), "{text:?}");
-    assert!(text.contains(&"The answers of the models disagree: mass present, lung opacity absent.".to_owned()));
+    assert!(text.contains(
+        &"The answers of the models disagree: mass present, lung opacity absent.".to_owned()
+    ));
 }
 
 #[test]
@@ -134,20 +181,53 @@ fn findings_below_their_operating_points_share_one_hedged_sentence() {
 }
 
 #[test]
+fn the_impression_names_what_is_above_the_operating_point_and_counts_the_rest() {
+    let reading = film(vec![
+        sample::assessed("mass", Some(Undecided), 0.5),
+        sample::assessed("emphysema", Some(Undecided), 0.2),
+        sample::assessed("fibrosis", Some(Undecided), 0.1),
+    ]);
+    assert_eq!(
+        sentences(&reading, Section::Impression),
+        [
+            "Possible mass, not decided by the model.",
+            "2 findings below the operating point are not decided by the model.",
+        ]
+    );
+}
+
+#[test]
 fn pleural_findings_take_their_side() {
     let reading = film(vec![
-        found("pleural_effusion", Present, &["right lower zone", "left lower zone"]),
+        found(
+            "pleural_effusion",
+            Present,
+            &["right lower zone", "left lower zone"],
+        ),
         found("pneumothorax", Present, &["left upper zone"]),
     ]);
-    assert_eq!(findings_of(&reading)[1..], ["Bilateral pleural effusion.", "Left pneumothorax."]);
-    assert_eq!(sentences(&reading, Section::Impression)[0], "Left pneumothorax.");
+    assert_eq!(
+        findings_of(&reading)[1..],
+        ["Bilateral pleural effusion.", "Left pneumothorax."]
+    );
+    assert_eq!(
+        sentences(&reading, Section::Impression)[0],
+        "Left pneumothorax."
+    );
 }
 
 #[test]
 fn what_was_not_assessed_is_listed_and_never_denied() {
-    let reading = film(vec![found("emphysema", Absent, &[]), unseen("pneumothorax"), unseen("hernia")]);
+    let reading = film(vec![
+        found("emphysema", Absent, &[]),
+        unseen("pneumothorax"),
+        unseen("hernia"),
+    ]);
     let text = findings_of(&reading);
-    assert_eq!(text[1..], ["No emphysema.", "Not assessed: pneumothorax and hernia."]);
+    assert_eq!(
+        text[1..],
+        ["No emphysema.", "Not assessed: pneumothorax and hernia."]
+    );
     assert_eq!(
         sentences(&reading, Section::Impression),
         [
@@ -160,7 +240,10 @@ fn what_was_not_assessed_is_listed_and_never_denied() {
 #[test]
 fn a_score_without_a_set_is_not_turned_into_an_answer() {
     let reading = film(vec![sample::assessed("mass", None, 0.99)]);
-    assert_eq!(findings_of(&reading)[1..], ["Scored without a decision: mass."]);
+    assert_eq!(
+        findings_of(&reading)[1..],
+        ["Scored without a decision: mass."]
+    );
 }
 
 #[test]
@@ -179,10 +262,23 @@ fn heart_size_is_judged_by_the_interval_on_an_adult_pa_film_only() {
     );
     assert!(say(View::Pa, adult, 0.45, Some((0.42, 0.48))).ends_with("the heart is not enlarged."));
     assert!(say(View::Pa, adult, 0.51, Some((0.50, 0.55))).ends_with("heart size is not decided."));
-    assert!(say(View::Pa, adult, 0.60, None).ends_with("the error of the measurement is not known."));
-    assert!(say(View::Ap, adult, 0.60, Some((0.57, 0.63))).contains("AP projection magnifies the heart"));
+    assert!(
+        say(View::Pa, adult, 0.60, None).ends_with("the error of the measurement is not known.")
+    );
+    assert!(
+        say(View::Ap, adult, 0.60, Some((0.57, 0.63)))
+            .contains("AP projection magnifies the heart")
+    );
     assert!(say(View::Frontal, adult, 0.60, Some((0.57, 0.63))).contains("not known to be PA"));
-    assert!(say(View::Pa, Some(AgeGroup::Paediatric), 0.6, Some((0.57, 0.63))).contains("children"));
+    assert!(
+        say(
+            View::Pa,
+            Some(AgeGroup::Paediatric),
+            0.6,
+            Some((0.57, 0.63))
+        )
+        .contains("children")
+    );
 }
 
 #[test]
@@ -192,7 +288,10 @@ fn an_unmeasured_ratio_says_why() {
     ratio.value = None;
     ratio.note = Some("the heart mask touches the border.".into());
     reading.measurements = vec![ratio];
-    assert_eq!(findings_of(&reading)[1], "Cardiothoracic ratio not measured: the heart mask touches the border.");
+    assert_eq!(
+        findings_of(&reading)[1],
+        "Cardiothoracic ratio not measured: the heart mask touches the border."
+    );
 }
 
 #[test]
@@ -200,9 +299,15 @@ fn ruler_and_model_that_disagree_on_the_heart_are_both_named() {
     let mut reading = film(vec![found("cardiomegaly", Absent, &[])]);
     reading.measurements = vec![sample::ratio(0.6, Some((0.57, 0.63)))];
     let text = findings_of(&reading);
-    assert!(!text.iter().any(|s| s.starts_with("No cardiomegaly")), "{text:?}");
+    assert!(
+        !text.iter().any(|s| s.starts_with("No cardiomegaly")),
+        "{text:?}"
+    );
     assert!(text.iter().any(|s| s.contains("disagree")), "{text:?}");
-    assert_eq!(sentences(&reading, Section::Impression)[0], "Enlarged heart by the cardiothoracic ratio.");
+    assert_eq!(
+        sentences(&reading, Section::Impression)[0],
+        "Enlarged heart by the cardiothoracic ratio."
+    );
 }
 
 #[test]
@@ -224,36 +329,58 @@ fn a_blocked_study_says_why_and_nothing_else() {
     let report = write_report(&reading);
     assert_eq!(
         report.findings,
-        "The image was not analysed: A lateral projection; the models were trained on frontal films."
+        "The image was not analysed: a lateral projection; the models were trained on frontal films."
     );
-    assert_eq!(report.impression, "Not analysed; nothing is said about any finding.");
-    assert_eq!(report.sentences[0].evidence, [Evidence::gate("lateral"), Evidence::image(0)]);
+    assert_eq!(
+        report.impression,
+        "Not analysed; nothing is said about any finding."
+    );
+    assert_eq!(
+        report.sentences[0].evidence,
+        [Evidence::gate("lateral"), Evidence::image(0)]
+    );
 }
 
 #[test]
 fn the_whole_image_model_speaks_in_the_impression_alone() {
-    let reading = film(vec![found("abnormal", Present, &[]), found("mass", Absent, &[])]);
+    let reading = film(vec![
+        found("abnormal", Present, &[]),
+        found("mass", Absent, &[]),
+    ]);
     assert_eq!(findings_of(&reading)[1..], ["No mass."]);
-    assert!(sentences(&reading, Section::Impression).iter().any(|s| s.contains("abnormal as a whole")));
-    let torn = film(vec![found("abnormal", Absent, &[]), found("mass", Present, &[])]);
-    assert!(sentences(&torn, Section::Impression).iter().any(|s| s.contains("disagree")));
+    assert!(
+        sentences(&reading, Section::Impression)
+            .iter()
+            .any(|s| s.contains("abnormal as a whole"))
+    );
+    let torn = film(vec![
+        found("abnormal", Absent, &[]),
+        found("mass", Present, &[]),
+    ]);
+    assert!(
+        sentences(&torn, Section::Impression)
+            .iter()
+            .any(|s| s.contains("disagree"))
+    );
 }
 
 fn any_finding(code: &'static str) -> impl Strategy<Value = Finding> {
     let set = prop::option::of(prop::sample::select(vec![Present, Absent, Undecided]));
     let zones = prop::collection::vec(prop::sample::select(LungZone::ALL.to_vec()), 0..4);
-    (any::<bool>(), set, 0.01..0.99f64, zones).prop_map(move |(assessed, set, probability, zones)| {
-        if !assessed {
-            return unseen(code);
-        }
-        let mut finding = sample::assessed(code, set, probability);
-        finding.regions = zones
-            .iter()
-            .enumerate()
-            .map(|(n, zone)| sample::region(code, n, BOX, Some(&zone.place())))
-            .collect();
-        finding
-    })
+    (any::<bool>(), set, 0.01..0.99f64, zones).prop_map(
+        move |(assessed, set, probability, zones)| {
+            if !assessed {
+                return unseen(code);
+            }
+            let mut finding = sample::assessed(code, set, probability);
+            finding.regions = zones
+                .iter()
+                .enumerate()
+                .map(|(n, zone)| sample::region(code, n, BOX, Some(&zone.place())))
+                .collect();
+            finding
+        },
+    )
 }
 
 fn any_reading() -> impl Strategy<Value = Reading> {
@@ -266,15 +393,31 @@ fn any_reading() -> impl Strategy<Value = Reading> {
         let mut reading = film(findings);
         reading.images[0].view = view;
         reading.measurements = sample::reading().measurements.split_off(1);
-        reading.measurements.extend(ratio.map(|(v, half)| sample::ratio(v, half.map(|h| (v - h, v + h)))));
+        reading
+            .measurements
+            .extend(ratio.map(|(v, half)| sample::ratio(v, half.map(|h| (v - h, v + h)))));
         reading
     })
 }
 
 /// Words that would claim a comparison or more than was assessed.
 const FORBIDDEN: &[&str] = &[
-    "unchanged", "stable", "compar", "previous", "prior", "interval change", "worse", "improv", "increas",
-    "decreas", "resolv", "lungs are clear", "normal chest", "unremarkable", "persist", "again seen",
+    "unchanged",
+    "stable",
+    "compar",
+    "previous",
+    "prior",
+    "interval change",
+    "worse",
+    "improv",
+    "increas",
+    "decreas",
+    "resolv",
+    "lungs are clear",
+    "normal chest",
+    "unremarkable",
+    "persist",
+    "again seen",
 ];
 
 proptest! {
