@@ -1,7 +1,7 @@
 //! Decoding of one compressed frame. Each decoder is called with its size checked beforehand and its panics caught.
 
 use crate::error::DicomError;
-use dicom_toolkit_codec::jpeg_ls::decoder::decode_jpeg_ls;
+use crate::jpegls;
 use hilum_image::guard;
 use jpeg_decoder::{ColorTransform, PixelFormat};
 use std::io::Read;
@@ -178,12 +178,9 @@ fn decode_jpeg12(data: &[u8]) -> Result<Samples, String> {
 fn decode_jpegls(data: &[u8], spec: &FrameSpec) -> Result<Samples, String> {
     let (_, _, rows, columns, components) = jpeg_frame_header(data).ok_or("no frame header")?;
     check_size(columns, rows, components, spec)?;
-    let image = decode_jpeg_ls(data).map_err(|e| e.to_string())?;
-    Ok(if image.bits_per_sample > 8 {
-        image.pixels.chunks_exact(2).map(|b| i32::from(u16::from_le_bytes([b[0], b[1]]))).collect()
-    } else {
-        image.pixels.into_iter().map(i32::from).collect()
-    })
+    let image = jpegls::decode(data)?;
+    check_size(image.width, image.height, image.components, spec)?;
+    Ok(image.samples)
 }
 
 /// Width, height and components from the SIZ marker of a JPEG 2000 codestream, bare or in a JP2 box.

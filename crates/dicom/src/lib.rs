@@ -6,6 +6,7 @@
 pub mod codec;
 pub mod error;
 pub mod image;
+mod jpegls;
 pub mod load;
 pub mod lut;
 pub mod meta;

@@ -253,7 +253,8 @@ mod tests {
     fn set(pairs: &[(Tag, VR, &str)]) -> InMemDicomObject {
         let mut data = InMemDicomObject::new_empty();
         for (tag, vr, value) in pairs {
-            data.put_str(*tag, *vr, *value);
+            let parts = value.split('\\').map(str::to_owned).collect();
+            data.put(dicom_core::DataElement::new(*tag, *vr, PrimitiveValue::Strs(parts)));
         }
         data
     }

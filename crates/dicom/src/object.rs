@@ -57,9 +57,21 @@ pub fn parse(bytes: &[u8]) -> Result<Object, DicomError> {
         Some(uid) => uid,
         None => guess_syntax(rest).ok_or(DicomError::NotDicom)?.to_owned(),
     };
-    let data = guard::catch(|| read_data_set(rest, &transfer_syntax))
+    let coding = element_coding(rest, &transfer_syntax);
+    let data = guard::catch(|| read_data_set(rest, coding))
         .unwrap_or_else(|reason| Err(DicomError::Parse { reason }))?;
     Ok(Object { data, transfer_syntax, guessed })
+}
+
+/// The syntax to parse elements with. Some writers state an explicit syntax and write implicit elements, or the reverse;
+/// the first element tells.
+fn element_coding<'a>(data: &[u8], stated: &'a str) -> &'a str {
+    let deflated = stated == "1.2.840.10008.1.2.1.99" || stated == "1.2.840.10008.1.2.4.95";
+    match guess_syntax(data) {
+        Some(IMPLICIT_LE) if stated != IMPLICIT_LE && stated != EXPLICIT_BE && !deflated => IMPLICIT_LE,
+        Some(EXPLICIT_LE) if stated == IMPLICIT_LE => EXPLICIT_LE,
+        _ => stated,
+    }
 }
 
 fn read_data_set(bytes: &[u8], uid: &str) -> Result<InMemDicomObject, DicomError> {

@@ -52,7 +52,12 @@ fn examine(bytes: &[u8], row: &Row) -> Outcome {
     if row["pixel_sha256"].is_empty() {
         return Outcome::NoReference;
     }
-    if sha256(&native_bytes(&values, image.attributes.bits_allocated)) == row["pixel_sha256"] {
+    let bits = image.attributes.bits_allocated;
+    let bytes = native_bytes(&values, bits);
+    // The manifest hashes big-endian files in their own byte order.
+    let swapped = row["transfer_syntax"] == "1.2.840.10008.1.2.2" && bits > 8;
+    let bytes = if swapped { bytes.chunks_exact(bits as usize / 8).flat_map(|b| b.iter().rev().copied().collect::<Vec<_>>()).collect() } else { bytes };
+    if sha256(&bytes) == row["pixel_sha256"] {
         return Outcome::Exact;
     }
     let number = |key: &str| row[key].parse::<f64>().unwrap();

@@ -84,6 +84,9 @@ fn run(name: &str, at_least: usize) {
             }
         }
     }
+    for reason in &bad {
+        println!("not equal: {reason}");
+    }
     println!("{name}: {good} equal, {refused} without reference pixels, {absent} not here");
     bad.retain(|reason| !ALLOWED.iter().any(|(name, why)| reason.starts_with(name) && reason.contains(why)));
     assert!(bad.is_empty(), "{bad:#?}");
@@ -91,7 +94,11 @@ fn run(name: &str, at_least: usize) {
 }
 
 /// Refused on purpose although pydicom decodes them: name and the words of the refusal.
-const ALLOWED: [(&str, &str); 0] = [];
+const ALLOWED: [(&str, &str); 3] = [
+    ("broken_extra_trailing", "too early"),
+    ("SC_rgb_rle_32bit", "32-bit"),
+    ("OBXXXX1A_rle", "PALETTE"),
+];
 
 #[test]
 fn derived_files_agree() {

@@ -6,16 +6,25 @@
 //! Pixel coordinates follow `hilum_core`: column `x` to the right, row `y` down, origin at the outer corner of the
 //! first pixel, so pixel `(0, 0)` covers `0..1` in both directions.
 
+pub mod chest;
+pub mod clahe;
 pub mod decode;
+pub mod draw;
 pub mod error;
 pub mod guard;
+pub mod hash;
 pub mod histogram;
+pub mod mask;
 pub mod plane;
 pub mod recipe;
 pub mod resize;
+pub mod transform;
 
+pub use clahe::clahe;
 pub use decode::{Limits, Raster, RasterKind};
 pub use error::ImageError;
+pub use hash::DHash;
 pub use plane::{Gray, Mask, Plane};
 pub use recipe::Recipe;
 pub use resize::{Kernel, resize};
+pub use transform::{Fit, FitMode};

@@ -1,0 +1,15 @@
+//! Work on masks: components, morphology, distances, outlines, run lengths, properties.
+
+mod components;
+mod contour;
+mod distance;
+mod morphology;
+mod properties;
+mod rle;
+
+pub use components::{Component, Connectivity, Labels, fill_holes, keep_largest, label};
+pub use contour::outline;
+pub use distance::{distance_transform, distance_transform_spaced};
+pub use morphology::{close, close_disk, dilate, dilate_disk, erode, erode_disk, open, open_disk};
+pub use properties::{Properties, properties};
+pub use rle::Rle;
