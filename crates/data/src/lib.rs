@@ -12,19 +12,34 @@
 //!
 //! A [`Sample`] is one image with everything its set says: [`manifest`] and [`sets`] make them from
 //! tables and folders, [`labels`] puts the words of every set into one taxonomy, [`ImageStore`]
-//! decodes each image once.
+//! decodes each image once, [`Loader`] makes augmented batches, [`scan()`] counts, [`check()`] finds leaks.
 
+pub mod augment;
+pub mod batch;
+pub mod check;
+pub mod duplicates;
 pub mod error;
+pub mod hashes;
 pub mod labels;
 pub mod manifest;
 pub mod pixels;
+mod random;
 pub mod sample;
+pub mod scan;
+pub mod sets;
+pub mod splits;
 pub mod store;
 pub mod table;
 
+pub use augment::{AugmentConfig, Augmentation};
+pub use batch::{Batch, BatchConfig, Loader, Order};
+pub use check::{CheckConfig, CheckReport, check};
 pub use error::{DataError, Result};
 pub use labels::{LabelMatrix, LabelPolicy, LabelState, Labels, UncertainPolicy, Vocabulary};
 pub use manifest::Manifest;
+pub use hashes::{ContentHash, data_hash, split_hash};
+pub use scan::{ScanReport, scan};
+pub use splits::SplitConfig;
 pub use sample::{BoxLabel, MaskForm, MaskRef, Pixels, Sample, Split};
 pub use store::{Fit, ImageStore, Loaded, Placement, StoreConfig};
 

@@ -2,22 +2,16 @@
 
 use crate::error::{DataError, Result};
 use crate::sample::{MaskForm, MaskRef, Pixels};
+use hilum_core::Point;
+use hilum_image::{Kernel, Limits, Plane, Recipe, decode};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// Changes whenever decoding or resizing may give other values; part of every cache key.
-pub const PIPELINE_VERSION: &str = "data-1";
+pub const PIPELINE_VERSION: &str = "data-2";
 
 /// A row-major plane of 8-bit values.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plane8 {
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// `height * width` values, row by row.
-    pub data: Vec<u8>,
-}
+pub type Plane8 = Plane<u8>;
 
 /// NumPy arrays that samples point into, each read once.
 #[derive(Debug, Default)]
@@ -92,28 +86,54 @@ pub fn read_npz_u8(file: &Path, name: &str) -> Result<(Vec<usize>, Vec<u8>)> {
     Ok((shape, array.into_vec::<u8>().map_err(bad)?))
 }
 
-/// The image of a sample as grey values.
+/// The image of a sample as display values, through the pixel path of the reader.
 ///
 /// # Errors
 /// [`DataError::Io`], [`DataError::Decode`], [`DataError::Format`].
-pub fn load_gray(pixels: &Pixels, arrays: &Arrays) -> Result<Plane8> {
+pub fn load_gray(pixels: &Pixels, recipe: Recipe, arrays: &Arrays) -> Result<Plane8> {
     match pixels {
-        Pixels::File(path) => decode_file(path),
+        Pixels::File(path) if is_jsrt_raw(path) => decode_jsrt(path),
+        Pixels::File(path) => load_file(path, recipe),
         Pixels::Array { file, name, index } => arrays.plane(file, name, *index),
     }
 }
 
-fn decode_file(path: &Path) -> Result<Plane8> {
-    let bad = |e: image::ImageError| match e {
-        image::ImageError::IoError(e) => DataError::io(path, e),
-        e => DataError::Decode { path: path.into(), reason: e.to_string() },
-    };
-    let reader = image::ImageReader::open(path)
-        .and_then(|r| r.with_guessed_format())
-        .map_err(|e| DataError::io(path, e))?;
-    let gray = reader.decode().map_err(bad)?.into_luma8();
-    let (width, height) = (gray.width() as usize, gray.height() as usize);
-    Ok(Plane8 { width, height, data: gray.into_raw() })
+fn load_file(path: &Path, recipe: Recipe) -> Result<Plane8> {
+    let loaded = hilum_dicom::load(path, recipe).map_err(|e| match e {
+        hilum_dicom::LoadError::Io { path, source } => DataError::Io { path, source },
+        e => DataError::Decode { path: path.into(), reason: without_path(path, &e) },
+    })?;
+    Ok(loaded.pixels.to_u8())
+}
+
+/// The reader's message without the path, which [`DataError::Decode`] already names.
+fn without_path(path: &Path, error: &hilum_dicom::LoadError) -> String {
+    let text = error.to_string();
+    text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned()
+}
+
+fn is_jsrt_raw(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("img"))
+}
+
+/// The raw format of JSRT (Shiraishi et al. 2000): 2048 x 2048 big-endian words of 12 bit, low values bright.
+fn decode_jsrt(path: &Path) -> Result<Plane8> {
+    const SIDE: usize = 2048;
+    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    if bytes.len() != 2 * SIDE * SIDE {
+        let reason = format!("{} bytes, a JSRT image has {}", bytes.len(), 2 * SIDE * SIDE);
+        return Err(DataError::Decode { path: path.into(), reason });
+    }
+    let value = |w: &[u8]| 255 - (u16::from_be_bytes([w[0], w[1]]).min(4095) >> 4) as u8;
+    Ok(Plane8 { width: SIDE, height: SIDE, data: bytes.chunks_exact(2).map(value).collect() })
+}
+
+/// A mask file as stored, without any windowing.
+fn decode_mask(path: &Path, is_in: impl Fn(u16) -> bool) -> Result<Plane8> {
+    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    let raster = decode::decode(&bytes, &Limits::default());
+    let raster = raster.map_err(|e| DataError::Decode { path: path.into(), reason: e.to_string() })?;
+    Ok(raster.values.map(|v| if is_in(*v) { 255 } else { 0 }))
 }
 
 /// One mask as 0 and 255, at the size it is stored in; polygons and run lengths at `size`.
@@ -122,10 +142,14 @@ fn decode_file(path: &Path) -> Result<Plane8> {
 /// Those of decoding; [`DataError::Format`] for runs that leave the image.
 pub fn load_mask(mask: &MaskRef, size: (usize, usize)) -> Result<Plane8> {
     match &mask.form {
-        MaskForm::File(path) => Ok(threshold(decode_file(path)?, |v| v != 0)),
-        MaskForm::Class { path, class } => Ok(threshold(decode_file(path)?, |v| v == *class)),
+        MaskForm::File(path) => decode_mask(path, |v| v != 0),
+        MaskForm::Class { path, class } => decode_mask(path, |v| v == u16::from(*class)),
         MaskForm::Runs { runs, width, height } => fill_runs(runs, *width as usize, *height as usize),
-        MaskForm::Polygon(points) => Ok(fill_polygon(points, size.0, size.1)),
+        MaskForm::Polygon { points, frame } => {
+            let scale = (size.0 as f64 / f64::from(frame.0), size.1 as f64 / f64::from(frame.1));
+            let points: Vec<_> = points.iter().map(|p| Point { x: p.x * scale.0, y: p.y * scale.1 }).collect();
+            Ok(fill_polygon(&points, size.0, size.1))
+        }
     }
 }
 
@@ -148,23 +172,15 @@ pub fn load_union(parts: &[&MaskRef], image: &Path, size: (usize, usize)) -> Res
     Ok(union)
 }
 
-/// Resizes with the triangle kernel, widened when shrinking so that no pixel is skipped.
-pub fn resize(plane: Plane8, width: usize, height: usize) -> Plane8 {
+/// Resizes with the rounding of the kernel's library.
+///
+/// # Errors
+/// [`DataError::Format`] when a side is 0.
+pub fn resize(plane: Plane8, width: usize, height: usize, kernel: Kernel, of: &Path) -> Result<Plane8> {
     if (plane.width, plane.height) == (width, height) {
-        return plane;
+        return Ok(plane);
     }
-    let (w, h) = (plane.width as u32, plane.height as u32);
-    let Some(image) = image::GrayImage::from_raw(w, h, plane.data) else {
-        return Plane8 { width, height, data: vec![0; width * height] };
-    };
-    let triangle = image::imageops::FilterType::Triangle;
-    let data = image::imageops::resize(&image, width as u32, height as u32, triangle).into_raw();
-    Plane8 { width, height, data }
-}
-
-fn threshold(mut plane: Plane8, is_in: impl Fn(u8) -> bool) -> Plane8 {
-    plane.data.iter_mut().for_each(|v| *v = if is_in(*v) { 255 } else { 0 });
-    plane
+    hilum_image::resize::resize_u8(&plane, width, height, kernel).map_err(|e| DataError::format(of, e))
 }
 
 fn fill_runs(runs: &[(u32, u32)], width: usize, height: usize) -> Result<Plane8> {
@@ -183,7 +199,7 @@ fn fill_runs(runs: &[(u32, u32)], width: usize, height: usize) -> Result<Plane8>
 }
 
 /// Even-odd fill: a pixel is inside when its centre is.
-fn fill_polygon(points: &[hilum_core::Point], width: usize, height: usize) -> Plane8 {
+fn fill_polygon(points: &[Point], width: usize, height: usize) -> Plane8 {
     let mut data = vec![0; width * height];
     for (row, line) in data.chunks_exact_mut(width.max(1)).enumerate() {
         let y = row as f64 + 0.5;
@@ -205,7 +221,6 @@ fn fill_polygon(points: &[hilum_core::Point], width: usize, height: usize) -> Pl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hilum_core::Point;
 
     #[test]
     fn runs_go_down_the_columns() {
@@ -226,7 +241,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.png");
         std::fs::write(&path, b"hello").unwrap();
-        assert!(matches!(decode_file(&path), Err(DataError::Decode { .. })));
-        assert!(matches!(decode_file(&dir.path().join("b.png")), Err(DataError::Io { .. })));
+        let read = |p: PathBuf| load_gray(&Pixels::File(p), Recipe::Voi, &Arrays::default());
+        assert!(matches!(read(path), Err(DataError::Decode { .. })));
+        assert!(matches!(read(dir.path().join("b.png")), Err(DataError::Io { .. })));
+        std::fs::write(dir.path().join("c.IMG"), [0; 9]).unwrap();
+        assert!(read(dir.path().join("c.IMG")).unwrap_err().to_string().contains("9 bytes"));
     }
 }

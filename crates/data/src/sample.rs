@@ -103,8 +103,13 @@ pub enum MaskForm {
         /// Height of the image they refer to.
         height: u32,
     },
-    /// Outline in pixels of the stored image.
-    Polygon(Vec<hilum_core::Point>),
+    /// Closed outline.
+    Polygon {
+        /// Its corners in pixels of `frame`.
+        points: Vec<hilum_core::Point>,
+        /// Width and height of the picture that the corners refer to; scaled to the stored image.
+        frame: (u32, u32),
+    },
 }
 
 /// A box with its label, in pixels of the stored image.

@@ -8,6 +8,7 @@ use crate::pixels::{self, Arrays, Plane8};
 use crate::sample::Sample;
 use cache::DiskCache;
 use hilum_core::Rect;
+use hilum_image::{Kernel, Recipe};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -30,6 +31,10 @@ pub struct StoreConfig {
     pub size: usize,
     /// How images are brought to it.
     pub fit: Fit,
+    /// Resize kernel, for images and (before a cut at one half) masks.
+    pub kernel: Kernel,
+    /// How stored values become display values.
+    pub recipe: Recipe,
     /// Structures whose masks are loaded, e.g. `lungs`; see [`Sample::mask_parts`].
     pub masks: Vec<String>,
     /// Folder for decoded images, kept between runs; none by default.
@@ -39,7 +44,8 @@ pub struct StoreConfig {
 impl StoreConfig {
     /// Stretched squares without masks or disk cache.
     pub fn square(size: usize) -> Self {
-        StoreConfig { size, fit: Fit::Stretch, masks: Vec::new(), cache: None }
+        let (kernel, recipe) = (Kernel::PilBilinear, Recipe::Voi);
+        StoreConfig { size, fit: Fit::Stretch, kernel, recipe, masks: Vec::new(), cache: None }
     }
 
     /// Checks the ranges.
@@ -268,9 +274,9 @@ fn load_entry(s: &Sample, config: &StoreConfig, arrays: &Arrays, cache: Option<&
 
 /// The square image and the size it had before.
 fn decode_square(s: &Sample, config: &StoreConfig, arrays: &Arrays) -> Result<(Vec<u8>, (usize, usize))> {
-    let plane = pixels::load_gray(&s.pixels, arrays)?;
+    let plane = pixels::load_gray(&s.pixels, config.recipe, arrays)?;
     let size = (plane.width, plane.height);
-    Ok((to_square(plane, config), size))
+    Ok((to_square(plane, config, s)?, size))
 }
 
 fn load_square_mask(s: &Sample, name: &str, config: &StoreConfig, size: (usize, usize)) -> Result<Option<Vec<u8>>> {
@@ -281,18 +287,18 @@ fn load_square_mask(s: &Sample, name: &str, config: &StoreConfig, size: (usize, 
         let reason = format!("mask `{name}` is {}x{}, the image {}x{}", mask.width, mask.height, size.0, size.1);
         return Err(DataError::format(s.path(), reason));
     }
-    let mut square = to_square(mask, config);
+    let mut square = to_square(mask, config, s)?;
     square.iter_mut().for_each(|v| *v = if *v >= 128 { 255 } else { 0 });
     Ok(Some(square))
 }
 
-fn to_square(plane: Plane8, config: &StoreConfig) -> Vec<u8> {
+fn to_square(plane: Plane8, config: &StoreConfig, of: &Sample) -> Result<Vec<u8>> {
     let size = config.size;
     let placement = Placement::new(config.fit, size, plane.width, plane.height);
     let (w, h) = placement.inner;
-    let inner = pixels::resize(plane, w, h).data;
+    let inner = pixels::resize(plane, w, h, config.kernel, of.path())?.data;
     if (w, h) == (size, size) {
-        return inner;
+        return Ok(inner);
     }
     let mut square = vec![0; size * size];
     let (left, top) = (placement.offset.0 as usize, placement.offset.1 as usize);
@@ -300,7 +306,7 @@ fn to_square(plane: Plane8, config: &StoreConfig) -> Vec<u8> {
         let start = (top + row) * size + left;
         square[start..start + w].copy_from_slice(line);
     }
-    square
+    Ok(square)
 }
 
 #[cfg(test)]
@@ -322,7 +328,7 @@ mod tests {
     }
 
     fn config(fit: Fit, cache: Option<PathBuf>) -> StoreConfig {
-        StoreConfig { size: 8, fit, masks: vec!["lungs".into()], cache }
+        StoreConfig { fit, masks: vec!["lungs".into()], cache, ..StoreConfig::square(8) }
     }
 
     #[test]

@@ -297,6 +297,31 @@ const PADCHEST_WORDS: &[(&str, States)] = &[
     ("post_radiotherapy_changes", &[(ABNORMAL, Positive)]),
 ];
 
+const DEVICE: States = &[("support_devices", Positive)];
+
+/// Heads of the manual MeSH tags of Open-i that the taxonomy spells in another way.
+const MESH: &[(&str, States)] = &[
+    ("pulmonary_atelectasis", &[("atelectasis", Positive)]),
+    ("bullous_emphysema", &[("emphysema", Positive), ("bulla", Positive)]),
+    ("fractures_bone", &[("fracture", Positive)]),
+    ("granulomatous_disease", &[("granuloma", Positive)]),
+    ("calcinosis", &[("calcification", Positive)]),
+    ("costophrenic_angle", &[("costophrenic_angle_blunting", Positive)]),
+    ("atherosclerosis", &[("aortic_atheromatosis", Positive)]),
+    ("spondylosis", &[("vertebral_degenerative_changes", Positive)]),
+    ("osteophyte", &[("vertebral_degenerative_changes", Positive)]),
+    ("hyperdistention", &[("hyperinflation", Positive)]),
+    ("pulmonary_disease_chronic_obstructive", &[("copd", Positive)]),
+    ("lung_diseases_interstitial", &[("interstitial_lung_disease", Positive)]),
+    ("hypertension_pulmonary", &[("pulmonary_hypertension", Positive)]),
+    ("cardiac_shadow", &[(ABNORMAL, Positive)]),
+    ("cicatrix", &[(ABNORMAL, Positive)]),
+    ("catheters_indwelling", DEVICE),
+    ("implanted_medical_device", DEVICE),
+    ("tube_inserted", DEVICE),
+    ("stents", DEVICE),
+];
+
 const RSNA_WORDS: &[(&str, States)] = &[
     ("no_lung_opacity_not_normal", &[("lung_opacity", Negative), (ABNORMAL, Positive)]),
 ];
@@ -306,7 +331,7 @@ pub static VOCABULARIES: &[Vocabulary] = &[
     Vocabulary {
         covers: NIH_COVERS,
         ..Vocabulary::new(
-            &["nih14", "nih14_full", "nih14_64px", "nih_chestxray14", "chestmnist", "iu_xray", "openi"],
+            &["nih14", "nih14_full", "nih14_64px", "nih_chestxray14", "chestmnist", "iu_xray"],
             NIH,
         )
     },
@@ -314,9 +339,15 @@ pub static VOCABULARIES: &[Vocabulary] = &[
         words: KERMANY,
         healthy: &["normal"],
         ..Vocabulary::new(
-            &["kermany_paediatric", "full_resolution", "kermany", "pneumoniamnist"],
+            &["kermany_paediatric", "full_resolution", "kermany"],
             &["pneumonia", "bacterial_pneumonia", "viral_pneumonia"],
         )
+    },
+    Vocabulary { healthy: &["normal"], ..Vocabulary::new(&["pneumoniamnist"], &["pneumonia"]) },
+    Vocabulary {
+        words: MESH,
+        silent: &["no_indexing", "technical_quality_of_image_unsatisfactory"],
+        ..Vocabulary::new(&["openi"], NIH)
     },
     Vocabulary {
         words: COHEN,

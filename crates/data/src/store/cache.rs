@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// A folder of squares. An entry's name is the hash of the file's content, the pipeline version, the
-/// size and the fit, so a changed file or pipeline never meets an old entry.
+/// A folder of squares. An entry's name is the hash of the file's content, the pipeline version, size,
+/// fit, kernel and recipe, so a changed file or pipeline never meets an old entry.
 pub(super) struct DiskCache {
     folder: PathBuf,
 }
@@ -53,7 +53,8 @@ impl DiskCache {
 fn name(content: &[u8], config: &StoreConfig) -> String {
     let mut hash = Sha256::new();
     hash.update(content);
-    hash.update(format!("|{PIPELINE_VERSION}|{}|{:?}", config.size, config.fit));
+    let StoreConfig { size, fit, kernel, recipe, .. } = config;
+    hash.update(format!("|{PIPELINE_VERSION}|{size}|{fit:?}|{}|{}", kernel.name(), recipe.name()));
     format!("{:x}.square", hash.finalize())
 }
 
