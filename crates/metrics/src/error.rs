@@ -14,7 +14,9 @@ pub enum MetricError {
         what: &'static str,
     },
     /// Two arguments that belong together differ in length.
-    #[error("{left} has {left_len} entries but {right} has {right_len}; they must pair up one to one")]
+    #[error(
+        "{left} has {left_len} entries but {right} has {right_len}; they must pair up one to one"
+    )]
     LengthMismatch {
         /// Name of the first argument.
         left: &'static str,
@@ -26,7 +28,9 @@ pub enum MetricError {
         right_len: usize,
     },
     /// A NaN or an infinity.
-    #[error("{what}[{index}] is {value}, not a finite number; drop the entry or mark its label null")]
+    #[error(
+        "{what}[{index}] is {value}, not a finite number; drop the entry or mark its label null"
+    )]
     NonFinite {
         /// Name of the argument.
         what: &'static str,
@@ -50,7 +54,9 @@ pub enum MetricError {
         high: f64,
     },
     /// A label code that means nothing here.
-    #[error("label {index} is {value}; labels are 0, 1 or null (decide on uncertain labels before scoring)")]
+    #[error(
+        "label {index} is {value}; labels are 0, 1 or null (decide on uncertain labels before scoring)"
+    )]
     BadLabel {
         /// Where.
         index: usize,
@@ -112,31 +118,51 @@ impl MetricError {
     pub fn is_undefined(&self) -> bool {
         matches!(
             self,
-            MetricError::AllNull { .. } | MetricError::SingleClass { .. } | MetricError::Undefined { .. }
+            MetricError::AllNull { .. }
+                | MetricError::SingleClass { .. }
+                | MetricError::Undefined { .. }
         )
     }
 }
 
 /// Fails unless the two lengths are equal.
-pub(crate) fn same_length(left: &'static str, left_len: usize, right: &'static str, right_len: usize) -> Result<()> {
+pub(crate) fn same_length(
+    left: &'static str,
+    left_len: usize,
+    right: &'static str,
+    right_len: usize,
+) -> Result<()> {
     if left_len == right_len {
         Ok(())
     } else {
-        Err(MetricError::LengthMismatch { left, left_len, right, right_len })
+        Err(MetricError::LengthMismatch {
+            left,
+            left_len,
+            right,
+            right_len,
+        })
     }
 }
 
 /// Fails at the first NaN or infinity.
 pub(crate) fn all_finite(what: &'static str, values: &[f64]) -> Result<()> {
     match values.iter().position(|v| !v.is_finite()) {
-        Some(index) => Err(MetricError::NonFinite { what, index, value: values[index] }),
+        Some(index) => Err(MetricError::NonFinite {
+            what,
+            index,
+            value: values[index],
+        }),
         None => Ok(()),
     }
 }
 
 /// Fails when there is nothing.
 pub(crate) fn not_empty(what: &'static str, len: usize) -> Result<()> {
-    if len == 0 { Err(MetricError::Empty { what }) } else { Ok(()) }
+    if len == 0 {
+        Err(MetricError::Empty { what })
+    } else {
+        Ok(())
+    }
 }
 
 /// Fails unless `value` lies strictly between 0 and 1 (levels, error rates).
@@ -144,7 +170,11 @@ pub(crate) fn open_unit(name: &'static str, value: f64) -> Result<()> {
     if value > 0.0 && value < 1.0 {
         Ok(())
     } else {
-        Err(MetricError::Parameter { name, value, rule: "strictly between 0 and 1" })
+        Err(MetricError::Parameter {
+            name,
+            value,
+            rule: "strictly between 0 and 1",
+        })
     }
 }
 
@@ -152,7 +182,13 @@ pub(crate) fn open_unit(name: &'static str, value: f64) -> Result<()> {
 pub(crate) fn all_probabilities(what: &'static str, values: &[f64]) -> Result<()> {
     all_finite(what, values)?;
     match values.iter().position(|v| !(0.0..=1.0).contains(v)) {
-        Some(index) => Err(MetricError::OutOfRange { what, index, value: values[index], low: 0.0, high: 1.0 }),
+        Some(index) => Err(MetricError::OutOfRange {
+            what,
+            index,
+            value: values[index],
+            low: 0.0,
+            high: 1.0,
+        }),
         None => Ok(()),
     }
 }
@@ -163,7 +199,14 @@ mod tests {
 
     #[test]
     fn undefined_and_wrong_are_told_apart() {
-        assert!(MetricError::SingleClass { metric: "auroc", positives: 3, negatives: 0 }.is_undefined());
+        assert!(
+            MetricError::SingleClass {
+                metric: "auroc",
+                positives: 3,
+                negatives: 0
+            }
+            .is_undefined()
+        );
         assert!(!MetricError::Empty { what: "scores" }.is_undefined());
     }
 
@@ -172,7 +215,10 @@ mod tests {
         let error = all_finite("scores", &[0.0, f64::NAN]).unwrap_err();
         assert!(error.to_string().starts_with("scores[1]"));
         assert!(all_probabilities("p", &[0.0, 1.0]).is_ok());
-        assert!(matches!(all_probabilities("p", &[1.5]), Err(MetricError::OutOfRange { index: 0, .. })));
+        assert!(matches!(
+            all_probabilities("p", &[1.5]),
+            Err(MetricError::OutOfRange { index: 0, .. })
+        ));
         assert!(open_unit("level", 1.0).is_err());
     }
 }

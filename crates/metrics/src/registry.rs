@@ -48,7 +48,14 @@ const fn metric(
     undefined: &'static str,
     reference: &'static str,
 ) -> MetricInfo {
-    MetricInfo { name, title, task, higher_is_better: higher, undefined, reference }
+    MetricInfo {
+        name,
+        title,
+        task,
+        higher_is_better: higher,
+        undefined,
+        reference,
+    }
 }
 
 const UP: Option<bool> = Some(true);
@@ -106,8 +113,15 @@ mod tests {
     fn names_are_unique_and_snake_case() {
         let names: HashSet<_> = METRICS.iter().map(|m| m.name).collect();
         assert_eq!(names.len(), METRICS.len());
-        let snake = |n: &str| n.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        assert!(METRICS.iter().all(|m| snake(m.name) && !m.title.is_empty() && !m.reference.is_empty()));
+        let snake = |n: &str| {
+            n.chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        };
+        assert!(
+            METRICS
+                .iter()
+                .all(|m| snake(m.name) && !m.title.is_empty() && !m.reference.is_empty())
+        );
         assert_eq!(find("auroc").map(|m| m.higher_is_better), Some(Some(true)));
         assert!(find("nonsense").is_none());
     }
@@ -124,7 +138,10 @@ mod tests {
     #[test]
     fn the_page_lists_every_score() {
         let page = include_str!("../../../docs/metrics.md");
-        let missing: Vec<_> = METRICS.iter().filter(|m| !page.contains(&format!("`{}`", m.name))).collect();
+        let missing: Vec<_> = METRICS
+            .iter()
+            .filter(|m| !page.contains(&format!("`{}`", m.name)))
+            .collect();
         assert!(missing.is_empty(), "docs/metrics.md lacks {missing:?}");
     }
 }

@@ -88,7 +88,12 @@ impl Score {
     ///
     /// # Errors
     /// Passes on every error that says the input is wrong.
-    pub fn report(metric: &str, signature: Signature, n: usize, result: Result<f64>) -> Result<Score> {
+    pub fn report(
+        metric: &str,
+        signature: Signature,
+        n: usize,
+        result: Result<f64>,
+    ) -> Result<Score> {
         let (value, undefined) = match result {
             Ok(value) if value.is_finite() => (Some(value), None),
             Ok(value) => (None, Some(format!("the computation gave {value}"))),
@@ -134,7 +139,10 @@ impl Score {
     /// # Errors
     /// [`MetricError::Undefined`] when it is null.
     pub fn required(&self) -> Result<f64> {
-        self.value.ok_or(MetricError::Undefined { metric: "score", reason: "the reported value is null" })
+        self.value.ok_or(MetricError::Undefined {
+            metric: "score",
+            reason: "the reported value is null",
+        })
     }
 }
 
@@ -144,23 +152,45 @@ mod tests {
 
     #[test]
     fn undefined_becomes_null_with_a_reason() {
-        let error = MetricError::SingleClass { metric: "auroc", positives: 0, negatives: 4 };
-        let score = Score::report("auroc", Signature::new("auroc").with("ties", "half"), 4, Err(error)).unwrap();
+        let error = MetricError::SingleClass {
+            metric: "auroc",
+            positives: 0,
+            negatives: 4,
+        };
+        let score = Score::report(
+            "auroc",
+            Signature::new("auroc").with("ties", "half"),
+            4,
+            Err(error),
+        )
+        .unwrap();
         assert_eq!(score.value, None);
         assert!(score.undefined.as_deref().unwrap().contains("0 positives"));
-        assert!(score.signature.as_str().starts_with("auroc|ties:half|n:4|v:"));
+        assert!(
+            score
+                .signature
+                .as_str()
+                .starts_with("auroc|ties:half|n:4|v:")
+        );
         assert!(score.required().is_err());
     }
 
     #[test]
     fn wrong_input_stays_an_error() {
-        let result = Score::report("auroc", Signature::new("auroc"), 0, Err(MetricError::Empty { what: "scores" }));
+        let result = Score::report(
+            "auroc",
+            Signature::new("auroc"),
+            0,
+            Err(MetricError::Empty { what: "scores" }),
+        );
         assert!(result.is_err());
     }
 
     #[test]
     fn json_round_trip() {
-        let score = Score::report("dice", Signature::new("dice"), 9, Ok(0.5)).unwrap().with_counts(4, 5);
+        let score = Score::report("dice", Signature::new("dice"), 9, Ok(0.5))
+            .unwrap()
+            .with_counts(4, 5);
         let text = serde_json::to_string(&score).unwrap();
         assert_eq!(serde_json::from_str::<Score>(&text).unwrap(), score);
         assert!(!text.contains("undefined"));

@@ -14,9 +14,13 @@ const T: f64 = 1e-7;
 fn calibration_errors() {
     let fixture = fixture("calibration_error.json");
     let mut slopes = 0;
-    for case in cases(&fixture).iter().filter(|c| c["input"].get("p").is_some_and(|p| p[0].is_number())) {
+    for case in cases(&fixture)
+        .iter()
+        .filter(|c| c["input"].get("p").is_some_and(|p| p[0].is_number()))
+    {
         let (name, e) = (case["name"].as_str().unwrap(), &case["expected"]);
-        let d = BinaryScores::new(&bytes(&case["input"]["y"]), &floats(&case["input"]["p"])).unwrap();
+        let d =
+            BinaryScores::new(&bytes(&case["input"]["y"]), &floats(&case["input"]["p"])).unwrap();
         for n in [10, 15] {
             let width = calibration_error(&d, Binning::EqualWidth(n)).unwrap();
             close(name, width.ece, f(&e[format!("ece_width_{n}")]), T);
@@ -27,7 +31,12 @@ fn calibration_errors() {
             close(name, mass.mce, f(&e[format!("mce_mass_{n}")]), T);
         }
         let curve = reliability_curve(&d, Binning::EqualWidth(10)).unwrap();
-        let want: Vec<_> = e["bins_width_10"].as_array().unwrap().iter().filter(|b| b[0] != 0).collect();
+        let want: Vec<_> = e["bins_width_10"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|b| b[0] != 0)
+            .collect();
         assert_eq!(curve.len(), want.len(), "{name}");
         for (bin, want) in curve.iter().zip(want) {
             assert_eq!(bin.count as u64, want[0].as_u64().unwrap());
@@ -38,8 +47,18 @@ fn calibration_errors() {
             close(name, spiegelhalter(&d).unwrap().z, f(z), T);
             let fit = recalibration(&d).unwrap();
             close(name, fit.slope, f(&e["calibration_slope"]), 1e-6);
-            close(name, fit.intercept, f(&e["calibration_intercept_joint"]), 1e-6);
-            close(name, fit.in_the_large, f(&e["calibration_in_the_large"]), 1e-6);
+            close(
+                name,
+                fit.intercept,
+                f(&e["calibration_intercept_joint"]),
+                1e-6,
+            );
+            close(
+                name,
+                fit.in_the_large,
+                f(&e["calibration_in_the_large"]),
+                1e-6,
+            );
             slopes += 1;
         }
     }

@@ -12,14 +12,23 @@ const T: f64 = 1e-4;
 
 fn from_runs(runs: &Value) -> Vec<bool> {
     let expand = |(i, n): (usize, usize)| std::iter::repeat_n(i % 2 == 1, n);
-    sizes(runs).into_iter().enumerate().flat_map(expand).collect()
+    sizes(runs)
+        .into_iter()
+        .enumerate()
+        .flat_map(expand)
+        .collect()
 }
 
 fn check(name: &str, p: &Mask, r: &Mask, e: &Value) {
     let overlap = Overlap::of(p, r).unwrap();
     close(name, overlap.dice().unwrap(), f(&e["dice"]), 1e-9);
     close(name, overlap.iou().unwrap(), f(&e["iou"]), 1e-9);
-    close(name, overlap.volumetric_similarity().unwrap(), f(&e["volumetric_similarity"]), 1e-9);
+    close(
+        name,
+        overlap.volumetric_similarity().unwrap(),
+        f(&e["volumetric_similarity"]),
+        1e-9,
+    );
     let Some(hd) = e.get("monai_hd") else {
         assert!(SurfaceDistances::new(p, r).unwrap_err().is_undefined());
         return;
@@ -28,14 +37,34 @@ fn check(name: &str, p: &Mask, r: &Mask, e: &Value) {
     let hausdorff = |fraction, rule| d.hausdorff(fraction, rule).unwrap();
     use HausdorffRule::*;
     close(name, hausdorff(1.0, MaxOfDirected), f(hd), T);
-    close(name, hausdorff(1.0, PredictedToReference), f(&e["monai_hd_directed"]), T);
+    close(
+        name,
+        hausdorff(1.0, PredictedToReference),
+        f(&e["monai_hd_directed"]),
+        T,
+    );
     close(name, hausdorff(0.95, MaxOfDirected), f(&e["monai_hd95"]), T);
-    close(name, hausdorff(0.95, PredictedToReference), f(&e["monai_hd95_directed"]), T);
+    close(
+        name,
+        hausdorff(0.95, PredictedToReference),
+        f(&e["monai_hd95_directed"]),
+        T,
+    );
     close(name, hausdorff(0.95, Pooled), f(&e["medpy_hd95"]), T);
     close(name, d.assd(), f(&e["monai_assd"]), T);
     close(name, d.assd(), f(&e["medpy_assd"]), T);
-    close(name, d.mean_to_reference(), f(&e["monai_asd_pred_to_gt"]), T);
-    close(name, d.surface_dice(2.0).unwrap(), f(&e["monai_nsd_tol2"]), T);
+    close(
+        name,
+        d.mean_to_reference(),
+        f(&e["monai_asd_pred_to_gt"]),
+        T,
+    );
+    close(
+        name,
+        d.surface_dice(2.0).unwrap(),
+        f(&e["monai_nsd_tol2"]),
+        T,
+    );
 }
 
 fn check_surfels(name: &str, p: &Mask, r: &Mask, e: &Value) {
@@ -43,8 +72,18 @@ fn check_surfels(name: &str, p: &Mask, r: &Mask, e: &Value) {
     close(name, d.hausdorff(0.95).unwrap(), f(&e["deepmind_hd95"]), T);
     close(name, d.hausdorff(1.0).unwrap(), f(&e["deepmind_hd100"]), T);
     let (to_predicted, to_reference) = d.mean_distances();
-    all_close(name, &[to_predicted, to_reference], &floats(&e["deepmind_asd_gt_to_pred_and_back"]), T);
-    close(name, d.surface_dice(2.0).unwrap(), f(&e["deepmind_nsd_tol2"]), T);
+    all_close(
+        name,
+        &[to_predicted, to_reference],
+        &floats(&e["deepmind_asd_gt_to_pred_and_back"]),
+        T,
+    );
+    close(
+        name,
+        d.surface_dice(2.0).unwrap(),
+        f(&e["deepmind_nsd_tol2"]),
+        T,
+    );
 }
 
 #[test]
@@ -52,7 +91,12 @@ fn volumes() {
     for case in cases(&fixture("surface_toys.json")) {
         let (name, input) = (case["name"].as_str().unwrap(), &case["input"]);
         let mask = |key: &str| {
-            Mask::from_bools(from_runs(&input[key]), &sizes(&input["shape"]), &floats(&input["spacing"])).unwrap()
+            Mask::from_bools(
+                from_runs(&input[key]),
+                &sizes(&input["shape"]),
+                &floats(&input["spacing"]),
+            )
+            .unwrap()
         };
         check(name, &mask("pred"), &mask("gt"), &case["expected"]);
     }
@@ -60,16 +104,24 @@ fn volumes() {
 
 #[test]
 fn lungs() {
-    let Some(path) = shared("the lung mask parity test", "parity/segmentation/overlap_surface.json") else {
+    let Some(path) = shared(
+        "the lung mask parity test",
+        "parity/segmentation/overlap_surface.json",
+    ) else {
         return;
     };
     let fixture: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     let root = path.parent().unwrap().parent().unwrap();
     let mut seen = 0;
-    for case in cases(&fixture).iter().filter(|c| c["input"].get("gt").is_some()) {
+    for case in cases(&fixture)
+        .iter()
+        .filter(|c| c["input"].get("gt").is_some())
+    {
         let input = &case["input"];
         let mask = |key: &str| {
-            let image = image::open(root.join(input[key].as_str().unwrap())).unwrap().into_luma8();
+            let image = image::open(root.join(input[key].as_str().unwrap()))
+                .unwrap()
+                .into_luma8();
             let shape = [image.height() as usize, image.width() as usize];
             Mask::new(image.as_raw(), &shape, &floats(&input["spacing"])).unwrap()
         };

@@ -19,11 +19,18 @@ fn stored_bootstrap_rows_give_the_stored_interval() {
         let row = sizes(row);
         let labels: Vec<u8> = row.iter().map(|i| y[*i]).collect();
         let scores: Vec<f64> = row.iter().map(|i| s[*i]).collect();
-        replicates.extend(hilum_metrics::classification::auroc(&BinaryScores::new(&labels, &scores).unwrap()));
+        replicates.extend(hilum_metrics::classification::auroc(
+            &BinaryScores::new(&labels, &scores).unwrap(),
+        ));
     }
     let e = &case["expected"];
     all_close("aucs", &replicates, &floats(&e["aucs"]), 1e-9);
-    let b = Bootstrap { estimate: 0.0, replicates, dropped: 0, method: String::new() };
+    let b = Bootstrap {
+        estimate: 0.0,
+        replicates,
+        dropped: 0,
+        method: String::new(),
+    };
     for (level, key) in [(0.95, "ci95"), (0.9, "ci90")] {
         let ci = b.percentile(level).unwrap();
         all_close(key, &[ci.low, ci.high], &floats(&e[key]), 1e-9);
@@ -34,16 +41,33 @@ fn stored_bootstrap_rows_give_the_stored_interval() {
 #[test]
 fn delong_areas_covariance_intervals_and_test() {
     for case in cases(&fixture("delong.json")) {
-        let (name, input, e) = (case["name"].as_str().unwrap(), &case["input"], &case["expected"]);
+        let (name, input, e) = (
+            case["name"].as_str().unwrap(),
+            &case["input"],
+            &case["expected"],
+        );
         let y: Vec<bool> = bytes(&input["y"]).iter().map(|v| *v == 1).collect();
         let (a, b) = (floats(&input["score_a"]), floats(&input["score_b"]));
         let fit = delong(&y, &[&a, &b]).unwrap();
         all_close(name, &fit.auc, &floats(&e["auc"]), 1e-9);
         all_close(name, &fit.covariance, &flat(&e["covariance"]), 1e-9);
         let d = BinaryScores::new(&y, &a).unwrap();
-        let (wald, logit) = (delong_ci_wald(&d, 0.95).unwrap(), delong_ci(&d, 0.95).unwrap());
-        all_close(name, &[wald.low, wald.high], &floats(&e["ci95_wald_unclipped"]), 1e-9);
-        all_close(name, &[logit.low, logit.high], &floats(&e["ci95_logit"]), 1e-9);
+        let (wald, logit) = (
+            delong_ci_wald(&d, 0.95).unwrap(),
+            delong_ci(&d, 0.95).unwrap(),
+        );
+        all_close(
+            name,
+            &[wald.low, wald.high],
+            &floats(&e["ci95_wald_unclipped"]),
+            1e-9,
+        );
+        all_close(
+            name,
+            &[logit.low, logit.high],
+            &floats(&e["ci95_logit"]),
+            1e-9,
+        );
         let se = hanley_mcneil_se(fit.auc[0], d.positives(), d.negatives()).unwrap();
         close(name, se, f(&e["hanley_mcneil_se"]), 1e-9);
         match delong_test(&y, &a, &b, 0.95) {
@@ -61,14 +85,33 @@ fn proportions() {
     use ProportionMethod::*;
     for case in cases(&fixture("proportion_ci.json")) {
         let name = case["name"].as_str().unwrap();
-        let (k, n) = (case["input"]["k"].as_u64().unwrap() as usize, case["input"]["n"].as_u64().unwrap() as usize);
-        let methods = [(Wilson, "wilson"), (ClopperPearson, "beta"), (AgrestiCoull, "agresti_coull"), (Jeffreys, "jeffreys"), (Wald, "normal")];
+        let (k, n) = (
+            case["input"]["k"].as_u64().unwrap() as usize,
+            case["input"]["n"].as_u64().unwrap() as usize,
+        );
+        let methods = [
+            (Wilson, "wilson"),
+            (ClopperPearson, "beta"),
+            (AgrestiCoull, "agresti_coull"),
+            (Jeffreys, "jeffreys"),
+            (Wald, "normal"),
+        ];
         for (method, key) in methods {
             let ci = proportion_ci(k, n, 0.95, method).unwrap();
-            all_close(&format!("{name} {key}"), &[ci.low, ci.high], &floats(&case["expected"][key]), 1e-8);
+            all_close(
+                &format!("{name} {key}"),
+                &[ci.low, ci.high],
+                &floats(&case["expected"][key]),
+                1e-8,
+            );
         }
         let ci = proportion_ci(k, n, 0.99, Wilson).unwrap();
-        all_close(name, &[ci.low, ci.high], &floats(&case["expected"]["wilson_99"]), 1e-8);
+        all_close(
+            name,
+            &[ci.low, ci.high],
+            &floats(&case["expected"]["wilson_99"]),
+            1e-8,
+        );
     }
 }
 
@@ -82,14 +125,22 @@ fn contingency_tables() {
     for case in cases(&fixture) {
         let (name, e) = (case["name"].as_str().unwrap(), &case["expected"]);
         let rows = case["input"]["table"].as_array().unwrap();
-        let cells: Vec<u64> = flat(&case["input"]["table"]).iter().map(|v| *v as u64).collect();
+        let cells: Vec<u64> = flat(&case["input"]["table"])
+            .iter()
+            .map(|v| *v as u64)
+            .collect();
         let columns = cells.len() / rows.len();
         if name == "r_by_c" {
             let chi = chi_square(&cells, rows.len(), columns, false).unwrap();
             close(name, chi.statistic, f(&e["statistic"]), 1e-8);
             close(name, chi.p, f(&e["p"]), 1e-8);
             assert_eq!(chi.dof as u64, e["dof"].as_u64().unwrap());
-            close(name, cramers_v(&cells, rows.len(), columns).unwrap(), f(&e["cramers_v"]), 1e-8);
+            close(
+                name,
+                cramers_v(&cells, rows.len(), columns).unwrap(),
+                f(&e["cramers_v"]),
+                1e-8,
+            );
             continue;
         }
         two_by_two(name, &cells, e);
@@ -98,7 +149,12 @@ fn contingency_tables() {
 
 fn two_by_two(name: &str, cells: &[u64], e: &Value) {
     let (b, c) = (cells[1], cells[2]);
-    close(name, mcnemar_exact(b, c).unwrap(), f(&e["mcnemar_exact"]["p"]), 1e-7);
+    close(
+        name,
+        mcnemar_exact(b, c).unwrap(),
+        f(&e["mcnemar_exact"]["p"]),
+        1e-7,
+    );
     for (corrected, key) in [(true, "mcnemar_chi2_cc"), (false, "mcnemar_chi2")] {
         let test = mcnemar_chi_square(b, c, corrected).unwrap();
         close(key, test.statistic, f(&e[key]["statistic"]), 1e-7);
@@ -111,7 +167,10 @@ fn two_by_two(name: &str, cells: &[u64], e: &Value) {
     }
     let table = TwoByTwo([[cells[0], b], [c, cells[3]]]);
     close(name, table.fisher_exact(), f(&e["fisher"]["p"]), 1e-7);
-    for (ratio, key) in [(table.odds_ratio(0.95, ZeroCells::FillEmpty), "odds_ratio"), (table.risk_ratio(0.95, ZeroCells::FillEmpty), "risk_ratio")] {
+    for (ratio, key) in [
+        (table.odds_ratio(0.95, ZeroCells::FillEmpty), "odds_ratio"),
+        (table.risk_ratio(0.95, ZeroCells::FillEmpty), "risk_ratio"),
+    ] {
         let ratio = ratio.unwrap();
         close(key, ratio.value, f(&e[key]["value"]), 1e-7);
         close(key, ratio.p, e[key].get("p").map_or(ratio.p, f), 1e-7);
@@ -128,7 +187,8 @@ fn two_samples_and_correlations() {
     let case = named(&fixture, "two_sample");
     let (input, e) = (&case["input"], &case["expected"]);
     let [x, y, z, xr, yr] = ["x", "y", "z", "x_round1", "y_round0"].map(|k| floats(&input[k]));
-    let both = |key: &str, got: TestResult| all_close(key, &[got.statistic, got.p], &pair(&e[key]), 1e-7);
+    let both =
+        |key: &str, got: TestResult| all_close(key, &[got.statistic, got.p], &pair(&e[key]), 1e-7);
     both("pearson", pearson(&x, &y).unwrap());
     both("spearman", spearman(&x, &y).unwrap());
     both("spearman_ties", spearman(&xr, &yr).unwrap());
@@ -141,7 +201,12 @@ fn two_samples_and_correlations() {
     both("ttest_rel", paired_t_test(&x, &y).unwrap());
     // The stored p-value is SciPy's `asymp`; the exact one was counted in integers.
     both("ks_2samp", kolmogorov_smirnov_asymptotic(&x, &z).unwrap());
-    close("ks exact", kolmogorov_smirnov(&x, &z).unwrap().p, 0.391_966_593_258_612_05, 1e-12);
+    close(
+        "ks exact",
+        kolmogorov_smirnov(&x, &z).unwrap().p,
+        0.391_966_593_258_612_05,
+        1e-12,
+    );
     both("kruskal", kruskal_wallis(&[&x, &y, &z]).unwrap());
     both("levene_median", levene(&[&x, &y, &z]).unwrap());
     let p = floats(&input["pvalues"]);
@@ -151,7 +216,12 @@ fn two_samples_and_correlations() {
         ("fdr_bh", MultipleTesting::BenjaminiHochberg),
         ("fdr_by", MultipleTesting::BenjaminiYekutieli),
     ] {
-        all_close(key, &adjust(&p, method).unwrap(), &floats(&e["multiple_testing"][key]), 1e-9);
+        all_close(
+            key,
+            &adjust(&p, method).unwrap(),
+            &floats(&e["multiple_testing"][key]),
+            1e-9,
+        );
     }
 }
 
@@ -161,14 +231,18 @@ fn logistic() {
         let (name, e) = (case["name"].as_str().unwrap(), &case["expected"]);
         let x = flat(&case["input"]["X"]);
         let y: Vec<bool> = bytes(&case["input"]["y"]).iter().map(|v| *v == 1).collect();
-        let fit = logistic_regression(&x, x.len() / y.len(), &y, &LogisticOptions::default()).unwrap();
+        let fit =
+            logistic_regression(&x, x.len() / y.len(), &y, &LogisticOptions::default()).unwrap();
         all_close(name, &fit.coefficients, &floats(&e["coef"]), 1e-5);
         close(name, fit.intercept, f(&e["intercept"]), 1e-5);
         all_close(name, &fit.standard_errors, &floats(&e["se"]), 1e-5);
         all_close(name, &fit.p_values(), &floats(&e["p"]), 1e-5);
         close(name, fit.log_likelihood, f(&e["log_likelihood"]), 1e-5);
         close(name, fit.aic(), f(&e["aic"]), 1e-5);
-        let ridge = LogisticOptions { ridge: 1.0, ..Default::default() };
+        let ridge = LogisticOptions {
+            ridge: 1.0,
+            ..Default::default()
+        };
         let fit = logistic_regression(&x, x.len() / y.len(), &y, &ridge).unwrap();
         all_close(name, &fit.coefficients, &floats(&e["coef_l2_C1"]), 1e-5);
         close(name, fit.intercept, f(&e["intercept_l2_C1"]), 1e-5);

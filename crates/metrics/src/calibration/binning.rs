@@ -42,7 +42,11 @@ pub fn reliability_curve(data: &BinaryScores, binning: Binning) -> Result<Vec<Re
         Binning::EqualWidth(n) | Binning::EqualMass(n) => n,
     };
     if bins == 0 {
-        return Err(MetricError::Parameter { name: "bins", value: 0.0, rule: "at least 1" });
+        return Err(MetricError::Parameter {
+            name: "bins",
+            value: 0.0,
+            rule: "at least 1",
+        });
     }
     Ok(match binning {
         Binning::EqualWidth(n) => equal_width(data, n),
@@ -56,7 +60,10 @@ fn equal_width(data: &BinaryScores, n: usize) -> Vec<ReliabilityBin> {
         let bin = &mut sums[((p * n as f64) as usize).min(n - 1)];
         *bin = (bin.0 + 1, bin.1 + p, bin.2 + usize::from(y));
     }
-    sums.into_iter().filter(|s| s.0 > 0).map(|(count, p, hits)| bin(count, p, hits)).collect()
+    sums.into_iter()
+        .filter(|s| s.0 > 0)
+        .map(|(count, p, hits)| bin(count, p, hits))
+        .collect()
 }
 
 fn equal_mass(data: &BinaryScores, n: usize) -> Vec<ReliabilityBin> {
@@ -78,7 +85,11 @@ fn equal_mass(data: &BinaryScores, n: usize) -> Vec<ReliabilityBin> {
 }
 
 fn bin(count: usize, sum: f64, hits: usize) -> ReliabilityBin {
-    ReliabilityBin { count, mean_predicted: sum / count as f64, observed: hits as f64 / count as f64 }
+    ReliabilityBin {
+        count,
+        mean_predicted: sum / count as f64,
+        observed: hits as f64 / count as f64,
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +108,11 @@ mod tests {
     fn mass_bins_differ_by_at_most_one() {
         let p: Vec<f64> = (0..7).map(|i| f64::from(i) / 10.0).collect();
         let data = BinaryScores::new(&[1_u8, 0, 1, 0, 1, 0, 1], &p).unwrap();
-        let counts: Vec<_> = reliability_curve(&data, Binning::EqualMass(3)).unwrap().iter().map(|b| b.count).collect();
+        let counts: Vec<_> = reliability_curve(&data, Binning::EqualMass(3))
+            .unwrap()
+            .iter()
+            .map(|b| b.count)
+            .collect();
         assert_eq!(counts, [3, 2, 2]);
         assert!(reliability_curve(&data, Binning::EqualMass(0)).is_err());
     }

@@ -26,7 +26,11 @@ pub fn calibration_error(data: &BinaryScores, binning: Binning) -> Result<Calibr
     Ok(CalibrationError {
         ece: bins.iter().map(|b| share(b.count) * b.gap()).sum(),
         mce: bins.iter().map(|b| b.gap()).fold(0.0, f64::max),
-        rmsce: bins.iter().map(|b| share(b.count) * b.gap().powi(2)).sum::<f64>().sqrt(),
+        rmsce: bins
+            .iter()
+            .map(|b| share(b.count) * b.gap().powi(2))
+            .sum::<f64>()
+            .sqrt(),
     })
 }
 

@@ -36,7 +36,11 @@ pub fn recalibration(data: &BinaryScores) -> Result<Recalibration> {
     let options = LogisticOptions::default();
     let joint = logistic_regression(&logits, 1, data.labels(), &options)?;
     let in_the_large = logistic_offset(&logits, data.labels(), &options)?;
-    Ok(Recalibration { slope: joint.coefficients[0], intercept: joint.intercept, in_the_large })
+    Ok(Recalibration {
+        slope: joint.coefficients[0],
+        intercept: joint.intercept,
+        in_the_large,
+    })
 }
 
 #[cfg(test)]

@@ -26,10 +26,16 @@ pub fn spiegelhalter(data: &BinaryScores) -> Result<Spiegelhalter> {
         variance += (1.0 - 2.0 * p).powi(2) * p * (1.0 - p);
     }
     if variance <= 0.0 {
-        return Err(MetricError::Undefined { metric: "spiegelhalter", reason: "every probability is 0, 1/2 or 1" });
+        return Err(MetricError::Undefined {
+            metric: "spiegelhalter",
+            reason: "every probability is 0, 1/2 or 1",
+        });
     }
     let z = sum / variance.sqrt();
-    Ok(Spiegelhalter { z, p: normal_two_sided(z) })
+    Ok(Spiegelhalter {
+        z,
+        p: normal_two_sided(z),
+    })
 }
 
 #[cfg(test)]

@@ -85,9 +85,15 @@ pub fn fleiss_kappa(ratings: &[usize], raters: usize, classes: usize) -> Result<
         totals.iter_mut().zip(&counts).for_each(|(t, c)| *t += c);
     }
     let observed = agreement / subjects as f64;
-    let chance: f64 = totals.iter().map(|t| (*t as f64 / ratings.len() as f64).powi(2)).sum();
+    let chance: f64 = totals
+        .iter()
+        .map(|t| (*t as f64 / ratings.len() as f64).powi(2))
+        .sum();
     if chance >= 1.0 {
-        return Err(MetricError::Undefined { metric: "fleiss_kappa", reason: "all ratings are of one category" });
+        return Err(MetricError::Undefined {
+            metric: "fleiss_kappa",
+            reason: "all ratings are of one category",
+        });
     }
     Ok((observed - chance) / (1.0 - chance))
 }
@@ -98,10 +104,21 @@ mod tests {
 
     #[test]
     fn full_agreement_is_one_and_one_category_is_undefined() {
-        assert_eq!(cohen_kappa(&[3, 0, 0, 2], 2, KappaWeights::None).unwrap(), 1.0);
-        assert!(cohen_kappa(&[3, 0, 0, 0], 2, KappaWeights::None).unwrap_err().is_undefined());
+        assert_eq!(
+            cohen_kappa(&[3, 0, 0, 2], 2, KappaWeights::None).unwrap(),
+            1.0
+        );
+        assert!(
+            cohen_kappa(&[3, 0, 0, 0], 2, KappaWeights::None)
+                .unwrap_err()
+                .is_undefined()
+        );
         assert_eq!(fleiss_kappa(&[0, 0, 1, 1], 2, 2).unwrap(), 1.0);
-        assert!(fleiss_kappa(&[0, 0, 0, 0], 2, 2).unwrap_err().is_undefined());
+        assert!(
+            fleiss_kappa(&[0, 0, 0, 0], 2, 2)
+                .unwrap_err()
+                .is_undefined()
+        );
     }
 
     #[test]

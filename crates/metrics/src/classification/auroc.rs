@@ -30,7 +30,10 @@ pub fn auroc_weighted(data: &BinaryScores, weights: &[f64]) -> Result<f64> {
     }
     let negatives: f64 = weights.iter().sum::<f64>() - positives;
     if positives <= 0.0 || negatives <= 0.0 {
-        return Err(MetricError::Undefined { metric: "auroc", reason: "the weights of one class sum to zero" });
+        return Err(MetricError::Undefined {
+            metric: "auroc",
+            reason: "the weights of one class sum to zero",
+        });
     }
     Ok(area / (positives * negatives))
 }
@@ -42,7 +45,11 @@ pub(crate) fn twice_wins(data: &BinaryScores, count: impl Fn(usize) -> u64) -> u
         let (mut p, mut n) = (0, 0);
         for &i in group {
             let c = count(i as usize);
-            if data.labels()[i as usize] { p += c } else { n += c }
+            if data.labels()[i as usize] {
+                p += c
+            } else {
+                n += c
+            }
         }
         wins += u128::from(n) * u128::from(2 * above + p);
         above += p;
@@ -54,7 +61,11 @@ pub(crate) fn twice_wins(data: &BinaryScores, count: impl Fn(usize) -> u64) -> u
 pub(crate) fn group_weights(data: &BinaryScores, group: &[u32], weights: &[f64]) -> (f64, f64) {
     group.iter().fold((0.0, 0.0), |(p, n), &i| {
         let w = weights[i as usize];
-        if data.labels()[i as usize] { (p + w, n) } else { (p, n + w) }
+        if data.labels()[i as usize] {
+            (p + w, n)
+        } else {
+            (p, n + w)
+        }
     })
 }
 
@@ -88,7 +99,14 @@ mod tests {
     fn one_class_is_undefined_not_a_half() {
         let data = BinaryScores::new(&[1_u8, 1], &[0.5, 0.6]).unwrap();
         let error = auroc(&data).unwrap_err();
-        assert_eq!(error, MetricError::SingleClass { metric: "auroc", positives: 2, negatives: 0 });
+        assert_eq!(
+            error,
+            MetricError::SingleClass {
+                metric: "auroc",
+                positives: 2,
+                negatives: 0
+            }
+        );
     }
 
     #[test]

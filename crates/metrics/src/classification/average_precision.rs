@@ -41,7 +41,10 @@ pub fn average_precision_weighted(data: &BinaryScores, weights: &[f64]) -> Resul
         }
     }
     if tp <= 0.0 {
-        return Err(MetricError::Undefined { metric: NAME, reason: "the weights of the positives sum to zero" });
+        return Err(MetricError::Undefined {
+            metric: NAME,
+            reason: "the weights of the positives sum to zero",
+        });
     }
     Ok(ap / tp)
 }
@@ -76,6 +79,10 @@ mod tests {
         let plain = average_precision(&data).unwrap();
         assert!((plain - (1.0 + 2.0 / 3.0) / 2.0).abs() < 1e-15);
         assert!((plain - average_precision_weighted(&data, &[1.0; 4]).unwrap()).abs() < 1e-15);
-        assert!(average_precision_weighted(&data, &[0.0, 1.0, 0.0, 1.0]).unwrap_err().is_undefined());
+        assert!(
+            average_precision_weighted(&data, &[0.0, 1.0, 0.0, 1.0])
+                .unwrap_err()
+                .is_undefined()
+        );
     }
 }

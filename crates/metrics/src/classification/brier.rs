@@ -22,13 +22,19 @@ pub fn brier_weighted(data: &BinaryScores, weights: &[f64]) -> Result<f64> {
     check_weights(data, weights)?;
     let total: f64 = weights.iter().sum();
     if total <= 0.0 {
-        return Err(MetricError::Undefined { metric: "brier", reason: "the weights sum to zero" });
+        return Err(MetricError::Undefined {
+            metric: "brier",
+            reason: "the weights sum to zero",
+        });
     }
     Ok(squares(data).zip(weights).map(|(s, w)| s * w).sum::<f64>() / total)
 }
 
 fn squares(data: &BinaryScores) -> impl Iterator<Item = f64> {
-    data.labels().iter().zip(data.scores()).map(|(&y, &p)| (p - f64::from(u8::from(y))).powi(2))
+    data.labels()
+        .iter()
+        .zip(data.scores())
+        .map(|(&y, &p)| (p - f64::from(u8::from(y))).powi(2))
 }
 
 #[cfg(test)]
@@ -38,7 +44,10 @@ mod tests {
     #[test]
     fn logits_are_refused() {
         let data = BinaryScores::new(&[1_u8, 0], &[3.0, -1.0]).unwrap();
-        assert!(matches!(brier(&data), Err(MetricError::OutOfRange { index: 0, .. })));
+        assert!(matches!(
+            brier(&data),
+            Err(MetricError::OutOfRange { index: 0, .. })
+        ));
     }
 
     #[test]
@@ -46,6 +55,10 @@ mod tests {
         let data = BinaryScores::new(&[1_u8, 0], &[0.5, 0.5]).unwrap();
         assert_eq!(brier(&data).unwrap(), 0.25);
         assert_eq!(brier_weighted(&data, &[1.0, 3.0]).unwrap(), 0.25);
-        assert!(brier_weighted(&data, &[0.0, 0.0]).unwrap_err().is_undefined());
+        assert!(
+            brier_weighted(&data, &[0.0, 0.0])
+                .unwrap_err()
+                .is_undefined()
+        );
     }
 }

@@ -59,7 +59,12 @@ impl Confusion {
     /// # Errors
     /// [`MetricError::Undefined`] without positives.
     pub fn sensitivity(&self) -> Result<f64> {
-        ratio("sensitivity", self.tp, self.tp + self.fn_, "there is no positive label")
+        ratio(
+            "sensitivity",
+            self.tp,
+            self.tp + self.fn_,
+            "there is no positive label",
+        )
     }
 
     /// tn / (tn + fp).
@@ -67,7 +72,12 @@ impl Confusion {
     /// # Errors
     /// [`MetricError::Undefined`] without negatives.
     pub fn specificity(&self) -> Result<f64> {
-        ratio("specificity", self.tn, self.tn + self.fp, "there is no negative label")
+        ratio(
+            "specificity",
+            self.tn,
+            self.tn + self.fp,
+            "there is no negative label",
+        )
     }
 
     /// tp / (tp + fp): precision. Depends on the prevalence of the data.
@@ -75,7 +85,12 @@ impl Confusion {
     /// # Errors
     /// [`MetricError::Undefined`] when nothing was called positive.
     pub fn ppv(&self) -> Result<f64> {
-        ratio("ppv", self.tp, self.tp + self.fp, "nothing was called positive")
+        ratio(
+            "ppv",
+            self.tp,
+            self.tp + self.fp,
+            "nothing was called positive",
+        )
     }
 
     /// tn / (tn + fn). Depends on the prevalence of the data.
@@ -83,7 +98,12 @@ impl Confusion {
     /// # Errors
     /// [`MetricError::Undefined`] when nothing was called negative.
     pub fn npv(&self) -> Result<f64> {
-        ratio("npv", self.tn, self.tn + self.fn_, "nothing was called negative")
+        ratio(
+            "npv",
+            self.tn,
+            self.tn + self.fn_,
+            "nothing was called negative",
+        )
     }
 
     /// (tp + tn) / n.
@@ -91,7 +111,12 @@ impl Confusion {
     /// # Errors
     /// [`MetricError::Undefined`] for an empty table.
     pub fn accuracy(&self) -> Result<f64> {
-        ratio("accuracy", self.tp + self.tn, self.total(), "the table is empty")
+        ratio(
+            "accuracy",
+            self.tp + self.tn,
+            self.total(),
+            "the table is empty",
+        )
     }
 
     /// Mean of sensitivity and specificity.
@@ -115,7 +140,12 @@ impl Confusion {
     /// # Errors
     /// [`MetricError::Undefined`] when there is neither a positive label nor a positive call.
     pub fn f1(&self) -> Result<f64> {
-        ratio("f1", 2 * self.tp, 2 * self.tp + self.fp + self.fn_, "no positive label and no positive call")
+        ratio(
+            "f1",
+            2 * self.tp,
+            2 * self.tp + self.fp + self.fn_,
+            "no positive label and no positive call",
+        )
     }
 
     /// Matthews' correlation of label and decision.
@@ -155,7 +185,11 @@ impl Confusion {
 }
 
 fn ratio(metric: &'static str, part: usize, whole: usize, reason: &'static str) -> Result<f64> {
-    if whole == 0 { Err(MetricError::Undefined { metric, reason }) } else { Ok(part as f64 / whole as f64) }
+    if whole == 0 {
+        Err(MetricError::Undefined { metric, reason })
+    } else {
+        Ok(part as f64 / whole as f64)
+    }
 }
 
 #[cfg(test)]
@@ -166,14 +200,33 @@ mod tests {
     fn the_threshold_itself_is_positive() {
         let data = BinaryScores::new(&[1_u8, 0, 1, 0], &[0.5, 0.5, 0.4, 0.6]).unwrap();
         let table = Confusion::at_threshold(&data, 0.5);
-        assert_eq!(table, Confusion { tp: 1, fp: 2, tn: 0, fn_: 1 });
+        assert_eq!(
+            table,
+            Confusion {
+                tp: 1,
+                fp: 2,
+                tn: 0,
+                fn_: 1
+            }
+        );
         assert_eq!(table.accuracy().unwrap(), 0.25);
     }
 
     #[test]
     fn empty_rows_are_undefined() {
-        let table = Confusion { tp: 0, fp: 0, tn: 5, fn_: 0 };
-        for result in [table.sensitivity(), table.ppv(), table.f1(), table.mcc(), table.kappa()] {
+        let table = Confusion {
+            tp: 0,
+            fp: 0,
+            tn: 5,
+            fn_: 0,
+        };
+        for result in [
+            table.sensitivity(),
+            table.ppv(),
+            table.f1(),
+            table.mcc(),
+            table.kappa(),
+        ] {
             assert!(result.unwrap_err().is_undefined());
         }
         assert_eq!(table.specificity().unwrap(), 1.0);

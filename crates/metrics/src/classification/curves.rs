@@ -33,7 +33,11 @@ pub struct PrPoint {
 pub fn roc_curve(data: &BinaryScores) -> Result<Vec<RocPoint>> {
     data.require_both("roc_curve")?;
     let (p, n) = (data.positives() as f64, data.negatives() as f64);
-    let mut points = vec![RocPoint { threshold: None, fpr: 0.0, tpr: 0.0 }];
+    let mut points = vec![RocPoint {
+        threshold: None,
+        fpr: 0.0,
+        tpr: 0.0,
+    }];
     points.extend(cumulative(data).map(|(score, tp, fp)| RocPoint {
         threshold: Some(score),
         fpr: fp as f64 / n,
@@ -49,7 +53,11 @@ pub fn roc_curve(data: &BinaryScores) -> Result<Vec<RocPoint>> {
 pub fn pr_curve(data: &BinaryScores) -> Result<Vec<PrPoint>> {
     data.require_both("pr_curve")?;
     let p = data.positives() as f64;
-    let mut points = vec![PrPoint { threshold: None, precision: 1.0, recall: 0.0 }];
+    let mut points = vec![PrPoint {
+        threshold: None,
+        precision: 1.0,
+        recall: 0.0,
+    }];
     points.extend(cumulative(data).map(|(score, tp, fp)| PrPoint {
         threshold: Some(score),
         precision: tp as f64 / (tp + fp) as f64,
@@ -77,8 +85,29 @@ mod tests {
     fn curves_start_and_end_where_they_must() {
         let data = BinaryScores::new(&[1_u8, 0, 1], &[0.9, 0.5, 0.5]).unwrap();
         let roc = roc_curve(&data).unwrap();
-        assert_eq!(roc[0], RocPoint { threshold: None, fpr: 0.0, tpr: 0.0 });
-        assert_eq!(roc[2], RocPoint { threshold: Some(0.5), fpr: 1.0, tpr: 1.0 });
-        assert_eq!(pr_curve(&data).unwrap()[1], PrPoint { threshold: Some(0.9), precision: 1.0, recall: 0.5 });
+        assert_eq!(
+            roc[0],
+            RocPoint {
+                threshold: None,
+                fpr: 0.0,
+                tpr: 0.0
+            }
+        );
+        assert_eq!(
+            roc[2],
+            RocPoint {
+                threshold: Some(0.5),
+                fpr: 1.0,
+                tpr: 1.0
+            }
+        );
+        assert_eq!(
+            pr_curve(&data).unwrap()[1],
+            PrPoint {
+                threshold: Some(0.9),
+                precision: 1.0,
+                recall: 0.5
+            }
+        );
     }
 }

@@ -78,7 +78,11 @@ impl BinaryScores {
             Ok(None) => self.nulls += 1,
             Ok(Some(truth)) => {
                 if !score.is_finite() {
-                    return Err(MetricError::NonFinite { what: "scores", index, value: score });
+                    return Err(MetricError::NonFinite {
+                        what: "scores",
+                        index,
+                        value: score,
+                    });
                 }
                 self.positives += usize::from(truth);
                 self.labels.push(truth);
@@ -95,7 +99,8 @@ impl BinaryScores {
         let scores = &self.scores;
         self.order = (0..scores.len() as u32).collect();
         // Stable, so that equal scores keep the order of the input.
-        self.order.sort_by(|a, b| scores[*b as usize].total_cmp(&scores[*a as usize]));
+        self.order
+            .sort_by(|a, b| scores[*b as usize].total_cmp(&scores[*a as usize]));
     }
 
     /// Labels of the entries that are labelled, in input order.
@@ -151,7 +156,11 @@ impl BinaryScores {
         if self.positives > 0 && self.negatives() > 0 {
             return Ok(());
         }
-        Err(MetricError::SingleClass { metric, positives: self.positives, negatives: self.negatives() })
+        Err(MetricError::SingleClass {
+            metric,
+            positives: self.positives,
+            negatives: self.negatives(),
+        })
     }
 
     /// Walks the groups of equal score from the highest down: `(score, entries of the group)`.
@@ -160,7 +169,10 @@ impl BinaryScores {
         std::iter::from_fn(move || {
             let first = *rest.first()?;
             let score = self.scores[first as usize];
-            let len = rest.iter().take_while(|i| self.scores[**i as usize] == score).count();
+            let len = rest
+                .iter()
+                .take_while(|i| self.scores[**i as usize] == score)
+                .count();
             let (group, tail) = rest.split_at(len);
             rest = tail;
             Some((score, group))
@@ -174,8 +186,12 @@ mod tests {
 
     #[test]
     fn nulls_are_left_out_and_counted() {
-        let data = BinaryScores::new(&[Some(true), None, Some(false)], &[0.1_f32, f32::NAN, 0.2]).unwrap();
-        assert_eq!((data.len(), data.nulls(), data.positives(), data.negatives()), (2, 1, 1, 1));
+        let data =
+            BinaryScores::new(&[Some(true), None, Some(false)], &[0.1_f32, f32::NAN, 0.2]).unwrap();
+        assert_eq!(
+            (data.len(), data.nulls(), data.positives(), data.negatives()),
+            (2, 1, 1, 1)
+        );
         assert_eq!(data.kept(), [0, 2]);
         assert_eq!(data.order(), [1, 0]);
     }
@@ -186,10 +202,22 @@ mod tests {
             BinaryScores::new::<Option<bool>, f64>(&[None, None], &[0.1, 0.2]),
             Err(MetricError::AllNull { n: 2 })
         ));
-        assert!(matches!(BinaryScores::new(&[2_u8], &[0.1]), Err(MetricError::BadLabel { index: 0, value: 2 })));
-        assert!(matches!(BinaryScores::new(&[1_u8], &[f64::NAN]), Err(MetricError::NonFinite { index: 0, .. })));
-        assert!(matches!(BinaryScores::new::<u8, f64>(&[], &[]), Err(MetricError::Empty { .. })));
-        assert!(matches!(BinaryScores::new(&[1_u8], &[0.1, 0.2]), Err(MetricError::LengthMismatch { .. })));
+        assert!(matches!(
+            BinaryScores::new(&[2_u8], &[0.1]),
+            Err(MetricError::BadLabel { index: 0, value: 2 })
+        ));
+        assert!(matches!(
+            BinaryScores::new(&[1_u8], &[f64::NAN]),
+            Err(MetricError::NonFinite { index: 0, .. })
+        ));
+        assert!(matches!(
+            BinaryScores::new::<u8, f64>(&[], &[]),
+            Err(MetricError::Empty { .. })
+        ));
+        assert!(matches!(
+            BinaryScores::new(&[1_u8], &[0.1, 0.2]),
+            Err(MetricError::LengthMismatch { .. })
+        ));
     }
 
     #[test]

@@ -43,14 +43,25 @@ impl MulticlassConfusion {
     pub fn one_vs_rest(&self, k: usize) -> Confusion {
         let total: usize = self.table.iter().sum();
         let tp = self.table[k * self.classes + k];
-        let row: usize = self.table[k * self.classes..(k + 1) * self.classes].iter().sum();
-        let column: usize = (0..self.classes).map(|i| self.table[i * self.classes + k]).sum();
-        Confusion { tp, fp: column - tp, fn_: row - tp, tn: total + tp - row - column }
+        let row: usize = self.table[k * self.classes..(k + 1) * self.classes]
+            .iter()
+            .sum();
+        let column: usize = (0..self.classes)
+            .map(|i| self.table[i * self.classes + k])
+            .sum();
+        Confusion {
+            tp,
+            fp: column - tp,
+            fn_: row - tp,
+            tn: total + tp - row - column,
+        }
     }
 
     /// Share on the diagonal.
     pub fn accuracy(&self) -> f64 {
-        let right: usize = (0..self.classes).map(|k| self.table[k * self.classes + k]).sum();
+        let right: usize = (0..self.classes)
+            .map(|k| self.table[k * self.classes + k])
+            .sum();
         right as f64 / self.table.iter().sum::<usize>() as f64
     }
 
@@ -59,11 +70,19 @@ impl MulticlassConfusion {
     /// # Errors
     /// [`MetricError::Undefined`] when it is defined for no class.
     pub fn macro_mean(&self, score: impl Fn(&Confusion) -> Result<f64>) -> Result<(f64, usize)> {
-        let values: Vec<f64> = (0..self.classes).filter_map(|k| score(&self.one_vs_rest(k)).ok()).collect();
+        let values: Vec<f64> = (0..self.classes)
+            .filter_map(|k| score(&self.one_vs_rest(k)).ok())
+            .collect();
         if values.is_empty() {
-            return Err(MetricError::Undefined { metric: "macro mean", reason: "it is undefined for every class" });
+            return Err(MetricError::Undefined {
+                metric: "macro mean",
+                reason: "it is undefined for every class",
+            });
         }
-        Ok((values.iter().sum::<f64>() / values.len() as f64, values.len()))
+        Ok((
+            values.iter().sum::<f64>() / values.len() as f64,
+            values.len(),
+        ))
     }
 
     /// Cohen's κ between truth and prediction.
@@ -91,7 +110,10 @@ impl MulticlassConfusion {
         }
         let scale = (total * total - rows) * (total * total - columns);
         if scale <= 0.0 {
-            return Err(MetricError::Undefined { metric: "mcc", reason: "truth or prediction is of one class only" });
+            return Err(MetricError::Undefined {
+                metric: "mcc",
+                reason: "truth or prediction is of one class only",
+            });
         }
         Ok((diagonal * total - cross) / scale.sqrt())
     }
@@ -112,15 +134,27 @@ impl MulticlassScores {
     /// Shapes that do not fit, a class out of range, scores that are not finite.
     pub fn new<S: Copy + Into<f64>>(truth: &[usize], scores: &[S], classes: usize) -> Result<Self> {
         not_empty("truth", truth.len())?;
-        same_length("truth times classes", truth.len() * classes, "scores", scores.len())?;
+        same_length(
+            "truth times classes",
+            truth.len() * classes,
+            "scores",
+            scores.len(),
+        )?;
         check_classes(truth, classes)?;
         let scores: Vec<f64> = scores.iter().map(|s| (*s).into()).collect();
         all_finite("scores", &scores)?;
-        Ok(MulticlassScores { truth: truth.to_vec(), scores, classes })
+        Ok(MulticlassScores {
+            truth: truth.to_vec(),
+            scores,
+            classes,
+        })
     }
 
     fn rows(&self) -> impl Iterator<Item = (usize, &[f64])> {
-        self.truth.iter().copied().zip(self.scores.chunks_exact(self.classes))
+        self.truth
+            .iter()
+            .copied()
+            .zip(self.scores.chunks_exact(self.classes))
     }
 
     /// Mean of −ln p(true class), rows scaled to sum to one, clipped at 1e-15.
@@ -131,7 +165,11 @@ impl MulticlassScores {
         crate::error::all_probabilities("scores", &self.scores)?;
         let sum: f64 = self
             .rows()
-            .map(|(t, row)| -(row[t] / row.iter().sum::<f64>()).clamp(CLIP, 1.0 - CLIP).ln())
+            .map(|(t, row)| {
+                -(row[t] / row.iter().sum::<f64>())
+                    .clamp(CLIP, 1.0 - CLIP)
+                    .ln()
+            })
             .sum();
         Ok(sum / self.truth.len() as f64)
     }
@@ -140,7 +178,9 @@ impl MulticlassScores {
     /// higher, as in scikit-learn.
     pub fn top_k(&self, k: usize) -> f64 {
         let hits = self.rows().filter(|(t, row)| {
-            let ahead = (0..row.len()).filter(|&j| row[j] > row[*t] || (row[j] == row[*t] && j > *t)).count();
+            let ahead = (0..row.len())
+                .filter(|&j| row[j] > row[*t] || (row[j] == row[*t] && j > *t))
+                .count();
             ahead < k
         });
         hits.count() as f64 / self.truth.len() as f64
@@ -151,7 +191,8 @@ impl MulticlassScores {
     /// # Errors
     /// [`MetricError::SingleClass`].
     pub fn auroc_one_vs_rest(&self, k: usize) -> Result<f64> {
-        let (labels, scores): (Vec<bool>, Vec<f64>) = self.rows().map(|(t, row)| (t == k, row[k])).unzip();
+        let (labels, scores): (Vec<bool>, Vec<f64>) =
+            self.rows().map(|(t, row)| (t == k, row[k])).unzip();
         auroc(&BinaryScores::new(&labels, &scores)?)
     }
 
@@ -160,7 +201,9 @@ impl MulticlassScores {
     /// # Errors
     /// [`MetricError::SingleClass`] when a class is missing.
     pub fn auroc_ovr_macro(&self) -> Result<f64> {
-        let each: Result<Vec<f64>> = (0..self.classes).map(|k| self.auroc_one_vs_rest(k)).collect();
+        let each: Result<Vec<f64>> = (0..self.classes)
+            .map(|k| self.auroc_one_vs_rest(k))
+            .collect();
         Ok(each?.iter().sum::<f64>() / self.classes as f64)
     }
 
@@ -186,7 +229,11 @@ impl MulticlassScores {
             .map(|(t, row)| (t == positive, row[positive]))
             .unzip();
         if labels.is_empty() {
-            return Err(MetricError::SingleClass { metric: "auroc", positives: 0, negatives: 0 });
+            return Err(MetricError::SingleClass {
+                metric: "auroc",
+                positives: 0,
+                negatives: 0,
+            });
         }
         auroc(&BinaryScores::new(&labels, &scores)?)
     }
@@ -194,9 +241,11 @@ impl MulticlassScores {
 
 fn check_classes(values: &[usize], classes: usize) -> Result<()> {
     match values.iter().find(|v| **v >= classes) {
-        Some(value) => {
-            Err(MetricError::Parameter { name: "class", value: *value as f64, rule: "below the number of classes" })
-        }
+        Some(value) => Err(MetricError::Parameter {
+            name: "class",
+            value: *value as f64,
+            rule: "below the number of classes",
+        }),
         None => Ok(()),
     }
 }
@@ -209,7 +258,15 @@ mod tests {
     fn two_classes_agree_with_the_binary_scores() {
         let table = MulticlassConfusion::new(&[0, 1, 1, 0, 1], &[0, 1, 0, 1, 1], 2).unwrap();
         let binary = table.one_vs_rest(1);
-        assert_eq!(binary, Confusion { tp: 2, fp: 1, tn: 1, fn_: 1 });
+        assert_eq!(
+            binary,
+            Confusion {
+                tp: 2,
+                fp: 1,
+                tn: 1,
+                fn_: 1
+            }
+        );
         assert!((table.mcc().unwrap() - binary.mcc().unwrap()).abs() < 1e-15);
         assert!((table.kappa(KappaWeights::None).unwrap() - binary.kappa().unwrap()).abs() < 1e-15);
         assert_eq!(table.accuracy(), binary.accuracy().unwrap());

@@ -46,12 +46,21 @@ impl MultilabelScores {
     ///
     /// # Errors
     /// Shapes that do not fit, bad labels or scores, or [`MetricError::AllNull`] when nothing is labelled.
-    pub fn new<L: Label, S: Copy + Into<f64>>(names: &[String], labels: &[L], scores: &[S]) -> Result<Self> {
+    pub fn new<L: Label, S: Copy + Into<f64>>(
+        names: &[String],
+        labels: &[L],
+        scores: &[S],
+    ) -> Result<Self> {
         let k = names.len();
         crate::error::not_empty("names", k)?;
         same_length("labels", labels.len(), "scores", scores.len())?;
         let samples = labels.len() / k;
-        same_length("labels", labels.len(), "samples times findings", samples * k)?;
+        same_length(
+            "labels",
+            labels.len(),
+            "samples times findings",
+            samples * k,
+        )?;
         // Checks every label and score once, so that the columns below can only fail by being all null.
         let micro = BinaryScores::new(labels, scores)?;
         let mut classes = Vec::with_capacity(k);
@@ -65,7 +74,12 @@ impl MultilabelScores {
                 Err(other) => return Err(other),
             });
         }
-        Ok(MultilabelScores { names: names.to_vec(), classes, micro, samples })
+        Ok(MultilabelScores {
+            names: names.to_vec(),
+            classes,
+            micro,
+            samples,
+        })
     }
 
     /// Names of the findings.
@@ -83,7 +97,9 @@ impl MultilabelScores {
     /// # Errors
     /// [`MetricError::AllNull`] when nothing of it is labelled.
     pub fn class(&self, c: usize) -> Result<&BinaryScores> {
-        self.classes[c].as_ref().map_err(|n| MetricError::AllNull { n: *n })
+        self.classes[c]
+            .as_ref()
+            .map_err(|n| MetricError::AllNull { n: *n })
     }
 
     /// All labelled entries of all findings as one problem.
@@ -95,7 +111,11 @@ impl MultilabelScores {
     ///
     /// # Errors
     /// [`MetricError::Undefined`] when it is defined for none; input errors of the score itself.
-    pub fn average(&self, how: Average, score: impl Fn(&BinaryScores) -> Result<f64>) -> Result<(f64, usize)> {
+    pub fn average(
+        &self,
+        how: Average,
+        score: impl Fn(&BinaryScores) -> Result<f64>,
+    ) -> Result<(f64, usize)> {
         if how == Average::Micro {
             return Ok((score(&self.micro)?, self.names.len()));
         }
@@ -103,7 +123,11 @@ impl MultilabelScores {
         for c in 0..self.names.len() {
             match self.class(c).and_then(&score) {
                 Ok(value) => {
-                    let weight = if how == Average::Macro { 1.0 } else { self.class(c)?.positives() as f64 };
+                    let weight = if how == Average::Macro {
+                        1.0
+                    } else {
+                        self.class(c)?.positives() as f64
+                    };
                     sum += weight * value;
                     weights += weight;
                     defined += 1;
@@ -113,7 +137,10 @@ impl MultilabelScores {
             }
         }
         if weights == 0.0 {
-            return Err(MetricError::Undefined { metric: "macro mean", reason: "it is undefined for every finding" });
+            return Err(MetricError::Undefined {
+                metric: "macro mean",
+                reason: "it is undefined for every finding",
+            });
         }
         Ok((sum / weights, defined))
     }
@@ -124,7 +151,8 @@ impl MultilabelScores {
     /// A number of thresholds other than that of the findings.
     pub fn confusions(&self, thresholds: &[f64]) -> Result<Vec<Option<Confusion>>> {
         same_length("findings", self.names.len(), "thresholds", thresholds.len())?;
-        let table = |(c, t): (usize, &f64)| self.class(c).ok().map(|d| Confusion::at_threshold(d, *t));
+        let table =
+            |(c, t): (usize, &f64)| self.class(c).ok().map(|d| Confusion::at_threshold(d, *t));
         Ok(thresholds.iter().enumerate().map(table).collect())
     }
 
@@ -132,13 +160,22 @@ impl MultilabelScores {
     ///
     /// # Errors
     /// Input errors of the score itself; undefined values become null.
-    pub fn report(&self, metric: &str, score: impl Fn(&BinaryScores) -> Result<f64>) -> Result<MultilabelReport> {
+    pub fn report(
+        &self,
+        metric: &str,
+        score: impl Fn(&BinaryScores) -> Result<f64>,
+    ) -> Result<MultilabelReport> {
         let mut per_class = Vec::with_capacity(self.names.len());
         for (c, name) in self.names.iter().enumerate() {
             let class = self.class(c);
             let (n, pos) = class.as_ref().map_or((0, 0), |d| (d.len(), d.positives()));
             let value = class.and_then(&score);
-            let one = Score::report(metric, Signature::new(metric).with("finding", name), n, value)?;
+            let one = Score::report(
+                metric,
+                Signature::new(metric).with("finding", name),
+                n,
+                value,
+            )?;
             per_class.push((name.clone(), one.with_counts(pos, n - pos)));
         }
         let joined = self.average(Average::Macro, &score);
@@ -146,11 +183,18 @@ impl MultilabelScores {
         let n = self.micro.len();
         let macro_mean = Score::report(
             metric,
-            Signature::new(metric).with("avg", "macro").with("findings", format!("{defined}/{}", self.names.len())),
+            Signature::new(metric)
+                .with("avg", "macro")
+                .with("findings", format!("{defined}/{}", self.names.len())),
             n,
             joined.map(|(value, _)| value),
         )?;
-        let micro = Score::report(metric, Signature::new(metric).with("avg", "micro"), n, score(&self.micro))?;
+        let micro = Score::report(
+            metric,
+            Signature::new(metric).with("avg", "micro"),
+            n,
+            score(&self.micro),
+        )?;
         Ok(MultilabelReport {
             per_class,
             macro_mean,
@@ -178,9 +222,24 @@ mod tests {
         assert_eq!(report.defined, 1);
         assert_eq!(report.macro_mean.value, Some(1.0));
         let (all_null, one_class) = (&report.per_class[1].1, &report.per_class[2].1);
-        assert!(all_null.undefined.as_deref().unwrap().contains("2 labels are null"));
-        assert_eq!((one_class.value, one_class.positives, one_class.negatives), (None, Some(2), Some(0)));
-        assert!(report.macro_mean.signature.as_str().contains("findings:1/3"));
+        assert!(
+            all_null
+                .undefined
+                .as_deref()
+                .unwrap()
+                .contains("2 labels are null")
+        );
+        assert_eq!(
+            (one_class.value, one_class.positives, one_class.negatives),
+            (None, Some(2), Some(0))
+        );
+        assert!(
+            report
+                .macro_mean
+                .signature
+                .as_str()
+                .contains("findings:1/3")
+        );
     }
 
     #[test]

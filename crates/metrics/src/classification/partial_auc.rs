@@ -9,7 +9,11 @@ use crate::error::{MetricError, Result};
 /// [`MetricError::SingleClass`]; [`MetricError::Parameter`] unless `0 < max_fpr <= 1`.
 pub fn partial_auc(data: &BinaryScores, max_fpr: f64) -> Result<f64> {
     if !(max_fpr > 0.0 && max_fpr <= 1.0) {
-        return Err(MetricError::Parameter { name: "max_fpr", value: max_fpr, rule: "above 0 and at most 1" });
+        return Err(MetricError::Parameter {
+            name: "max_fpr",
+            value: max_fpr,
+            rule: "above 0 and at most 1",
+        });
     }
     data.require_both("partial_auc")?;
     let mut area = 0.0;
@@ -19,7 +23,11 @@ pub fn partial_auc(data: &BinaryScores, max_fpr: f64) -> Result<f64> {
             break;
         }
         let right = b.fpr.min(max_fpr);
-        let share = if b.fpr > a.fpr { (right - a.fpr) / (b.fpr - a.fpr) } else { 1.0 };
+        let share = if b.fpr > a.fpr {
+            (right - a.fpr) / (b.fpr - a.fpr)
+        } else {
+            1.0
+        };
         let height = a.tpr + share * (b.tpr - a.tpr);
         area += (right - a.fpr) * (a.tpr + height) / 2.0;
     }

@@ -3,7 +3,9 @@
 use super::{BinaryScores, Confusion, auroc, average_precision, brier, log_loss};
 use crate::error::Result;
 use crate::score::{ConfidenceInterval, Score, Signature};
-use crate::statistics::{BootstrapOptions, ProportionMethod, bootstrap_rank, delong_ci, proportion_ci};
+use crate::statistics::{
+    BootstrapOptions, ProportionMethod, bootstrap_rank, delong_ci, proportion_ci,
+};
 use serde::{Deserialize, Serialize};
 
 /// Scores of one finding.
@@ -41,34 +43,72 @@ pub fn binary_report(
     let mut scores = ranking(data, clusters, options)?;
     if data.scores().iter().all(|s| (0.0..=1.0).contains(s)) {
         scores.push(plain(data, "brier", Signature::new("brier"), brier(data))?);
-        scores.push(plain(data, "log_loss", Signature::new("log_loss").with("clip", "1e-15"), log_loss(data))?);
+        scores.push(plain(
+            data,
+            "log_loss",
+            Signature::new("log_loss").with("clip", "1e-15"),
+            log_loss(data),
+        )?);
     }
     let confusion = Confusion::at_threshold(data, threshold);
     decisions(data, &confusion, threshold, options.level, &mut scores)?;
-    Ok(BinaryReport { scores, confusion, threshold, nulls: data.nulls() })
+    Ok(BinaryReport {
+        scores,
+        confusion,
+        threshold,
+        nulls: data.nulls(),
+    })
 }
 
-fn plain(data: &BinaryScores, name: &str, signature: Signature, value: Result<f64>) -> Result<Score> {
-    Ok(Score::report(name, signature, data.len(), value)?.with_counts(data.positives(), data.negatives()))
+fn plain(
+    data: &BinaryScores,
+    name: &str,
+    signature: Signature,
+    value: Result<f64>,
+) -> Result<Score> {
+    Ok(Score::report(name, signature, data.len(), value)?
+        .with_counts(data.positives(), data.negatives()))
 }
 
-fn ranking(data: &BinaryScores, clusters: Option<&[usize]>, options: &BootstrapOptions) -> Result<Vec<Score>> {
+fn ranking(
+    data: &BinaryScores,
+    clusters: Option<&[usize]>,
+    options: &BootstrapOptions,
+) -> Result<Vec<Score>> {
     use crate::statistics::RankScore::{Auroc, AveragePrecision};
-    let area = plain(data, "auroc", Signature::new("auroc").with("ties", "half"), auroc(data))?;
+    let area = plain(
+        data,
+        "auroc",
+        Signature::new("auroc").with("ties", "half"),
+        auroc(data),
+    )?;
     let interval = match clusters {
-        Some(_) => bootstrap_rank(data, Auroc, clusters, options).and_then(|b| b.percentile(options.level)),
+        Some(_) => {
+            bootstrap_rank(data, Auroc, clusters, options).and_then(|b| b.percentile(options.level))
+        }
         None => delong_ci(data, options.level),
     };
     let area = area.with_interval(interval)?;
-    let ap = plain(data, "average_precision", Signature::new("average_precision").with("sum", "step"), average_precision(data))?;
-    let interval =
-        bootstrap_rank(data, AveragePrecision, clusters, options).and_then(|b| b.percentile(options.level));
+    let ap = plain(
+        data,
+        "average_precision",
+        Signature::new("average_precision").with("sum", "step"),
+        average_precision(data),
+    )?;
+    let interval = bootstrap_rank(data, AveragePrecision, clusters, options)
+        .and_then(|b| b.percentile(options.level));
     Ok(vec![area, ap.with_interval(interval)?])
 }
 
 type Ratio = (&'static str, Result<f64>, usize, usize);
 
-fn decisions(data: &BinaryScores, c: &Confusion, threshold: f64, level: f64, out: &mut Vec<Score>) -> Result<()> {
+fn decisions(
+    data: &BinaryScores,
+    c: &Confusion,
+    threshold: f64,
+    level: f64,
+    out: &mut Vec<Score>,
+) -> Result<()> {
     let ratios: [Ratio; 5] = [
         ("sensitivity", c.sensitivity(), c.tp, c.tp + c.fn_),
         ("specificity", c.specificity(), c.tn, c.tn + c.fp),
@@ -113,6 +153,13 @@ mod tests {
         let report = binary_report(&data, 0.0, None, &BootstrapOptions::default()).unwrap();
         assert!(report.get("brier").is_none());
         assert!(report.get("auroc").unwrap().interval.is_some());
-        assert!(report.get("f1").unwrap().signature.as_str().contains("threshold:0"));
+        assert!(
+            report
+                .get("f1")
+                .unwrap()
+                .signature
+                .as_str()
+                .contains("threshold:0")
+        );
     }
 }

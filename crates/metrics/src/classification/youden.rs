@@ -48,7 +48,10 @@ pub fn at_sensitivity(data: &BinaryScores, target: f64) -> Result<ThresholdPoint
     cumulative(data)
         .find(|(_, tp, _)| *tp as f64 / p >= target)
         .map(|(score, tp, fp)| point(data, Some(score), tp, fp))
-        .ok_or(MetricError::Undefined { metric: "at_sensitivity", reason: "no threshold reaches the target" })
+        .ok_or(MetricError::Undefined {
+            metric: "at_sensitivity",
+            reason: "no threshold reaches the target",
+        })
 }
 
 /// The lowest threshold whose specificity is at least `target`; null when no score reaches it.
@@ -59,13 +62,26 @@ pub fn at_specificity(data: &BinaryScores, target: f64) -> Result<ThresholdPoint
     open_unit("target specificity", target)?;
     data.require_both("at_specificity")?;
     let n = data.negatives() as f64;
-    let found = cumulative(data).take_while(|(_, _, fp)| 1.0 - *fp as f64 / n >= target).last();
-    Ok(found.map_or_else(|| point(data, None, 0, 0), |(score, tp, fp)| point(data, Some(score), tp, fp)))
+    let found = cumulative(data)
+        .take_while(|(_, _, fp)| 1.0 - *fp as f64 / n >= target)
+        .last();
+    Ok(found.map_or_else(
+        || point(data, None, 0, 0),
+        |(score, tp, fp)| point(data, Some(score), tp, fp),
+    ))
 }
 
 fn point(data: &BinaryScores, threshold: Option<f64>, tp: usize, fp: usize) -> ThresholdPoint {
-    let (tpr, fpr) = (tp as f64 / data.positives() as f64, fp as f64 / data.negatives() as f64);
-    ThresholdPoint { threshold, tpr, fpr, j: tpr - fpr }
+    let (tpr, fpr) = (
+        tp as f64 / data.positives() as f64,
+        fp as f64 / data.negatives() as f64,
+    );
+    ThresholdPoint {
+        threshold,
+        tpr,
+        fpr,
+        j: tpr - fpr,
+    }
 }
 
 #[cfg(test)]
@@ -83,9 +99,15 @@ mod tests {
     fn wanted_sensitivity_and_specificity_are_reached() {
         let data = BinaryScores::new(&[1_u8, 0, 1, 0], &[0.9, 0.6, 0.3, 0.1]).unwrap();
         let point = at_sensitivity(&data, 0.95).unwrap();
-        assert_eq!((point.threshold, point.tpr, point.fpr), (Some(0.3), 1.0, 0.5));
+        assert_eq!(
+            (point.threshold, point.tpr, point.fpr),
+            (Some(0.3), 1.0, 0.5)
+        );
         let point = at_specificity(&data, 0.9).unwrap();
-        assert_eq!((point.threshold, point.tpr, point.fpr), (Some(0.9), 0.5, 0.0));
+        assert_eq!(
+            (point.threshold, point.tpr, point.fpr),
+            (Some(0.9), 0.5, 0.0)
+        );
     }
 
     #[test]

@@ -58,8 +58,18 @@ mod tests {
 
     #[test]
     fn iobb_asks_about_the_detected_box() {
-        let small = Rect { x: 2.0, y: 2.0, w: 2.0, h: 2.0 };
-        let large = Rect { x: 0.0, y: 0.0, w: 10.0, h: 10.0 };
+        let small = Rect {
+            x: 2.0,
+            y: 2.0,
+            w: 2.0,
+            h: 2.0,
+        };
+        let large = Rect {
+            x: 0.0,
+            y: 0.0,
+            w: 10.0,
+            h: 10.0,
+        };
         assert_eq!(iobb(&small, &large), 1.0);
         assert_eq!(iobb(&large, &small), 0.04);
         assert_eq!(iou(&small, &large), 0.04);
@@ -67,7 +77,12 @@ mod tests {
 
     #[test]
     fn boxes_without_area_overlap_nothing() {
-        let point = Rect { x: 1.0, y: 1.0, w: 0.0, h: 0.0 };
+        let point = Rect {
+            x: 1.0,
+            y: 1.0,
+            w: 0.0,
+            h: 0.0,
+        };
         assert_eq!(iou(&point, &point), 0.0);
         assert_eq!(iobb(&point, &point), 0.0);
     }

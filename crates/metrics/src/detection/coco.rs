@@ -43,7 +43,15 @@ pub struct CocoSummary {
 fn iou_thresholds() -> Vec<f64> {
     // NumPy's linspace: the last is set, the others are start + i * step.
     let step = (0.95 - 0.5) / 9.0;
-    (0..10).map(|i| if i == 9 { 0.95 } else { 0.5 + f64::from(i) * step }).collect()
+    (0..10)
+        .map(|i| {
+            if i == 9 {
+                0.95
+            } else {
+                0.5 + f64::from(i) * step
+            }
+        })
+        .collect()
 }
 
 /// Precision and recall of one class at each IoU threshold.
@@ -58,19 +66,30 @@ struct ClassCurve {
 ///
 /// # Errors
 /// A class out of range; scores or boxes that are not finite.
-pub fn evaluate(truths: &[GroundTruth], detections: &[Detection], classes: usize) -> Result<CocoSummary> {
+pub fn evaluate(
+    truths: &[GroundTruth],
+    detections: &[Detection],
+    classes: usize,
+) -> Result<CocoSummary> {
     check(truths, detections, classes)?;
     let images = group(truths, detections);
     let thresholds = iou_thresholds();
     let curves = |range, max| -> Vec<Option<ClassCurve>> {
-        (0..classes).map(|class| class_curve(&images, class, range, max, &thresholds)).collect()
+        (0..classes)
+            .map(|class| class_curve(&images, class, range, max, &thresholds))
+            .collect()
     };
     let all = curves(AreaRange::All, 100);
-    let [small, medium, large] = [AreaRange::Small, AreaRange::Medium, AreaRange::Large].map(|r| curves(r, 100));
+    let [small, medium, large] =
+        [AreaRange::Small, AreaRange::Medium, AreaRange::Large].map(|r| curves(r, 100));
     let every = 0..thresholds.len();
-    let ap = |c: &[Option<ClassCurve>], t: std::ops::Range<usize>| mean(c.iter().flatten().flat_map(|c| &c.ap[t.clone()]));
+    let ap = |c: &[Option<ClassCurve>], t: std::ops::Range<usize>| {
+        mean(c.iter().flatten().flat_map(|c| &c.ap[t.clone()]))
+    };
     let ar = |c: &[Option<ClassCurve>]| mean(c.iter().flatten().flat_map(|c| &c.recall));
-    let each = |f: &dyn Fn(&ClassCurve) -> Option<f64>| all.iter().map(|c| c.as_ref().and_then(f)).collect();
+    let each = |f: &dyn Fn(&ClassCurve) -> Option<f64>| {
+        all.iter().map(|c| c.as_ref().and_then(f)).collect()
+    };
     Ok(CocoSummary {
         ap: ap(&all, every.clone()),
         ap50: ap(&all, 0..1),
@@ -91,14 +110,26 @@ pub fn evaluate(truths: &[GroundTruth], detections: &[Detection], classes: usize
 }
 
 fn check(truths: &[GroundTruth], detections: &[Detection], classes: usize) -> Result<()> {
-    let class = truths.iter().map(|g| g.class).chain(detections.iter().map(|d| d.class)).find(|c| *c >= classes);
+    let class = truths
+        .iter()
+        .map(|g| g.class)
+        .chain(detections.iter().map(|d| d.class))
+        .find(|c| *c >= classes);
     if let Some(class) = class {
-        return Err(MetricError::Parameter { name: "class", value: class as f64, rule: "below the number of classes" });
+        return Err(MetricError::Parameter {
+            name: "class",
+            value: class as f64,
+            rule: "below the number of classes",
+        });
     }
     for (index, d) in detections.iter().enumerate() {
         for value in [d.score, d.rect.x, d.rect.y, d.rect.w, d.rect.h] {
             if !value.is_finite() {
-                return Err(MetricError::NonFinite { what: "detections", index, value });
+                return Err(MetricError::NonFinite {
+                    what: "detections",
+                    index,
+                    value,
+                });
             }
         }
     }
@@ -111,13 +142,20 @@ struct Cell<'a> {
     detections: Vec<&'a Detection>,
 }
 
-fn group<'a>(truths: &'a [GroundTruth], detections: &'a [Detection]) -> BTreeMap<(usize, usize), Cell<'a>> {
+fn group<'a>(
+    truths: &'a [GroundTruth],
+    detections: &'a [Detection],
+) -> BTreeMap<(usize, usize), Cell<'a>> {
     let mut cells: BTreeMap<(usize, usize), Cell> = BTreeMap::new();
     for g in truths {
         cells.entry((g.class, g.image)).or_default().truths.push(g);
     }
     for d in detections {
-        cells.entry((d.class, d.image)).or_default().detections.push(d);
+        cells
+            .entry((d.class, d.image))
+            .or_default()
+            .detections
+            .push(d);
     }
     cells
 }
@@ -138,19 +176,32 @@ fn class_curve(
     if positives == 0 {
         return None;
     }
-    let mut order: Vec<(usize, usize)> =
-        matches.iter().enumerate().flat_map(|(i, m)| (0..m.scores.len()).map(move |d| (i, d))).collect();
+    let mut order: Vec<(usize, usize)> = matches
+        .iter()
+        .enumerate()
+        .flat_map(|(i, m)| (0..m.scores.len()).map(move |d| (i, d)))
+        .collect();
     order.sort_by(|a, b| matches[b.0].scores[b.1].total_cmp(&matches[a.0].scores[a.1]));
-    let (ap, recall) =
-        (0..thresholds.len()).map(|t| precision_recall(&matches, &order, t, positives)).unzip();
+    let (ap, recall) = (0..thresholds.len())
+        .map(|t| precision_recall(&matches, &order, t, positives))
+        .unzip();
     Some(ClassCurve { ap, recall })
 }
 
-fn precision_recall(matches: &[ImageMatch], order: &[(usize, usize)], t: usize, positives: usize) -> (f64, f64) {
+fn precision_recall(
+    matches: &[ImageMatch],
+    order: &[(usize, usize)],
+    t: usize,
+    positives: usize,
+) -> (f64, f64) {
     let (mut tp, mut fp) = (0.0, 0.0);
     let (mut recall, mut precision) = (Vec::new(), Vec::new());
     for &(i, d) in order.iter().filter(|(i, d)| !matches[*i].ignored[t][*d]) {
-        if matches[i].matched[t][d] { tp += 1.0 } else { fp += 1.0 }
+        if matches[i].matched[t][d] {
+            tp += 1.0
+        } else {
+            fp += 1.0
+        }
         recall.push(tp / positives as f64);
         // The tiny term is pycocotools' guard against 0/0.
         precision.push(tp / (tp + fp + f64::EPSILON));
@@ -159,13 +210,22 @@ fn precision_recall(matches: &[ImageMatch], order: &[(usize, usize)], t: usize, 
     for i in (1..precision.len()).rev() {
         precision[i - 1] = precision[i - 1].max(precision[i]);
     }
-    let at = |r: f64| precision.get(recall.partition_point(|v| *v < r)).copied().unwrap_or(0.0);
-    let sum: f64 = (0..101).map(|i| at(if i == 100 { 1.0 } else { f64::from(i) * 0.01 })).sum();
+    let at = |r: f64| {
+        precision
+            .get(recall.partition_point(|v| *v < r))
+            .copied()
+            .unwrap_or(0.0)
+    };
+    let sum: f64 = (0..101)
+        .map(|i| at(if i == 100 { 1.0 } else { f64::from(i) * 0.01 }))
+        .sum();
     (sum / 101.0, recall.last().copied().unwrap_or(0.0))
 }
 
 fn mean<'a>(values: impl IntoIterator<Item = &'a f64>) -> Option<f64> {
-    let (sum, n) = values.into_iter().fold((0.0, 0_usize), |(s, n), v| (s + v, n + 1));
+    let (sum, n) = values
+        .into_iter()
+        .fold((0.0, 0_usize), |(s, n), v| (s + v, n + 1));
     (n > 0).then(|| sum / n as f64)
 }
 
@@ -176,13 +236,39 @@ mod tests {
 
     #[test]
     fn a_class_without_objects_is_null() {
-        let rect = Rect { x: 0.0, y: 0.0, w: 10.0, h: 10.0 };
-        let truth = GroundTruth { image: 3, class: 0, rect, area: 100.0, crowd: false };
-        let found = Detection { image: 3, class: 0, rect, score: 0.7 };
+        let rect = Rect {
+            x: 0.0,
+            y: 0.0,
+            w: 10.0,
+            h: 10.0,
+        };
+        let truth = GroundTruth {
+            image: 3,
+            class: 0,
+            rect,
+            area: 100.0,
+            crowd: false,
+        };
+        let found = Detection {
+            image: 3,
+            class: 0,
+            rect,
+            score: 0.7,
+        };
         let s = evaluate(&[truth], &[found], 2).unwrap();
         assert!((s.ap.unwrap() - 1.0).abs() < 1e-12);
         assert_eq!((s.per_class_ap[1], s.ap_large), (None, None));
         assert!(evaluate(&[truth], &[Detection { class: 5, ..found }], 2).is_err());
-        assert!(evaluate(&[truth], &[Detection { score: f64::NAN, ..found }], 2).is_err());
+        assert!(
+            evaluate(
+                &[truth],
+                &[Detection {
+                    score: f64::NAN,
+                    ..found
+                }],
+                2
+            )
+            .is_err()
+        );
     }
 }

@@ -83,8 +83,10 @@ pub(crate) fn match_image(
     let mut detections: Vec<&Detection> = detections.to_vec();
     detections.sort_by(|a, b| b.score.total_cmp(&a.score));
     detections.truncate(max);
-    let overlaps: Vec<Vec<f64>> =
-        detections.iter().map(|d| truths.iter().map(|g| overlap(d, g)).collect()).collect();
+    let overlaps: Vec<Vec<f64>> = detections
+        .iter()
+        .map(|d| truths.iter().map(|g| overlap(d, g)).collect())
+        .collect();
     let ignored_truths: Vec<bool> = truths.iter().map(|g| ignore(g)).collect();
     let crowds: Vec<bool> = truths.iter().map(|g| g.crowd).collect();
     let mut result = ImageMatch {
@@ -99,20 +101,33 @@ pub(crate) fn match_image(
             Some(g) => ignored_truths[*g],
             None => range.excludes(d.rect.area()),
         };
-        result.ignored.push(detections.iter().zip(&found).map(outside).collect());
-        result.matched.push(found.iter().map(Option::is_some).collect());
+        result
+            .ignored
+            .push(detections.iter().zip(&found).map(outside).collect());
+        result
+            .matched
+            .push(found.iter().map(Option::is_some).collect());
     }
     result
 }
 
 fn overlap(d: &Detection, g: &GroundTruth) -> f64 {
     let shared = d.rect.intersection(&g.rect);
-    let whole = if g.crowd { d.rect.area() } else { d.rect.area() + g.rect.area() - shared };
+    let whole = if g.crowd {
+        d.rect.area()
+    } else {
+        d.rect.area() + g.rect.area() - shared
+    };
     if whole > 0.0 { shared / whole } else { 0.0 }
 }
 
 /// The ground truth each detection takes, best detection first. Ground truths that count come first.
-fn match_at(overlaps: &[Vec<f64>], ignored: &[bool], crowds: &[bool], threshold: f64) -> Vec<Option<usize>> {
+fn match_at(
+    overlaps: &[Vec<f64>],
+    ignored: &[bool],
+    crowds: &[bool],
+    threshold: f64,
+) -> Vec<Option<usize>> {
     let mut taken = vec![false; ignored.len()];
     overlaps
         .iter()
@@ -144,13 +159,35 @@ mod tests {
 
     #[test]
     fn a_second_detection_of_the_same_object_is_a_false_positive() {
-        let rect = Rect { x: 0.0, y: 0.0, w: 10.0, h: 10.0 };
-        let truth = GroundTruth { image: 0, class: 0, rect, area: 100.0, crowd: false };
-        let found = |score| Detection { image: 0, class: 0, rect, score };
+        let rect = Rect {
+            x: 0.0,
+            y: 0.0,
+            w: 10.0,
+            h: 10.0,
+        };
+        let truth = GroundTruth {
+            image: 0,
+            class: 0,
+            rect,
+            area: 100.0,
+            crowd: false,
+        };
+        let found = |score| Detection {
+            image: 0,
+            class: 0,
+            rect,
+            score,
+        };
         let (a, b) = (found(0.5), found(0.9));
         let m = match_image(&[&truth], &[&a, &b], AreaRange::All, 100, &[0.5]);
-        assert_eq!((m.scores, m.matched[0].clone()), (vec![0.9, 0.5], vec![true, false]));
-        let crowd = GroundTruth { crowd: true, ..truth };
+        assert_eq!(
+            (m.scores, m.matched[0].clone()),
+            (vec![0.9, 0.5], vec![true, false])
+        );
+        let crowd = GroundTruth {
+            crowd: true,
+            ..truth
+        };
         let m = match_image(&[&crowd], &[&a, &b], AreaRange::All, 100, &[0.5]);
         assert_eq!((m.positives, m.ignored[0].clone()), (0, vec![true, true]));
     }

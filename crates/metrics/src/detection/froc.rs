@@ -21,7 +21,10 @@ pub fn froc(false_positives: &[f64], found: &[f64], targets: usize, images: usiz
     all_finite("false positives", false_positives)?;
     all_finite("found targets", found)?;
     if targets == 0 || images == 0 {
-        return Err(MetricError::Undefined { metric: "froc", reason: "there is no target or no image" });
+        return Err(MetricError::Undefined {
+            metric: "froc",
+            reason: "there is no target or no image",
+        });
     }
     let mut thresholds: Vec<f64> = false_positives.iter().chain(found).copied().collect();
     thresholds.sort_by(f64::total_cmp);
@@ -30,7 +33,11 @@ pub fn froc(false_positives: &[f64], found: &[f64], targets: usize, images: usiz
     // The lowest threshold would count missed targets (score 0) as found.
     let inner = thresholds.get(1..).unwrap_or(&[]);
     let curve = |scores: &[f64], scale: f64| -> Vec<f64> {
-        inner.iter().map(|t| at_least(scores, *t) / scale).chain([0.0]).collect()
+        inner
+            .iter()
+            .map(|t| at_least(scores, *t) / scale)
+            .chain([0.0])
+            .collect()
     };
     Ok(Froc {
         false_positives_per_image: curve(false_positives, images as f64),
@@ -42,8 +49,13 @@ impl Froc {
     /// Sensitivity at a number of false positives an image, linear between points, flat beyond them.
     pub fn sensitivity_at(&self, false_positives_per_image: f64) -> f64 {
         let x = false_positives_per_image;
-        let points: Vec<(f64, f64)> =
-            self.false_positives_per_image.iter().copied().zip(self.sensitivity.iter().copied()).rev().collect();
+        let points: Vec<(f64, f64)> = self
+            .false_positives_per_image
+            .iter()
+            .copied()
+            .zip(self.sensitivity.iter().copied())
+            .rev()
+            .collect();
         let Some(last) = points.iter().rposition(|(fp, _)| *fp <= x) else {
             return points.first().map_or(0.0, |p| p.1);
         };
@@ -58,7 +70,11 @@ impl Froc {
 
     /// Mean sensitivity at 1/4, 1/2, 1, 2, 4 and 8 false positives an image.
     pub fn score(&self) -> f64 {
-        [0.25, 0.5, 1.0, 2.0, 4.0, 8.0].iter().map(|x| self.sensitivity_at(*x)).sum::<f64>() / 6.0
+        [0.25, 0.5, 1.0, 2.0, 4.0, 8.0]
+            .iter()
+            .map(|x| self.sensitivity_at(*x))
+            .sum::<f64>()
+            / 6.0
     }
 }
 

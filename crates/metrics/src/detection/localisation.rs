@@ -62,17 +62,32 @@ pub struct Localisation {
 ///
 /// # Errors
 /// [`MetricError::Undefined`] without a reference box; a threshold outside 0 to 1.
-pub fn localisation(images: &[ImageBoxes], criterion: BoxCriterion, threshold: f64) -> Result<Localisation> {
+pub fn localisation(
+    images: &[ImageBoxes],
+    criterion: BoxCriterion,
+    threshold: f64,
+) -> Result<Localisation> {
     crate::error::open_unit("threshold", threshold)?;
     let reference_boxes = images.iter().map(|i| i.reference.len()).sum();
     if reference_boxes == 0 {
-        return Err(MetricError::Undefined { metric: "localisation", reason: "no image has a reference box" });
+        return Err(MetricError::Undefined {
+            metric: "localisation",
+            reason: "no image has a reference box",
+        });
     }
     let hit = |d: &Rect, r: &Rect| criterion.overlap(d, r) > threshold;
     let (mut found, mut stray) = (0, 0);
     for image in images {
-        found += image.reference.iter().filter(|r| image.detected.iter().any(|d| hit(d, r))).count();
-        stray += image.detected.iter().filter(|d| !image.reference.iter().any(|r| hit(d, r))).count();
+        found += image
+            .reference
+            .iter()
+            .filter(|r| image.detected.iter().any(|d| hit(d, r)))
+            .count();
+        stray += image
+            .detected
+            .iter()
+            .filter(|d| !image.reference.iter().any(|r| hit(d, r)))
+            .count();
     }
     Ok(Localisation {
         criterion,
@@ -93,7 +108,10 @@ pub fn localisation(images: &[ImageBoxes], criterion: BoxCriterion, threshold: f
 pub fn localisation_table(images: &[ImageBoxes]) -> Result<Vec<Localisation>> {
     let iobb = [0.1, 0.25, 0.5, 0.75, 0.9].map(|t| (BoxCriterion::Iobb, t));
     let iou = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7].map(|t| (BoxCriterion::Iou, t));
-    iobb.into_iter().chain(iou).map(|(criterion, t)| localisation(images, criterion, t)).collect()
+    iobb.into_iter()
+        .chain(iou)
+        .map(|(criterion, t)| localisation(images, criterion, t))
+        .collect()
 }
 
 #[cfg(test)]
@@ -101,16 +119,27 @@ mod tests {
     use super::*;
 
     fn rect(x: f64, w: f64) -> Rect {
-        Rect { x, y: 0.0, w, h: 10.0 }
+        Rect {
+            x,
+            y: 0.0,
+            w,
+            h: 10.0,
+        }
     }
 
     #[test]
     fn hits_strays_and_misses() {
         let images = [
             // Found by the first box; the second is a stray.
-            ImageBoxes { detected: vec![rect(0.0, 10.0), rect(50.0, 10.0)], reference: vec![rect(0.0, 20.0)] },
+            ImageBoxes {
+                detected: vec![rect(0.0, 10.0), rect(50.0, 10.0)],
+                reference: vec![rect(0.0, 20.0)],
+            },
             // Missed.
-            ImageBoxes { detected: vec![], reference: vec![rect(0.0, 20.0)] },
+            ImageBoxes {
+                detected: vec![],
+                reference: vec![rect(0.0, 20.0)],
+            },
         ];
         let at = |criterion, t| localisation(&images, criterion, t).unwrap();
         let iobb = at(BoxCriterion::Iobb, 0.9);
@@ -123,7 +152,14 @@ mod tests {
 
     #[test]
     fn without_reference_boxes_it_is_undefined() {
-        let images = [ImageBoxes { detected: vec![rect(0.0, 1.0)], reference: vec![] }];
-        assert!(localisation(&images, BoxCriterion::Iou, 0.5).unwrap_err().is_undefined());
+        let images = [ImageBoxes {
+            detected: vec![rect(0.0, 1.0)],
+            reference: vec![],
+        }];
+        assert!(
+            localisation(&images, BoxCriterion::Iou, 0.5)
+                .unwrap_err()
+                .is_undefined()
+        );
     }
 }

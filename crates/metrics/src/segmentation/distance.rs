@@ -5,7 +5,10 @@ use super::mask::strides;
 /// Distance of every element to the nearest `true` element of `marked`, in units of `spacing`; infinite
 /// everywhere when nothing is marked. Shapes as in [`super::Mask`].
 pub fn distance_to(marked: &[bool], shape: &[usize], spacing: &[f64]) -> Vec<f64> {
-    let mut squared: Vec<f64> = marked.iter().map(|m| if *m { 0.0 } else { f64::INFINITY }).collect();
+    let mut squared: Vec<f64> = marked
+        .iter()
+        .map(|m| if *m { 0.0 } else { f64::INFINITY })
+        .collect();
     for ((length, stride), step) in shape.iter().zip(strides(shape)).zip(spacing) {
         along_axis(&mut squared, *length, stride, *step);
     }
@@ -36,7 +39,10 @@ struct Hull {
 
 impl Hull {
     fn with_capacity(n: usize) -> Self {
-        Hull { parabolas: Vec::with_capacity(n), from: Vec::with_capacity(n) }
+        Hull {
+            parabolas: Vec::with_capacity(n),
+            from: Vec::with_capacity(n),
+        }
     }
 
     fn build(&mut self, line: &[f64], step: f64) {
@@ -80,18 +86,33 @@ mod tests {
     fn brute_force(marked: &[bool], shape: &[usize], spacing: &[f64]) -> Vec<f64> {
         let strides = strides(shape);
         let place = |at: usize| -> Vec<f64> {
-            (0..shape.len()).map(|a| (at / strides[a] % shape[a]) as f64 * spacing[a]).collect()
+            (0..shape.len())
+                .map(|a| (at / strides[a] % shape[a]) as f64 * spacing[a])
+                .collect()
         };
         let gap = |a: usize, b: usize| -> f64 {
-            place(a).iter().zip(place(b)).map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt()
+            place(a)
+                .iter()
+                .zip(place(b))
+                .map(|(x, y)| (x - y) * (x - y))
+                .sum::<f64>()
+                .sqrt()
         };
-        let all = |at| (0..marked.len()).filter(|&m| marked[m]).map(|m| gap(at, m)).fold(f64::INFINITY, f64::min);
+        let all = |at| {
+            (0..marked.len())
+                .filter(|&m| marked[m])
+                .map(|m| gap(at, m))
+                .fold(f64::INFINITY, f64::min)
+        };
         (0..marked.len()).map(all).collect()
     }
 
     #[test]
     fn equals_the_definition() {
-        for (shape, spacing) in [(vec![7, 9], vec![0.7, 1.4]), (vec![3, 5, 4], vec![2.5, 0.8, 1.0])] {
+        for (shape, spacing) in [
+            (vec![7, 9], vec![0.7, 1.4]),
+            (vec![3, 5, 4], vec![2.5, 0.8, 1.0]),
+        ] {
             let n: usize = shape.iter().product();
             for seed in 1..6_usize {
                 let marked: Vec<bool> = (0..n).map(|i| (i * 31 + seed * 17) % 13 == 0).collect();
@@ -104,6 +125,10 @@ mod tests {
 
     #[test]
     fn nothing_marked_is_infinitely_far() {
-        assert!(distance_to(&[false; 6], &[2, 3], &[1.0, 1.0]).iter().all(|d| d.is_infinite()));
+        assert!(
+            distance_to(&[false; 6], &[2, 3], &[1.0, 1.0])
+                .iter()
+                .all(|d| d.is_infinite())
+        );
     }
 }

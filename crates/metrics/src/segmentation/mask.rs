@@ -34,11 +34,24 @@ impl Mask {
             });
         }
         same_length("shape", shape.len(), "spacing", spacing.len())?;
-        same_length("mask", data.len(), "elements of the shape", shape.iter().product())?;
+        same_length(
+            "mask",
+            data.len(),
+            "elements of the shape",
+            shape.iter().product(),
+        )?;
         if let Some(bad) = spacing.iter().find(|s| !(s.is_finite() && **s > 0.0)) {
-            return Err(MetricError::Parameter { name: "spacing", value: *bad, rule: "positive and finite" });
+            return Err(MetricError::Parameter {
+                name: "spacing",
+                value: *bad,
+                rule: "positive and finite",
+            });
         }
-        Ok(Mask { data, shape: shape.to_vec(), spacing: spacing.to_vec() })
+        Ok(Mask {
+            data,
+            shape: shape.to_vec(),
+            spacing: spacing.to_vec(),
+        })
     }
 
     /// Elements, last axis fastest.
@@ -68,12 +81,26 @@ impl Mask {
 
     /// Fails unless `other` has the same shape and spacing.
     pub(crate) fn require_same_grid(&self, other: &Mask) -> Result<()> {
-        same_length("axes of A", self.shape.len(), "axes of B", other.shape.len())?;
+        same_length(
+            "axes of A",
+            self.shape.len(),
+            "axes of B",
+            other.shape.len(),
+        )?;
         for (a, b) in self.shape.iter().zip(&other.shape) {
             same_length("axis of A", *a, "axis of B", *b)?;
         }
-        match self.spacing.iter().zip(&other.spacing).find(|(a, b)| a != b) {
-            Some((_, b)) => Err(MetricError::Parameter { name: "spacing of B", value: *b, rule: "that of A" }),
+        match self
+            .spacing
+            .iter()
+            .zip(&other.spacing)
+            .find(|(a, b)| a != b)
+        {
+            Some((_, b)) => Err(MetricError::Parameter {
+                name: "spacing of B",
+                value: *b,
+                rule: "that of A",
+            }),
             None => Ok(()),
         }
     }
@@ -82,13 +109,19 @@ impl Mask {
     pub(crate) fn surface(&self) -> Vec<bool> {
         let strides = self.strides();
         (0..self.data.len())
-            .map(|at| self.data[at] && (0..strides.len()).any(|axis| self.open_side(at, axis, strides[axis])))
+            .map(|at| {
+                self.data[at]
+                    && (0..strides.len()).any(|axis| self.open_side(at, axis, strides[axis]))
+            })
             .collect()
     }
 
     fn open_side(&self, at: usize, axis: usize, stride: usize) -> bool {
         let place = at / stride % self.shape[axis];
-        place == 0 || place + 1 == self.shape[axis] || !self.data[at - stride] || !self.data[at + stride]
+        place == 0
+            || place + 1 == self.shape[axis]
+            || !self.data[at - stride]
+            || !self.data[at + stride]
     }
 }
 

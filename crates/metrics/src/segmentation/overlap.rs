@@ -31,7 +31,11 @@ impl Overlap {
     /// Lengths that differ.
     pub fn of_slices(predicted: &[bool], reference: &[bool]) -> Result<Self> {
         crate::error::same_length("predicted", predicted.len(), "reference", reference.len())?;
-        let mut counts = Overlap { both: 0, predicted: 0, reference: 0 };
+        let mut counts = Overlap {
+            both: 0,
+            predicted: 0,
+            reference: 0,
+        };
         for (p, r) in predicted.iter().zip(reference) {
             counts.both += usize::from(*p && *r);
             counts.predicted += usize::from(*p);

@@ -1,7 +1,7 @@
 //! Largest value and percentile of a list of distances.
 
-use crate::statistics::percentile;
 use crate::error::Result;
+use crate::statistics::percentile;
 
 /// `fraction` quantile with linear interpolation.
 pub(crate) fn quantile(distances: &[f64], fraction: f64) -> Result<f64> {

@@ -39,9 +39,16 @@ impl SurfaceDistances {
         let (shape, spacing) = (predicted.shape(), predicted.spacing());
         let between = |from: &[bool], to: &[bool]| -> Vec<f64> {
             let field = distance_to(to, shape, spacing);
-            from.iter().zip(field).filter(|(on, _)| **on).map(|(_, d)| d).collect()
+            from.iter()
+                .zip(field)
+                .filter(|(on, _)| **on)
+                .map(|(_, d)| d)
+                .collect()
         };
-        Ok(SurfaceDistances { to_reference: between(&p, &r), to_predicted: between(&r, &p) })
+        Ok(SurfaceDistances {
+            to_reference: between(&p, &r),
+            to_predicted: between(&r, &p),
+        })
     }
 
     /// Hausdorff distance at a fraction: 1 for the largest distance, 0.95 for HD95.
@@ -52,9 +59,8 @@ impl SurfaceDistances {
         match rule {
             HausdorffRule::PredictedToReference => quantile(&self.to_reference, fraction),
             HausdorffRule::Pooled => quantile(&self.pooled(), fraction),
-            HausdorffRule::MaxOfDirected => {
-                Ok(quantile(&self.to_reference, fraction)?.max(quantile(&self.to_predicted, fraction)?))
-            }
+            HausdorffRule::MaxOfDirected => Ok(quantile(&self.to_reference, fraction)?
+                .max(quantile(&self.to_predicted, fraction)?)),
         }
     }
 
@@ -79,7 +85,11 @@ impl SurfaceDistances {
     }
 
     fn pooled(&self) -> Vec<f64> {
-        self.to_reference.iter().chain(&self.to_predicted).copied().collect()
+        self.to_reference
+            .iter()
+            .chain(&self.to_predicted)
+            .copied()
+            .collect()
     }
 }
 
@@ -97,7 +107,11 @@ pub(crate) fn check_tolerance(tolerance: f64) -> Result<()> {
     if tolerance >= 0.0 {
         return Ok(());
     }
-    Err(MetricError::Parameter { name: "tolerance", value: tolerance, rule: "0 or more" })
+    Err(MetricError::Parameter {
+        name: "tolerance",
+        value: tolerance,
+        rule: "0 or more",
+    })
 }
 
 #[cfg(test)]
@@ -124,6 +138,10 @@ mod tests {
     #[test]
     fn empty_masks_have_no_surface() {
         let empty = Mask::new(&[0; 25], &[5, 5], &[2.0, 1.0]).unwrap();
-        assert!(SurfaceDistances::new(&empty, &point(3)).unwrap_err().is_undefined());
+        assert!(
+            SurfaceDistances::new(&empty, &point(3))
+                .unwrap_err()
+                .is_undefined()
+        );
     }
 }

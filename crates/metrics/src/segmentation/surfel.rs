@@ -37,12 +37,18 @@ impl SurfelDistances {
         let between = |from: &[f64], to: &[f64]| {
             let on: Vec<bool> = to.iter().map(|l| *l > 0.0).collect();
             let field = distance_to(&on, &shape, predicted.spacing());
-            let mut list: Vec<(f64, f64)> =
-                field.into_iter().zip(from.iter().copied()).filter(|(_, length)| *length > 0.0).collect();
+            let mut list: Vec<(f64, f64)> = field
+                .into_iter()
+                .zip(from.iter().copied())
+                .filter(|(_, length)| *length > 0.0)
+                .collect();
             list.sort_by(|a, b| a.0.total_cmp(&b.0));
             list
         };
-        Ok(SurfelDistances { to_predicted: between(&r, &p), to_reference: between(&p, &r) })
+        Ok(SurfelDistances {
+            to_predicted: between(&r, &p),
+            to_reference: between(&p, &r),
+        })
     }
 
     /// The larger of the two directed distances below which `fraction` of the contour's length lies.
@@ -51,7 +57,11 @@ impl SurfelDistances {
     /// A fraction outside 0 to 1.
     pub fn hausdorff(&self, fraction: f64) -> Result<f64> {
         if !(0.0..=1.0).contains(&fraction) {
-            return Err(MetricError::Parameter { name: "fraction", value: fraction, rule: "between 0 and 1" });
+            return Err(MetricError::Parameter {
+                name: "fraction",
+                value: fraction,
+                rule: "between 0 and 1",
+            });
         }
         Ok(directed(&self.to_predicted, fraction).max(directed(&self.to_reference, fraction)))
     }
@@ -100,7 +110,12 @@ fn contour(mask: &Mask) -> Vec<f64> {
     let mut lengths = Vec::with_capacity((rows + 1) * (columns + 1));
     for r in 0..=rows {
         for c in 0..=columns {
-            let corner = [inside(r, c), inside(r, c + 1), inside(r + 1, c), inside(r + 1, c + 1)];
+            let corner = [
+                inside(r, c),
+                inside(r, c + 1),
+                inside(r + 1, c),
+                inside(r + 1, c + 1),
+            ];
             lengths.push(match corner {
                 [false, false, false, false] | [true, true, true, true] => 0.0,
                 [true, true, false, false] | [false, false, true, true] => horizontal,

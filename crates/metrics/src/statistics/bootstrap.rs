@@ -25,7 +25,11 @@ pub struct BootstrapOptions {
 impl Default for BootstrapOptions {
     /// 1,000 resamples, seed 0, level 0.95.
     fn default() -> Self {
-        BootstrapOptions { resamples: 1000, seed: 0, level: 0.95 }
+        BootstrapOptions {
+            resamples: 1000,
+            seed: 0,
+            level: 0.95,
+        }
     }
 }
 
@@ -58,20 +62,41 @@ pub fn bootstrap(
     let units = Units::new(n, clusters)?;
     open_unit("level", options.level)?;
     if options.resamples == 0 {
-        return Err(MetricError::Parameter { name: "resamples", value: 0.0, rule: "at least 1" });
+        return Err(MetricError::Parameter {
+            name: "resamples",
+            value: 0.0,
+            rule: "at least 1",
+        });
     }
-    let undefined = |reason| MetricError::Undefined { metric: "bootstrap", reason };
-    let estimate = score(&vec![1; n]).ok_or(undefined("the score is undefined on the data themselves"))?;
+    let undefined = |reason| MetricError::Undefined {
+        metric: "bootstrap",
+        reason,
+    };
+    let estimate =
+        score(&vec![1; n]).ok_or(undefined("the score is undefined on the data themselves"))?;
     let replicates: Vec<Option<f64>> = (0..options.resamples as u64)
         .into_par_iter()
-        .map_init(|| units.buffers(), |buffers, b| score(units.draw(options.seed, b, buffers)))
+        .map_init(
+            || units.buffers(),
+            |buffers, b| score(units.draw(options.seed, b, buffers)),
+        )
         .collect();
     let replicates: Vec<f64> = replicates.into_iter().flatten().collect();
     if replicates.is_empty() {
         return Err(undefined("the score is undefined on every resample"));
     }
-    let method = format!("{}resamples:{}|seed:{}", units.prefix(), options.resamples, options.seed);
-    Ok(Bootstrap { estimate, dropped: options.resamples - replicates.len(), replicates, method })
+    let method = format!(
+        "{}resamples:{}|seed:{}",
+        units.prefix(),
+        options.resamples,
+        options.seed
+    );
+    Ok(Bootstrap {
+        estimate,
+        dropped: options.resamples - replicates.len(),
+        replicates,
+        method,
+    })
 }
 
 /// What is drawn: observations, or clusters of them.
@@ -85,7 +110,11 @@ impl Units {
     fn new(n: usize, clusters: Option<&[usize]>) -> Result<Self> {
         not_empty("observations", n)?;
         let Some(ids) = clusters else {
-            return Ok(Units { n, cluster_of: None, count: n });
+            return Ok(Units {
+                n,
+                cluster_of: None,
+                count: n,
+            });
         };
         same_length("observations", n, "clusters", ids.len())?;
         let mut known = HashMap::new();
@@ -97,9 +126,16 @@ impl Units {
             })
             .collect();
         if known.len() < 2 {
-            return Err(MetricError::Undefined { metric: "bootstrap", reason: "there is only one cluster to resample" });
+            return Err(MetricError::Undefined {
+                metric: "bootstrap",
+                reason: "there is only one cluster to resample",
+            });
         }
-        Ok(Units { n, cluster_of: Some(cluster_of), count: known.len() })
+        Ok(Units {
+            n,
+            cluster_of: Some(cluster_of),
+            count: known.len(),
+        })
     }
 
     fn prefix(&self) -> String {
@@ -110,7 +146,9 @@ impl Units {
     }
 
     fn unit_of(&self, observation: usize) -> usize {
-        self.cluster_of.as_ref().map_or(observation, |c| c[observation] as usize)
+        self.cluster_of
+            .as_ref()
+            .map_or(observation, |c| c[observation] as usize)
     }
 
     fn buffers(&self) -> (Vec<u32>, Vec<u32>) {
@@ -152,10 +190,16 @@ pub fn jackknife(
     let units = Units::new(n, clusters)?;
     let blocks = units.count.min(max_blocks);
     if blocks < 2 {
-        return Err(MetricError::Parameter { name: "max_blocks", value: max_blocks as f64, rule: "at least 2" });
+        return Err(MetricError::Parameter {
+            name: "max_blocks",
+            value: max_blocks as f64,
+            rule: "at least 2",
+        });
     }
     let left_out = |block: usize| {
-        let counts: Vec<u32> = (0..n).map(|i| u32::from(units.unit_of(i) % blocks != block)).collect();
+        let counts: Vec<u32> = (0..n)
+            .map(|i| u32::from(units.unit_of(i) % blocks != block))
+            .collect();
         score(&counts)
     };
     (0..blocks)
@@ -174,7 +218,13 @@ impl Bootstrap {
     pub fn standard_error(&self) -> f64 {
         let n = self.replicates.len() as f64;
         let mean = self.replicates.iter().sum::<f64>() / n;
-        (self.replicates.iter().map(|r| (r - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
+        (self
+            .replicates
+            .iter()
+            .map(|r| (r - mean).powi(2))
+            .sum::<f64>()
+            / (n - 1.0))
+            .sqrt()
     }
 
     /// Percentile interval (linear interpolation).
@@ -183,7 +233,12 @@ impl Bootstrap {
     /// A level outside 0 to 1.
     pub fn percentile(&self, level: f64) -> Result<ConfidenceInterval> {
         open_unit("level", level)?;
-        self.interval("percentile", level, (1.0 - level) / 2.0, (1.0 + level) / 2.0)
+        self.interval(
+            "percentile",
+            level,
+            (1.0 - level) / 2.0,
+            (1.0 + level) / 2.0,
+        )
     }
 
     /// Bias-corrected and accelerated interval (Efron 1987); `jackknife` from [`jackknife`] or
@@ -194,10 +249,19 @@ impl Bootstrap {
     /// not vary.
     pub fn bca(&self, level: f64, jackknife: &[f64]) -> Result<ConfidenceInterval> {
         open_unit("level", level)?;
-        let undefined = |reason| MetricError::Undefined { metric: "bca", reason };
-        let (below, at_most) = self.replicates.iter().fold((0_usize, 0_usize), |(b, a), r| {
-            (b + usize::from(*r < self.estimate), a + usize::from(*r <= self.estimate))
-        });
+        let undefined = |reason| MetricError::Undefined {
+            metric: "bca",
+            reason,
+        };
+        let (below, at_most) = self
+            .replicates
+            .iter()
+            .fold((0_usize, 0_usize), |(b, a), r| {
+                (
+                    b + usize::from(*r < self.estimate),
+                    a + usize::from(*r <= self.estimate),
+                )
+            });
         let share = (below + at_most) as f64 / (2 * self.replicates.len()) as f64;
         if share <= 0.0 || share >= 1.0 {
             return Err(undefined("all replicates lie on one side of the estimate"));
@@ -208,7 +272,12 @@ impl Bootstrap {
             let z = z0 + normal_quantile(q);
             normal_cdf(z0 + z / (1.0 - a * z))
         };
-        self.interval("bca", level, adjusted((1.0 - level) / 2.0), adjusted((1.0 + level) / 2.0))
+        self.interval(
+            "bca",
+            level,
+            adjusted((1.0 - level) / 2.0),
+            adjusted((1.0 + level) / 2.0),
+        )
     }
 
     fn interval(&self, kind: &str, level: f64, low: f64, high: f64) -> Result<ConfidenceInterval> {
@@ -218,7 +287,12 @@ impl Bootstrap {
         if self.dropped > 0 {
             method += &format!("|dropped:{}", self.dropped);
         }
-        Ok(ConfidenceInterval { low: percentile(&sorted, low)?, high: percentile(&sorted, high)?, level, method })
+        Ok(ConfidenceInterval {
+            low: percentile(&sorted, low)?,
+            high: percentile(&sorted, high)?,
+            level,
+            method,
+        })
     }
 }
 
@@ -239,7 +313,11 @@ fn acceleration(jackknife: &[f64]) -> Option<f64> {
 pub fn percentile(sorted: &[f64], q: f64) -> Result<f64> {
     not_empty("values", sorted.len())?;
     if !(0.0..=1.0).contains(&q) {
-        return Err(MetricError::Parameter { name: "q", value: q, rule: "between 0 and 1" });
+        return Err(MetricError::Parameter {
+            name: "q",
+            value: q,
+            rule: "between 0 and 1",
+        });
     }
     let position = q * (sorted.len() - 1) as f64;
     let low = position.floor() as usize;
@@ -255,7 +333,11 @@ mod tests {
     fn mean_of(values: &[f64]) -> impl Fn(&[u32]) -> Option<f64> + Sync {
         move |counts: &[u32]| {
             let n: u32 = counts.iter().sum();
-            let sum: f64 = counts.iter().zip(values).map(|(c, v)| f64::from(*c) * v).sum();
+            let sum: f64 = counts
+                .iter()
+                .zip(values)
+                .map(|(c, v)| f64::from(*c) * v)
+                .sum();
             (n > 0).then(|| sum / f64::from(n))
         }
     }
@@ -268,8 +350,13 @@ mod tests {
     fn the_same_for_any_number_of_threads() {
         let values = sample();
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| bootstrap(200, None, &BootstrapOptions::default(), mean_of(&values)).unwrap())
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                bootstrap(200, None, &BootstrapOptions::default(), mean_of(&values)).unwrap()
+            })
         };
         assert_eq!(run(1), run(5));
     }
@@ -277,13 +364,32 @@ mod tests {
     #[test]
     fn the_standard_error_of_a_mean() {
         let values = sample();
-        let b = bootstrap(200, None, &BootstrapOptions { resamples: 4000, ..Default::default() }, mean_of(&values)).unwrap();
+        let b = bootstrap(
+            200,
+            None,
+            &BootstrapOptions {
+                resamples: 4000,
+                ..Default::default()
+            },
+            mean_of(&values),
+        )
+        .unwrap();
         // Standard deviation of 0.0, 0.1, ... 19.9 over the square root of 200.
-        assert!((b.standard_error() - 0.408).abs() < 0.02, "{}", b.standard_error());
+        assert!(
+            (b.standard_error() - 0.408).abs() < 0.02,
+            "{}",
+            b.standard_error()
+        );
         let jack = jackknife(200, None, 200, mean_of(&values)).unwrap();
         let (p, bca) = (b.percentile(0.95).unwrap(), b.bca(0.95, &jack).unwrap());
-        assert!((p.low - bca.low).abs() < 0.1 && (p.high - bca.high).abs() < 0.1, "{p:?} {bca:?}");
-        assert!(bca.method.starts_with("bootstrap-bca|resamples:4000|seed:0"));
+        assert!(
+            (p.low - bca.low).abs() < 0.1 && (p.high - bca.high).abs() < 0.1,
+            "{p:?} {bca:?}"
+        );
+        assert!(
+            bca.method
+                .starts_with("bootstrap-bca|resamples:4000|seed:0")
+        );
     }
 
     #[test]
@@ -291,8 +397,12 @@ mod tests {
         let values: Vec<f64> = sample().iter().flat_map(|v| [*v; 4]).collect();
         let ids: Vec<usize> = (0..values.len()).map(|i| 1000 + i / 4).collect();
         let options = BootstrapOptions::default();
-        let loose = bootstrap(800, None, &options, mean_of(&values)).unwrap().standard_error();
-        let clustered = bootstrap(800, Some(&ids), &options, mean_of(&values)).unwrap().standard_error();
+        let loose = bootstrap(800, None, &options, mean_of(&values))
+            .unwrap()
+            .standard_error();
+        let clustered = bootstrap(800, Some(&ids), &options, mean_of(&values))
+            .unwrap()
+            .standard_error();
         assert!((clustered / loose - 2.0).abs() < 0.2, "{clustered} {loose}");
     }
 
@@ -302,8 +412,17 @@ mod tests {
         assert!(bootstrap(0, None, &options, |_| Some(1.0)).is_err());
         assert!(bootstrap(3, Some(&[7, 7, 7]), &options, |_| Some(1.0)).is_err());
         assert!(bootstrap(3, Some(&[7, 7]), &options, |_| Some(1.0)).is_err());
-        assert!(bootstrap(3, None, &options, |_| None).unwrap_err().is_undefined());
+        assert!(
+            bootstrap(3, None, &options, |_| None)
+                .unwrap_err()
+                .is_undefined()
+        );
         let constant = bootstrap(3, None, &options, |_| Some(1.0)).unwrap();
-        assert!(constant.bca(0.95, &[1.0, 1.0, 1.0]).unwrap_err().is_undefined());
+        assert!(
+            constant
+                .bca(0.95, &[1.0, 1.0, 1.0])
+                .unwrap_err()
+                .is_undefined()
+        );
     }
 }

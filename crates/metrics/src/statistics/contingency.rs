@@ -56,7 +56,10 @@ pub(crate) fn chi_square_tail(statistic: f64, dof: usize) -> f64 {
 
 fn discordant(only_a: u64, only_b: u64) -> Result<f64> {
     if only_a + only_b == 0 {
-        return Err(MetricError::Undefined { metric: "mcnemar", reason: "the two systems never differ" });
+        return Err(MetricError::Undefined {
+            metric: "mcnemar",
+            reason: "the two systems never differ",
+        });
     }
     Ok((only_a + only_b) as f64)
 }
@@ -68,8 +71,9 @@ fn discordant(only_a: u64, only_b: u64) -> Result<f64> {
 pub fn mcnemar_exact(only_a: u64, only_b: u64) -> Result<f64> {
     discordant(only_a, only_b)?;
     let n = only_a + only_b;
-    let below: f64 =
-        (0..=only_a.min(only_b)).map(|k| (ln_binomial(n, k) - n as f64 * std::f64::consts::LN_2).exp()).sum();
+    let below: f64 = (0..=only_a.min(only_b))
+        .map(|k| (ln_binomial(n, k) - n as f64 * std::f64::consts::LN_2).exp())
+        .sum();
     Ok((2.0 * below).min(1.0))
 }
 
@@ -81,7 +85,11 @@ pub fn mcnemar_chi_square(only_a: u64, only_b: u64, corrected: bool) -> Result<C
     let n = discordant(only_a, only_b)?;
     let gap = only_a.abs_diff(only_b) as f64 - f64::from(u8::from(corrected));
     let statistic = gap * gap / n;
-    Ok(ChiSquare { statistic, dof: 1, p: chi_square_tail(statistic, 1) })
+    Ok(ChiSquare {
+        statistic,
+        dof: 1,
+        p: chi_square_tail(statistic, 1),
+    })
 }
 
 /// Pearson's chi-square of a row-major table; Yates' correction only applies to one degree of freedom.
@@ -91,11 +99,17 @@ pub fn mcnemar_chi_square(only_a: u64, only_b: u64, corrected: bool) -> Result<C
 pub fn chi_square(table: &[u64], rows: usize, columns: usize, yates: bool) -> Result<ChiSquare> {
     same_length("table", table.len(), "rows times columns", rows * columns)?;
     let dof = rows.saturating_sub(1) * columns.saturating_sub(1);
-    let row: Vec<f64> = (0..rows).map(|i| table[i * columns..(i + 1) * columns].iter().sum::<u64>() as f64).collect();
-    let column: Vec<f64> =
-        (0..columns).map(|j| (0..rows).map(|i| table[i * columns + j]).sum::<u64>() as f64).collect();
+    let row: Vec<f64> = (0..rows)
+        .map(|i| table[i * columns..(i + 1) * columns].iter().sum::<u64>() as f64)
+        .collect();
+    let column: Vec<f64> = (0..columns)
+        .map(|j| (0..rows).map(|i| table[i * columns + j]).sum::<u64>() as f64)
+        .collect();
     if dof == 0 || row.iter().chain(&column).any(|v| *v == 0.0) {
-        return Err(MetricError::Undefined { metric: "chi_square", reason: "a row or column of the table is empty" });
+        return Err(MetricError::Undefined {
+            metric: "chi_square",
+            reason: "a row or column of the table is empty",
+        });
     }
     let total: f64 = row.iter().sum();
     let mut statistic = 0.0;
@@ -109,7 +123,11 @@ pub fn chi_square(table: &[u64], rows: usize, columns: usize, yates: bool) -> Re
             statistic += gap * gap / expected;
         }
     }
-    Ok(ChiSquare { statistic, dof, p: chi_square_tail(statistic, dof) })
+    Ok(ChiSquare {
+        statistic,
+        dof,
+        p: chi_square_tail(statistic, dof),
+    })
 }
 
 /// Cramér's V of a row-major table (no correction).
@@ -127,11 +145,17 @@ impl TwoByTwo {
     pub fn fisher_exact(&self) -> f64 {
         let [[a, b], [c, d]] = self.0;
         let (row, column, total) = (a + b, a + c, a + b + c + d);
-        let ln_p = |x: u64| ln_binomial(row, x) + ln_binomial(total - row, column - x) - ln_binomial(total, column);
+        let ln_p = |x: u64| {
+            ln_binomial(row, x) + ln_binomial(total - row, column - x) - ln_binomial(total, column)
+        };
         let seen = ln_p(a);
         let (low, high) = ((row + column).saturating_sub(total), row.min(column));
         // Tables as likely as this one must count in spite of rounding.
-        let sum: f64 = (low..=high).map(ln_p).filter(|l| *l <= seen + 1e-7).map(f64::exp).sum();
+        let sum: f64 = (low..=high)
+            .map(ln_p)
+            .filter(|l| *l <= seen + 1e-7)
+            .map(f64::exp)
+            .sum();
         sum.min(1.0)
     }
 
@@ -151,7 +175,11 @@ impl TwoByTwo {
     /// A level outside 0 to 1.
     pub fn odds_ratio(&self, level: f64, zeros: ZeroCells) -> Result<RatioEstimate> {
         let [a, b, c, d] = self.shifted(zeros);
-        ratio(a * d / (b * c), (1.0 / a + 1.0 / b + 1.0 / c + 1.0 / d).sqrt(), level)
+        ratio(
+            a * d / (b * c),
+            (1.0 / a + 1.0 / b + 1.0 / c + 1.0 / d).sqrt(),
+            level,
+        )
     }
 
     /// Risk ratio (a / (a + b)) / (c / (c + d)).
@@ -161,16 +189,28 @@ impl TwoByTwo {
     pub fn risk_ratio(&self, level: f64, zeros: ZeroCells) -> Result<RatioEstimate> {
         let [a, b, c, d] = self.shifted(zeros);
         let (r1, r2) = (a + b, c + d);
-        ratio((a / r1) / (c / r2), (1.0 / a - 1.0 / r1 + 1.0 / c - 1.0 / r2).sqrt(), level)
+        ratio(
+            (a / r1) / (c / r2),
+            (1.0 / a - 1.0 / r1 + 1.0 / c - 1.0 / r2).sqrt(),
+            level,
+        )
     }
 }
 
 fn ratio(value: f64, se: f64, level: f64) -> Result<RatioEstimate> {
     open_unit("level", level)?;
     let (log, half) = (value.ln(), two_sided_z(level) * se);
-    let interval =
-        ConfidenceInterval { low: (log - half).exp(), high: (log + half).exp(), level, method: "log-wald".into() };
-    Ok(RatioEstimate { value, interval, p: normal_two_sided(log / se) })
+    let interval = ConfidenceInterval {
+        low: (log - half).exp(),
+        high: (log + half).exp(),
+        level,
+        method: "log-wald".into(),
+    };
+    Ok(RatioEstimate {
+        value,
+        interval,
+        p: normal_two_sided(log / se),
+    })
 }
 
 #[cfg(test)]
@@ -181,14 +221,28 @@ mod tests {
     fn systems_that_never_differ_have_no_test() {
         assert!(mcnemar_exact(0, 0).unwrap_err().is_undefined());
         assert!(mcnemar_chi_square(0, 0, true).unwrap_err().is_undefined());
-        assert!(chi_square(&[1, 2, 0, 0], 2, 2, false).unwrap_err().is_undefined());
+        assert!(
+            chi_square(&[1, 2, 0, 0], 2, 2, false)
+                .unwrap_err()
+                .is_undefined()
+        );
     }
 
     #[test]
     fn a_balanced_table_is_no_evidence() {
         assert!((TwoByTwo([[5, 5], [5, 5]]).fisher_exact() - 1.0).abs() < 1e-9);
         let table = TwoByTwo([[40, 0], [7, 9]]);
-        assert!((table.odds_ratio(0.95, ZeroCells::AddToAll).unwrap().value - 40.5 * 9.5 / (0.5 * 7.5)).abs() < 1e-9);
-        assert_eq!(TwoByTwo([[5, 5], [5, 5]]).odds_ratio(0.95, ZeroCells::AddToAll).unwrap().value, 1.0);
+        assert!(
+            (table.odds_ratio(0.95, ZeroCells::AddToAll).unwrap().value - 40.5 * 9.5 / (0.5 * 7.5))
+                .abs()
+                < 1e-9
+        );
+        assert_eq!(
+            TwoByTwo([[5, 5], [5, 5]])
+                .odds_ratio(0.95, ZeroCells::AddToAll)
+                .unwrap()
+                .value,
+            1.0
+        );
     }
 }

@@ -19,11 +19,18 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Result<TestResult> {
         (xx, yy, xy) = (xx + a * a, yy + b * b, xy + a * b);
     }
     if xx == 0.0 || yy == 0.0 {
-        return Err(MetricError::Undefined { metric: "correlation", reason: "one side is constant" });
+        return Err(MetricError::Undefined {
+            metric: "correlation",
+            reason: "one side is constant",
+        });
     }
     let r = (xy / (xx * yy).sqrt()).clamp(-1.0, 1.0);
     let dof = x.len() as f64 - 2.0;
-    let p = if r.abs() == 1.0 { 0.0 } else { t_two_sided(r * (dof / (1.0 - r * r)).sqrt(), dof)? };
+    let p = if r.abs() == 1.0 {
+        0.0
+    } else {
+        t_two_sided(r * (dof / (1.0 - r * r)).sqrt(), dof)?
+    };
     Ok(TestResult { statistic: r, p })
 }
 
@@ -42,7 +49,10 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Result<TestResult> {
 /// As [`pearson`].
 pub fn kendall_b(x: &[f64], y: &[f64]) -> Result<TestResult> {
     let k = Kendall::new(x, y)?;
-    Ok(TestResult { statistic: k.balance / ((k.pairs - k.x_ties) * (k.pairs - k.y_ties)).sqrt(), p: k.p(x, y) })
+    Ok(TestResult {
+        statistic: k.balance / ((k.pairs - k.x_ties) * (k.pairs - k.y_ties)).sqrt(),
+        p: k.p(x, y),
+    })
 }
 
 /// Kendall's τ-c (Stuart), for tables that are not square; p by the normal approximation. Quadratic in n.
@@ -53,7 +63,10 @@ pub fn kendall_c(x: &[f64], y: &[f64]) -> Result<TestResult> {
     let k = Kendall::new(x, y)?;
     let classes = tied_groups(x).len().min(tied_groups(y).len()) as f64;
     let n = x.len() as f64;
-    Ok(TestResult { statistic: 2.0 * k.balance / (n * n * (classes - 1.0) / classes), p: k.p(x, y) })
+    Ok(TestResult {
+        statistic: 2.0 * k.balance / (n * n * (classes - 1.0) / classes),
+        p: k.p(x, y),
+    })
 }
 
 struct Kendall {
@@ -74,9 +87,17 @@ impl Kendall {
         }
         let n = x.len() as f64;
         let ties = |v: &[f64]| tie_sum(v, |t| t * (t - 1.0) / 2.0);
-        let k = Kendall { balance: balance as f64, pairs: n * (n - 1.0) / 2.0, x_ties: ties(x), y_ties: ties(y) };
+        let k = Kendall {
+            balance: balance as f64,
+            pairs: n * (n - 1.0) / 2.0,
+            x_ties: ties(x),
+            y_ties: ties(y),
+        };
         if k.x_ties == k.pairs || k.y_ties == k.pairs {
-            return Err(MetricError::Undefined { metric: "kendall", reason: "one side is constant" });
+            return Err(MetricError::Undefined {
+                metric: "kendall",
+                reason: "one side is constant",
+            });
         }
         Ok(k)
     }
@@ -102,7 +123,10 @@ fn check(x: &[f64], y: &[f64]) -> Result<()> {
     all_finite("x", x)?;
     all_finite("y", y)?;
     if x.len() < 3 {
-        return Err(MetricError::Undefined { metric: "correlation", reason: "three pairs or more are needed" });
+        return Err(MetricError::Undefined {
+            metric: "correlation",
+            reason: "three pairs or more are needed",
+        });
     }
     Ok(())
 }
@@ -114,8 +138,14 @@ mod tests {
     #[test]
     fn constant_sides_are_undefined() {
         for test in [pearson, spearman, kendall_b, kendall_c] {
-            assert!(test(&[1.0, 1.0, 1.0], &[1.0, 2.0, 3.0]).unwrap_err().is_undefined());
-            assert!((test(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0]).unwrap().statistic - 1.0).abs() < 1e-12);
+            assert!(
+                test(&[1.0, 1.0, 1.0], &[1.0, 2.0, 3.0])
+                    .unwrap_err()
+                    .is_undefined()
+            );
+            assert!(
+                (test(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0]).unwrap().statistic - 1.0).abs() < 1e-12
+            );
         }
     }
 }

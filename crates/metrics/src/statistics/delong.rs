@@ -44,15 +44,24 @@ pub struct DeLongTest {
 /// Lengths that differ, scores that are not finite, or fewer than two members in a class.
 pub fn delong(labels: &[bool], scorers: &[&[f64]]) -> Result<DeLong> {
     crate::error::not_empty("scorers", scorers.len())?;
-    let data: Result<Vec<BinaryScores>> = scorers.iter().map(|s| BinaryScores::new(labels, s)).collect();
+    let data: Result<Vec<BinaryScores>> = scorers
+        .iter()
+        .map(|s| BinaryScores::new(labels, s))
+        .collect();
     let data = data?;
     let (p, n) = (data[0].positives(), data[0].negatives());
     data[0].require_both("delong")?;
     if p < 2 || n < 2 {
-        return Err(MetricError::Undefined { metric: "delong", reason: "each class needs two members or more" });
+        return Err(MetricError::Undefined {
+            metric: "delong",
+            reason: "each class needs two members or more",
+        });
     }
     let parts: Vec<Placements> = data.iter().map(placements).collect();
-    let auc: Vec<f64> = parts.iter().map(|v| v.positives.iter().sum::<f64>() / p as f64).collect();
+    let auc: Vec<f64> = parts
+        .iter()
+        .map(|v| v.positives.iter().sum::<f64>() / p as f64)
+        .collect();
     let k = parts.len();
     let mut covariance = vec![0.0; k * k];
     for i in 0..k {
@@ -75,17 +84,29 @@ fn placements(data: &BinaryScores) -> Placements {
     let wins = wins_per_entry(data);
     let (p, n) = (data.positives() as f64, data.negatives() as f64);
     let of = |class: bool, scale: f64| {
-        wins.iter().zip(data.labels()).filter(|(_, y)| **y == class).map(|(w, _)| w / scale).collect()
+        wins.iter()
+            .zip(data.labels())
+            .filter(|(_, y)| **y == class)
+            .map(|(w, _)| w / scale)
+            .collect()
     };
-    Placements { positives: of(true, n), negatives: of(false, p) }
+    Placements {
+        positives: of(true, n),
+        negatives: of(false, p),
+    }
 }
 
 /// For a positive: negatives below it; for a negative: positives above it; ties count one half.
 pub(crate) fn wins_per_entry(data: &BinaryScores) -> Vec<f64> {
     let joint = midranks(data.scores());
     let within = |class: bool| {
-        let own: Vec<f64> =
-            data.labels().iter().zip(data.scores()).filter(|(y, _)| **y == class).map(|(_, s)| *s).collect();
+        let own: Vec<f64> = data
+            .labels()
+            .iter()
+            .zip(data.scores())
+            .filter(|(y, _)| **y == class)
+            .map(|(_, s)| *s)
+            .collect();
         midranks(&own)
     };
     let (mut own_p, mut own_n) = (within(true).into_iter(), within(false).into_iter());
@@ -94,13 +115,21 @@ pub(crate) fn wins_per_entry(data: &BinaryScores) -> Vec<f64> {
     for (rank, y) in joint.iter().zip(data.labels()) {
         let own = if *y { own_p.next() } else { own_n.next() };
         let others_below = rank - own.unwrap_or(0.0);
-        wins.push(if *y { others_below } else { positives - others_below });
+        wins.push(if *y {
+            others_below
+        } else {
+            positives - others_below
+        });
     }
     wins
 }
 
 fn centred_product(a: &[f64], mean_a: f64, b: &[f64], mean_b: f64) -> f64 {
-    a.iter().zip(b).map(|(x, y)| (x - mean_a) * (y - mean_b)).sum::<f64>() / (a.len() - 1) as f64
+    a.iter()
+        .zip(b)
+        .map(|(x, y)| (x - mean_a) * (y - mean_b))
+        .sum::<f64>()
+        / (a.len() - 1) as f64
 }
 
 fn single(data: &BinaryScores) -> Result<(f64, f64)> {
@@ -125,7 +154,12 @@ pub fn delong_ci(data: &BinaryScores, level: f64) -> Result<ConfidenceInterval> 
     let half = two_sided_z(level) * variance.sqrt() / (auc * (1.0 - auc));
     let logit = (auc / (1.0 - auc)).ln();
     let back = |x: f64| 1.0 / (1.0 + (-x).exp());
-    Ok(ConfidenceInterval { low: back(logit - half), high: back(logit + half), level, method: "delong-logit".into() })
+    Ok(ConfidenceInterval {
+        low: back(logit - half),
+        high: back(logit + half),
+        level,
+        method: "delong-logit".into(),
+    })
 }
 
 /// Wald interval of the AUROC, not clipped: may leave 0 to 1 when n is small.
@@ -136,7 +170,12 @@ pub fn delong_ci_wald(data: &BinaryScores, level: f64) -> Result<ConfidenceInter
     open_unit("level", level)?;
     let (auc, variance) = single(data)?;
     let half = two_sided_z(level) * variance.sqrt();
-    Ok(ConfidenceInterval { low: auc - half, high: auc + half, level, method: "delong-wald".into() })
+    Ok(ConfidenceInterval {
+        low: auc - half,
+        high: auc + half,
+        level,
+        method: "delong-wald".into(),
+    })
 }
 
 /// Paired test of two scorers of the same entries.
@@ -179,12 +218,20 @@ pub fn delong_test(labels: &[bool], a: &[f64], b: &[f64], level: f64) -> Result<
 pub fn hanley_mcneil_se(auc: f64, positives: usize, negatives: usize) -> Result<f64> {
     crate::error::all_probabilities("auc", &[auc])?;
     if positives == 0 || negatives == 0 {
-        return Err(MetricError::SingleClass { metric: "hanley_mcneil", positives, negatives });
+        return Err(MetricError::SingleClass {
+            metric: "hanley_mcneil",
+            positives,
+            negatives,
+        });
     }
     let (p, n) = (positives as f64, negatives as f64);
     let q1 = auc / (2.0 - auc);
     let q2 = 2.0 * auc * auc / (1.0 + auc);
-    Ok(((auc * (1.0 - auc) + (p - 1.0) * (q1 - auc * auc) + (n - 1.0) * (q2 - auc * auc)) / (p * n)).sqrt())
+    Ok(
+        ((auc * (1.0 - auc) + (p - 1.0) * (q1 - auc * auc) + (n - 1.0) * (q2 - auc * auc))
+            / (p * n))
+            .sqrt(),
+    )
 }
 
 #[cfg(test)]
@@ -201,7 +248,15 @@ mod tests {
     fn the_same_scorer_twice_is_undefined() {
         let labels = [true, false, true, false, true];
         let scores = [0.9, 0.8, 0.7, 0.3, 0.2];
-        assert!(delong_test(&labels, &scores, &scores, 0.95).unwrap_err().is_undefined());
-        assert!(delong(&[true, false], &[&[0.1, 0.2]]).unwrap_err().is_undefined());
+        assert!(
+            delong_test(&labels, &scores, &scores, 0.95)
+                .unwrap_err()
+                .is_undefined()
+        );
+        assert!(
+            delong(&[true, false], &[&[0.1, 0.2]])
+                .unwrap_err()
+                .is_undefined()
+        );
     }
 }

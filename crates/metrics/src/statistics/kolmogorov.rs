@@ -11,7 +11,10 @@ use nalgebra::DMatrix;
 /// An empty sample or values that are not finite.
 pub fn kolmogorov_smirnov(x: &[f64], y: &[f64]) -> Result<TestResult> {
     let d = statistic(x, y)?;
-    Ok(TestResult { statistic: d, p: 1.0 - smirnov_below(d, x.len(), y.len()) })
+    Ok(TestResult {
+        statistic: d,
+        p: 1.0 - smirnov_below(d, x.len(), y.len()),
+    })
 }
 
 /// The same statistic; p from the one-sample distribution at the effective size mn / (m + n) rounded, which
@@ -22,7 +25,10 @@ pub fn kolmogorov_smirnov(x: &[f64], y: &[f64]) -> Result<TestResult> {
 pub fn kolmogorov_smirnov_asymptotic(x: &[f64], y: &[f64]) -> Result<TestResult> {
     let d = statistic(x, y)?;
     let effective = x.len() as f64 * y.len() as f64 / (x.len() + y.len()) as f64;
-    Ok(TestResult { statistic: d, p: 1.0 - kolmogorov_below(d, effective.round().max(1.0) as u32) })
+    Ok(TestResult {
+        statistic: d,
+        p: 1.0 - kolmogorov_below(d, effective.round().max(1.0) as u32),
+    })
 }
 
 fn statistic(x: &[f64], y: &[f64]) -> Result<f64> {
@@ -34,7 +40,10 @@ fn statistic(x: &[f64], y: &[f64]) -> Result<f64> {
     };
     let (a, b) = (sorted(x), sorted(y));
     let share = |v: &[f64], at: f64| v.partition_point(|w| *w <= at) as f64 / v.len() as f64;
-    Ok(a.iter().chain(&b).map(|&at| (share(&a, at) - share(&b, at)).abs()).fold(0.0, f64::max))
+    Ok(a.iter()
+        .chain(&b)
+        .map(|&at| (share(&a, at) - share(&b, at)).abs())
+        .fold(0.0, f64::max))
 }
 
 /// P(D < d): lattice paths that stay within d, weighted on the way (Schröer and Trenkler 1995).
@@ -47,7 +56,11 @@ fn smirnov_below(d: f64, m: usize, n: usize) -> f64 {
         let w = i as f64 / (i as f64 + nf);
         u[0] = if inside(i, 0) { w * u[0] } else { 0.0 };
         for j in 1..=n {
-            u[j] = if inside(i, j) { w * u[j] + u[j - 1] } else { 0.0 };
+            u[j] = if inside(i, j) {
+                w * u[j] + u[j - 1]
+            } else {
+                0.0
+            };
         }
     }
     u[n].clamp(0.0, 1.0)
@@ -64,7 +77,11 @@ fn kolmogorov_below(d: f64, n: u32) -> f64 {
         a[(i, 0)] -= h.powi(i as i32 + 1);
         a[(m - 1, i)] -= h.powi((m - i) as i32);
     }
-    a[(m - 1, 0)] += if 2.0 * h > 1.0 { (2.0 * h - 1.0).powi(m as i32) } else { 0.0 };
+    a[(m - 1, 0)] += if 2.0 * h > 1.0 {
+        (2.0 * h - 1.0).powi(m as i32)
+    } else {
+        0.0
+    };
     for i in 0..m {
         for j in 0..=i.min(m - 1) {
             for g in 1..=(i + 1 - j) {

@@ -18,7 +18,11 @@ pub struct LogisticOptions {
 impl Default for LogisticOptions {
     /// No penalty, 100 steps, 1e-10.
     fn default() -> Self {
-        LogisticOptions { ridge: 0.0, max_iterations: 100, tolerance: 1e-10 }
+        LogisticOptions {
+            ridge: 0.0,
+            max_iterations: 100,
+            tolerance: 1e-10,
+        }
     }
 }
 
@@ -39,7 +43,10 @@ impl LogisticFit {
     /// Two-sided Wald p-values, intercept first.
     pub fn p_values(&self) -> Vec<f64> {
         let values = std::iter::once(&self.intercept).chain(&self.coefficients);
-        values.zip(&self.standard_errors).map(|(b, se)| normal_two_sided(b / se)).collect()
+        values
+            .zip(&self.standard_errors)
+            .map(|(b, se)| normal_two_sided(b / se))
+            .collect()
     }
 
     /// Akaike's criterion.
@@ -53,10 +60,17 @@ impl LogisticFit {
 /// # Errors
 /// Shapes that do not fit, values that are not finite, [`MetricError::SingleClass`], or
 /// [`MetricError::NotConverged`] (separated classes, collinear columns).
-pub fn logistic_regression(x: &[f64], columns: usize, y: &[bool], options: &LogisticOptions) -> Result<LogisticFit> {
+pub fn logistic_regression(
+    x: &[f64],
+    columns: usize,
+    y: &[bool],
+    options: &LogisticOptions,
+) -> Result<LogisticFit> {
     same_length("x", x.len(), "rows times columns", y.len() * columns)?;
     all_finite("x", x)?;
-    let design = DMatrix::from_fn(y.len(), columns + 1, |i, j| if j == 0 { 1.0 } else { x[i * columns + j - 1] });
+    let design = DMatrix::from_fn(y.len(), columns + 1, |i, j| {
+        if j == 0 { 1.0 } else { x[i * columns + j - 1] }
+    });
     let fit = newton(&design, &DVector::zeros(y.len()), &target(y)?, options)?;
     Ok(LogisticFit {
         intercept: fit.beta[0],
@@ -74,15 +88,28 @@ pub fn logistic_offset(offset: &[f64], y: &[bool], options: &LogisticOptions) ->
     same_length("offset", offset.len(), "labels", y.len())?;
     all_finite("offset", offset)?;
     let design = DMatrix::from_element(y.len(), 1, 1.0);
-    Ok(newton(&design, &DVector::from_column_slice(offset), &target(y)?, options)?.beta[0])
+    Ok(newton(
+        &design,
+        &DVector::from_column_slice(offset),
+        &target(y)?,
+        options,
+    )?
+    .beta[0])
 }
 
 fn target(y: &[bool]) -> Result<DVector<f64>> {
     let positives = y.iter().filter(|v| **v).count();
     if positives == 0 || positives == y.len() {
-        return Err(MetricError::SingleClass { metric: "logistic", positives, negatives: y.len() - positives });
+        return Err(MetricError::SingleClass {
+            metric: "logistic",
+            positives,
+            negatives: y.len() - positives,
+        });
     }
-    Ok(DVector::from_iterator(y.len(), y.iter().map(|v| f64::from(u8::from(*v)))))
+    Ok(DVector::from_iterator(
+        y.len(),
+        y.iter().map(|v| f64::from(u8::from(*v))),
+    ))
 }
 
 struct Newton {
@@ -91,7 +118,12 @@ struct Newton {
     log_likelihood: f64,
 }
 
-fn newton(x: &DMatrix<f64>, offset: &DVector<f64>, y: &DVector<f64>, options: &LogisticOptions) -> Result<Newton> {
+fn newton(
+    x: &DMatrix<f64>,
+    offset: &DVector<f64>,
+    y: &DVector<f64>,
+    options: &LogisticOptions,
+) -> Result<Newton> {
     let failed = |iterations| MetricError::NotConverged {
         what: "logistic regression",
         iterations,
@@ -104,7 +136,9 @@ fn newton(x: &DMatrix<f64>, offset: &DVector<f64>, y: &DVector<f64>, options: &L
         let step = factor.solve(&gradient);
         let loss = objective(x, offset, y, &beta, options.ridge);
         let mut scale = 1.0;
-        while objective(x, offset, y, &(&beta + &step * scale), options.ridge) > loss + 1e-12 && scale > 1e-8 {
+        while objective(x, offset, y, &(&beta + &step * scale), options.ridge) > loss + 1e-12
+            && scale > 1e-8
+        {
             scale /= 2.0;
         }
         beta += &step * scale;
@@ -115,7 +149,11 @@ fn newton(x: &DMatrix<f64>, offset: &DVector<f64>, y: &DVector<f64>, options: &L
             let inverse = factor.inverse();
             let standard_errors = inverse.diagonal().iter().map(|v| v.sqrt()).collect();
             let log_likelihood = -objective(x, offset, y, &beta, 0.0);
-            return Ok(Newton { beta, standard_errors, log_likelihood });
+            return Ok(Newton {
+                beta,
+                standard_errors,
+                log_likelihood,
+            });
         }
     }
     Err(failed(options.max_iterations))
@@ -143,9 +181,19 @@ fn derivatives(
 }
 
 /// Negative log-likelihood with the penalty.
-fn objective(x: &DMatrix<f64>, offset: &DVector<f64>, y: &DVector<f64>, beta: &DVector<f64>, ridge: f64) -> f64 {
+fn objective(
+    x: &DMatrix<f64>,
+    offset: &DVector<f64>,
+    y: &DVector<f64>,
+    beta: &DVector<f64>,
+    ridge: f64,
+) -> f64 {
     let z = x * beta + offset;
-    let loss: f64 = z.iter().zip(y.iter()).map(|(z, y)| softplus(*z) - y * z).sum();
+    let loss: f64 = z
+        .iter()
+        .zip(y.iter())
+        .map(|(z, y)| softplus(*z) - y * z)
+        .sum();
     loss + ridge / 2.0 * beta.iter().skip(1).map(|b| b * b).sum::<f64>()
 }
 
@@ -162,7 +210,10 @@ mod tests {
     fn separated_classes_do_not_converge_without_a_penalty() {
         let (x, y) = ([-2.0, -1.0, 1.0, 2.0], [false, false, true, true]);
         let none = LogisticOptions::default();
-        assert!(matches!(logistic_regression(&x, 1, &y, &none), Err(MetricError::NotConverged { .. })));
+        assert!(matches!(
+            logistic_regression(&x, 1, &y, &none),
+            Err(MetricError::NotConverged { .. })
+        ));
         let ridge = LogisticOptions { ridge: 1.0, ..none };
         assert!(logistic_regression(&x, 1, &y, &ridge).unwrap().coefficients[0] > 0.0);
     }
@@ -172,6 +223,10 @@ mod tests {
         let y = [true, false, false, false];
         let b = logistic_offset(&[0.0; 4], &y, &LogisticOptions::default()).unwrap();
         assert!((b - (1.0_f64 / 3.0).ln()).abs() < 1e-10);
-        assert!(logistic_offset(&[0.0], &[true], &LogisticOptions::default()).unwrap_err().is_undefined());
+        assert!(
+            logistic_offset(&[0.0], &[true], &LogisticOptions::default())
+                .unwrap_err()
+                .is_undefined()
+        );
     }
 }

@@ -4,6 +4,7 @@ mod bootstrap;
 mod contingency;
 mod correlation;
 mod delong;
+mod kolmogorov;
 mod logistic;
 mod multiple;
 mod normal;
@@ -11,15 +12,17 @@ mod permutation;
 mod proportion;
 mod rank_bootstrap;
 mod ranks;
-mod kolmogorov;
 mod two_sample;
 
 pub use bootstrap::{Bootstrap, BootstrapOptions, bootstrap, jackknife, percentile};
 pub use contingency::{
-    ChiSquare, RatioEstimate, TwoByTwo, ZeroCells, chi_square, cramers_v, mcnemar_chi_square, mcnemar_exact,
+    ChiSquare, RatioEstimate, TwoByTwo, ZeroCells, chi_square, cramers_v, mcnemar_chi_square,
+    mcnemar_exact,
 };
 pub use correlation::{kendall_b, kendall_c, pearson, spearman};
-pub use delong::{DeLong, DeLongTest, delong, delong_ci, delong_ci_wald, delong_test, hanley_mcneil_se};
+pub use delong::{
+    DeLong, DeLongTest, delong, delong_ci, delong_ci_wald, delong_test, hanley_mcneil_se,
+};
 pub use kolmogorov::{kolmogorov_smirnov, kolmogorov_smirnov_asymptotic};
 pub use logistic::{LogisticFit, LogisticOptions, logistic_offset, logistic_regression};
 pub use multiple::{MultipleTesting, adjust};

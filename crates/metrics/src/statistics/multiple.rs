@@ -64,7 +64,10 @@ mod tests {
     #[test]
     fn holm_lies_between_nothing_and_bonferroni() {
         let p = [0.01, 0.04, 0.03];
-        assert_eq!(adjust(&p, MultipleTesting::Holm).unwrap(), [0.03, 0.06, 0.06]);
+        assert_eq!(
+            adjust(&p, MultipleTesting::Holm).unwrap(),
+            [0.03, 0.06, 0.06]
+        );
         assert!(adjust(&[1.2], MultipleTesting::Holm).is_err());
     }
 }

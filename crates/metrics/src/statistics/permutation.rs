@@ -51,9 +51,15 @@ pub fn paired_permutation(
             difference(&swapped).map(|d| d.abs() >= bar)
         })
         .collect();
-    let (defined, extreme) =
-        outcomes.iter().flatten().fold((0_usize, 0_usize), |(d, e), o| (d + 1, e + usize::from(*o)));
-    Ok(PermutationTest { difference: seen, p: (1 + extreme) as f64 / (1 + defined) as f64, permutations: defined })
+    let (defined, extreme) = outcomes
+        .iter()
+        .flatten()
+        .fold((0_usize, 0_usize), |(d, e), o| (d + 1, e + usize::from(*o)));
+    Ok(PermutationTest {
+        difference: seen,
+        p: (1 + extreme) as f64 / (1 + defined) as f64,
+        permutations: defined,
+    })
 }
 
 fn units(n: usize, clusters: Option<&[usize]>) -> Result<Vec<usize>> {
@@ -75,7 +81,13 @@ mod tests {
 
     fn mean_difference(d: &[f64]) -> impl Fn(&[bool]) -> Option<f64> + Sync {
         move |swap: &[bool]| {
-            Some(d.iter().zip(swap).map(|(v, s)| if *s { -v } else { *v }).sum::<f64>() / d.len() as f64)
+            Some(
+                d.iter()
+                    .zip(swap)
+                    .map(|(v, s)| if *s { -v } else { *v })
+                    .sum::<f64>()
+                    / d.len() as f64,
+            )
         }
     }
 
@@ -84,14 +96,30 @@ mod tests {
         let steady: Vec<f64> = (0..30).map(|i| 1.0 + f64::from(i % 3)).collect();
         let test = paired_permutation(30, None, 999, 1, mean_difference(&steady)).unwrap();
         assert!((test.p - 0.001).abs() < 1e-12, "{test:?}");
-        let none: Vec<f64> = (0..30).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
-        assert_eq!(paired_permutation(30, None, 999, 1, mean_difference(&none)).unwrap().p, 1.0);
+        let none: Vec<f64> = (0..30)
+            .map(|i| if i % 2 == 0 { 1.0 } else { -1.0 })
+            .collect();
+        assert_eq!(
+            paired_permutation(30, None, 999, 1, mean_difference(&none))
+                .unwrap()
+                .p,
+            1.0
+        );
     }
 
     #[test]
     fn one_cluster_can_only_be_swapped_whole() {
-        let test = paired_permutation(3, Some(&[5, 5, 5]), 100, 0, mean_difference(&[1.0, 2.0, 3.0])).unwrap();
+        let test = paired_permutation(
+            3,
+            Some(&[5, 5, 5]),
+            100,
+            0,
+            mean_difference(&[1.0, 2.0, 3.0]),
+        )
+        .unwrap();
         assert_eq!(test.p, 1.0);
-        assert!(paired_permutation(3, Some(&[5]), 100, 0, mean_difference(&[1.0, 2.0, 3.0])).is_err());
+        assert!(
+            paired_permutation(3, Some(&[5]), 100, 0, mean_difference(&[1.0, 2.0, 3.0])).is_err()
+        );
     }
 }

@@ -61,7 +61,8 @@ impl Ranking {
             above += p;
             negatives += n;
         });
-        (above > 0 && negatives > 0).then(|| twice_wins as f64 / 2.0 / (above as f64 * negatives as f64))
+        (above > 0 && negatives > 0)
+            .then(|| twice_wins as f64 / 2.0 / (above as f64 * negatives as f64))
     }
 
     fn average_precision(&self, counts: impl Iterator<Item = u32>) -> Option<f64> {
@@ -92,7 +93,9 @@ pub fn bootstrap_rank(
     let ranking = Ranking::new(data);
     let ids = ranked_clusters(data, clusters)?;
     // Drawing in ranking order is the same draw under other names, and reads memory in order.
-    bootstrap(data.len(), ids.as_deref(), options, |counts| ranking.score(kind, counts.iter().copied()))
+    bootstrap(data.len(), ids.as_deref(), options, |counts| {
+        ranking.score(kind, counts.iter().copied())
+    })
 }
 
 /// Bootstrap of the difference A − B of two scorers of the same entries, resampled together.
@@ -109,13 +112,19 @@ pub fn bootstrap_rank_difference(
     a.require_both("bootstrap")?;
     same_length("entries of A", a.len(), "entries of B", b.len())?;
     if let Some(index) = (0..a.len()).find(|&i| a.labels()[i] != b.labels()[i]) {
-        return Err(MetricError::Parameter { name: "entry", value: index as f64, rule: "labelled alike in A and B" });
+        return Err(MetricError::Parameter {
+            name: "entry",
+            value: index as f64,
+            rule: "labelled alike in A and B",
+        });
     }
     let rankings = [Ranking::new(a), Ranking::new(b)];
     let one = |k: usize, data: &BinaryScores, counts: &[u32]| {
         rankings[k].score(kind, data.order().iter().map(|&i| counts[i as usize]))
     };
-    bootstrap(a.len(), clusters, options, |counts| Some(one(0, a, counts)? - one(1, b, counts)?))
+    bootstrap(a.len(), clusters, options, |counts| {
+        Some(one(0, a, counts)? - one(1, b, counts)?)
+    })
 }
 
 /// Jackknife values for [`Bootstrap::bca`]: exact in one pass for the AUROC of single observations, else by
@@ -123,7 +132,11 @@ pub fn bootstrap_rank_difference(
 ///
 /// # Errors
 /// [`MetricError::SingleClass`]; [`MetricError::Undefined`] when a class has one member only.
-pub fn jackknife_rank(data: &BinaryScores, kind: RankScore, clusters: Option<&[usize]>) -> Result<Vec<f64>> {
+pub fn jackknife_rank(
+    data: &BinaryScores,
+    kind: RankScore,
+    clusters: Option<&[usize]>,
+) -> Result<Vec<f64>> {
     data.require_both("jackknife")?;
     if kind == RankScore::Auroc && clusters.is_none() {
         return auroc_leave_one_out(data);
@@ -137,11 +150,20 @@ pub fn jackknife_rank(data: &BinaryScores, kind: RankScore, clusters: Option<&[u
 fn auroc_leave_one_out(data: &BinaryScores) -> Result<Vec<f64>> {
     let (p, n) = (data.positives() as f64, data.negatives() as f64);
     if data.positives() < 2 || data.negatives() < 2 {
-        return Err(MetricError::Undefined { metric: "jackknife", reason: "a class has a single member" });
+        return Err(MetricError::Undefined {
+            metric: "jackknife",
+            reason: "a class has a single member",
+        });
     }
     let wins = super::delong::wins_per_entry(data);
-    let total: f64 = wins.iter().zip(data.labels()).filter(|(_, y)| **y).map(|(w, _)| w).sum();
-    let without = |(w, y): (&f64, &bool)| (total - w) / if *y { (p - 1.0) * n } else { p * (n - 1.0) };
+    let total: f64 = wins
+        .iter()
+        .zip(data.labels())
+        .filter(|(_, y)| **y)
+        .map(|(w, _)| w)
+        .sum();
+    let without =
+        |(w, y): (&f64, &bool)| (total - w) / if *y { (p - 1.0) * n } else { p * (n - 1.0) };
     Ok(wins.iter().zip(data.labels()).map(without).collect())
 }
 
@@ -150,7 +172,9 @@ fn ranked_clusters(data: &BinaryScores, clusters: Option<&[usize]>) -> Result<Op
         return Ok(None);
     };
     same_length("labelled entries", data.len(), "clusters", ids.len())?;
-    Ok(Some(data.order().iter().map(|&i| ids[i as usize]).collect()))
+    Ok(Some(
+        data.order().iter().map(|&i| ids[i as usize]).collect(),
+    ))
 }
 
 #[cfg(test)]
@@ -160,14 +184,18 @@ mod tests {
 
     fn data() -> BinaryScores {
         let labels: Vec<bool> = (0..120).map(|i| i * 37 % 11 < 4).collect();
-        let scores: Vec<f64> =
-            (0..120).map(|i| f64::from((i * 53 % 17) as u32) + if labels[i] { 4.0 } else { 0.0 }).collect();
+        let scores: Vec<f64> = (0..120)
+            .map(|i| f64::from((i * 53 % 17) as u32) + if labels[i] { 4.0 } else { 0.0 })
+            .collect();
         BinaryScores::new(&labels, &scores).unwrap()
     }
 
     #[test]
     fn the_estimate_is_the_score() {
-        let options = BootstrapOptions { resamples: 50, ..Default::default() };
+        let options = BootstrapOptions {
+            resamples: 50,
+            ..Default::default()
+        };
         let b = bootstrap_rank(&data(), RankScore::Auroc, None, &options).unwrap();
         assert!((b.estimate - auroc(&data()).unwrap()).abs() < 1e-15);
         let b = bootstrap_rank(&data(), RankScore::AveragePrecision, None, &options).unwrap();
@@ -186,7 +214,10 @@ mod tests {
     #[test]
     fn a_scorer_does_not_differ_from_itself() {
         let d = data();
-        let options = BootstrapOptions { resamples: 20, ..Default::default() };
+        let options = BootstrapOptions {
+            resamples: 20,
+            ..Default::default()
+        };
         let b = bootstrap_rank_difference(&d, &d, RankScore::Auroc, None, &options).unwrap();
         assert!(b.replicates.iter().all(|r| *r == 0.0));
     }

@@ -24,7 +24,10 @@ pub(crate) fn tied_groups(values: &[f64]) -> Vec<TiedGroup> {
     for (rank, i) in order.into_iter().enumerate() {
         match groups.last_mut() {
             Some(group) if values[group.members[0]] == values[i] => group.members.push(i),
-            _ => groups.push(TiedGroup { first: rank, members: vec![i] }),
+            _ => groups.push(TiedGroup {
+                first: rank,
+                members: vec![i],
+            }),
         }
     }
     groups
@@ -32,7 +35,10 @@ pub(crate) fn tied_groups(values: &[f64]) -> Vec<TiedGroup> {
 
 /// Σ f(t) over the sizes t of the groups of equal values.
 pub(crate) fn tie_sum(values: &[f64], f: impl Fn(f64) -> f64) -> f64 {
-    tied_groups(values).iter().map(|g| f(g.members.len() as f64)).sum()
+    tied_groups(values)
+        .iter()
+        .map(|g| f(g.members.len() as f64))
+        .sum()
 }
 
 #[cfg(test)]

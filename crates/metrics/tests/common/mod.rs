@@ -13,7 +13,8 @@ pub fn fixture(name: &str) -> Value {
 
 /// A file of the shared data, or None with a note on stderr.
 pub fn shared(what: &str, relative: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(relative);
+    let path =
+        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(relative);
     if path.exists() {
         return Some(path);
     }
@@ -30,15 +31,27 @@ pub fn named<'a>(fixture: &'a Value, name: &str) -> &'a Value {
 }
 
 pub fn floats(v: &Value) -> Vec<f64> {
-    v.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
+    v.as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x.as_f64().unwrap())
+        .collect()
 }
 
 pub fn bytes(v: &Value) -> Vec<u8> {
-    v.as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as u8).collect()
+    v.as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x.as_u64().unwrap() as u8)
+        .collect()
 }
 
 pub fn sizes(v: &Value) -> Vec<usize> {
-    v.as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as usize).collect()
+    v.as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x.as_u64().unwrap() as usize)
+        .collect()
 }
 
 /// Rows of a matrix, one after another.
@@ -52,13 +65,19 @@ pub fn f(v: &Value) -> f64 {
 
 #[track_caller]
 pub fn close(what: &str, got: f64, want: f64, tolerance: f64) {
-    assert!((got - want).abs() <= tolerance, "{what}: got {got}, reference {want}");
+    assert!(
+        (got - want).abs() <= tolerance,
+        "{what}: got {got}, reference {want}"
+    );
 }
 
 #[track_caller]
 pub fn all_close(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
     assert_eq!(got.len(), want.len(), "{what}: length");
     for (i, (g, w)) in got.iter().zip(want).enumerate() {
-        assert!((g - w).abs() <= tolerance, "{what}[{i}]: got {g}, reference {w}");
+        assert!(
+            (g - w).abs() <= tolerance,
+            "{what}[{i}]: got {g}, reference {w}"
+        );
     }
 }
