@@ -1,1 +1,398 @@
-//! x
+//! Labels and sections over JSON Lines of any length: batches in order, all cores, flat memory.
+//!
+//! Every input line that is not blank gives exactly one output line: its result, or
+//! `{"id","line","error":{"kind","message"}}`. The [`Summary`] counts both, by kind.
+
+use crate::error::TextError;
+use crate::label::{LabelOptions, Labeler};
+use crate::report::{ReportText, SectionKind};
+use crate::sections;
+use rayon::prelude::*;
+use rustc_hash::{FxHashSet, FxHasher};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::io::{BufRead, Read, Write};
+
+/// Lines taken at once; results are written before the next batch is read.
+const BATCH: usize = 1024;
+/// Bytes of a batch at most, so that long lines do not fill the memory.
+const BATCH_BYTES: usize = 32 << 20;
+/// Longest line read; longer ones are errors.
+pub const MAX_LINE: usize = 16 << 20;
+/// Ids remembered for the duplicate check (as 64-bit hashes).
+pub const MAX_IDS: usize = 1 << 20;
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// Bytes that are not UTF-8.
+    InvalidUtf8,
+    /// Longer than [`MAX_LINE`].
+    TooLong,
+    /// Not a JSON object.
+    InvalidJson,
+    /// `id` missing or neither text nor number.
+    MissingId,
+    /// None of the text fields is there, or one is not text.
+    MissingText,
+    /// The id was seen before.
+    DuplicateId,
+    /// No text in the report.
+    EmptyReport,
+    /// Text, but not in the sections asked for.
+    NoSuchSection,
+    /// XML that cannot be read.
+    InvalidXml,
+    /// Has no counterpart on the other side.
+    Unmatched,
+}
+
+impl Problem {
+    /// Snake-case name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Problem::InvalidUtf8 => "invalid_utf8",
+            Problem::TooLong => "too_long",
+            Problem::InvalidJson => "invalid_json",
+            Problem::MissingId => "missing_id",
+            Problem::MissingText => "missing_text",
+            Problem::DuplicateId => "duplicate_id",
+            Problem::EmptyReport => "empty_report",
+            Problem::NoSuchSection => "no_such_section",
+            Problem::InvalidXml => "invalid_xml",
+            Problem::Unmatched => "unmatched",
+        }
+    }
+}
+
+/// A line that gave no result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LineError {
+    /// Line number from 1.
+    pub line: u64,
+    /// Its id, if it could be read.
+    pub id: Option<String>,
+    /// What kind of problem.
+    pub kind: Problem,
+    /// The reason in words.
+    pub message: String,
+}
+
+impl LineError {
+    fn to_json(&self) -> Value {
+        json!({ "id": self.id, "line": self.line, "error": { "kind": self.kind.name(), "message": self.message } })
+    }
+}
+
+/// What happened to the lines. `done + failed + blank == lines`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Lines read.
+    pub lines: u64,
+    /// Lines with a result.
+    pub done: u64,
+    /// Lines with an error.
+    pub failed: u64,
+    /// Blank lines.
+    pub blank: u64,
+    /// Errors by kind.
+    pub problems: BTreeMap<&'static str, u64>,
+    /// Things worth counting that are no errors, e.g. reports without an impression.
+    pub notes: BTreeMap<&'static str, u64>,
+    /// Whether every id was checked for duplicates; false after [`MAX_IDS`] ids.
+    pub all_ids_checked: bool,
+}
+
+/// A line with its number.
+pub(crate) struct Line {
+    pub(crate) number: u64,
+    pub(crate) bytes: Result<Vec<u8>, Problem>,
+}
+
+/// Reads one line without its end; `None` at the end of input.
+fn read_line(reader: &mut impl BufRead, number: u64) -> std::io::Result<Option<Line>> {
+    let mut bytes = Vec::new();
+    let read = reader.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut bytes)?;
+    if read == 0 {
+        return Ok(None);
+    }
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+    } else if read > MAX_LINE {
+        reader.skip_until(b'\n')?;
+        return Ok(Some(Line { number, bytes: Err(Problem::TooLong) }));
+    }
+    if bytes.last() == Some(&b'\r') {
+        bytes.pop();
+    }
+    Ok(Some(Line { number, bytes: Ok(bytes) }))
+}
+
+/// Next lines, up to a batch.
+pub(crate) fn read_batch(reader: &mut impl BufRead, number: &mut u64) -> std::io::Result<Vec<Line>> {
+    let mut batch = Vec::new();
+    let mut size = 0;
+    while batch.len() < BATCH && size < BATCH_BYTES {
+        let Some(line) = read_line(reader, *number + 1)? else { break };
+        *number += 1;
+        size += line.bytes.as_ref().map_or(0, Vec::len);
+        batch.push(line);
+    }
+    Ok(batch)
+}
+
+/// A parsed row.
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) fields: serde_json::Map<String, Value>,
+}
+
+/// The row of a line, `None` for a blank one.
+pub(crate) fn parse(line: &Line) -> Result<Option<Row>, LineError> {
+    let fail = |id: Option<String>, kind, message: String| LineError { line: line.number, id, kind, message };
+    let bytes = line.bytes.as_ref().map_err(|&kind| fail(None, kind, format!("longer than {MAX_LINE} bytes")))?;
+    let text = std::str::from_utf8(bytes).map_err(|e| fail(None, Problem::InvalidUtf8, e.to_string()))?;
+    // A byte order mark is no part of the first line.
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let value: Value = serde_json::from_str(text).map_err(|e| fail(None, Problem::InvalidJson, e.to_string()))?;
+    let Value::Object(fields) = value else {
+        return Err(fail(None, Problem::InvalidJson, "not an object".to_owned()));
+    };
+    let id = match fields.get("id") {
+        Some(Value::String(id)) => id.clone(),
+        Some(Value::Number(id)) => id.to_string(),
+        _ => return Err(fail(None, Problem::MissingId, "`id` is missing or neither text nor number".to_owned())),
+    };
+    Ok(Some(Row { id, fields }))
+}
+
+/// Text of a field: `None` when missing or null, an error when it is something else.
+pub(crate) fn field<'a>(row: &'a Row, name: &str, line: u64) -> Result<Option<&'a str>, LineError> {
+    match row.fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(LineError {
+            line,
+            id: Some(row.id.clone()),
+            kind: Problem::MissingText,
+            message: format!("`{name}` is not text"),
+        }),
+    }
+}
+
+/// Report of a row: `xml` (Open-I), `text` (cut by its headings), or fields named like sections.
+fn report(row: &Row, line: u64) -> Result<ReportText, LineError> {
+    let fail = |kind, message: String| LineError { line, id: Some(row.id.clone()), kind, message };
+    if let Some(xml) = field(row, "xml", line)? {
+        return sections::openi::parse(xml).map(|r| r.report).map_err(|e| fail(Problem::InvalidXml, e.to_string()));
+    }
+    if let Some(text) = field(row, "text", line)? {
+        return Ok(ReportText::from_text(text));
+    }
+    let mut report = ReportText::default();
+    let mut known = false;
+    for kind in SectionKind::ALL {
+        known |= row.fields.contains_key(kind.name());
+        if let Some(text) = field(row, kind.name(), line)? {
+            report.push(kind, text);
+        }
+    }
+    if !known {
+        let message = "no `text`, `xml`, `findings`, `impression` or other section field".to_owned();
+        return Err(fail(Problem::MissingText, message));
+    }
+    Ok(report)
+}
+
+/// Labels of every row: `{"id","labels":{code: 1|0|-1|null}}`, with `details` also `mentions`.
+///
+/// Errors: only reading or writing; what is wrong with a line goes into the output and the summary.
+pub fn label_jsonl(reader: impl BufRead, out: impl Write, options: &LabelOptions, details: bool) -> Result<Summary, TextError> {
+    let labeler = Labeler::shared();
+    run(reader, out, |row, line| {
+        let labels = labeler.label(&report(row, line)?, options).map_err(|e| text_problem(row, line, &e))?;
+        let mut value = json!({ "id": row.fields["id"], "labels": labels.to_map() });
+        if details {
+            value["mentions"] = json!(labels.mentions);
+        }
+        Ok((value, Vec::new()))
+    })
+}
+
+/// Sections of every row: `{"id","sections":[{"kind","heading","text","start"}]}`.
+///
+/// The summary notes how many reports lack findings, lack an impression or have no heading at all.
+/// Errors: as [`label_jsonl`].
+pub fn sections_jsonl(reader: impl BufRead, out: impl Write) -> Result<Summary, TextError> {
+    run(reader, out, |row, line| {
+        let report = report(row, line)?;
+        if report.is_empty() {
+            return Err(text_problem(row, line, &TextError::EmptyReport));
+        }
+        let lacks = |kind| report.of(kind).next().is_none();
+        let mut notes = Vec::new();
+        let checks = [
+            ("without_findings", lacks(SectionKind::Findings)),
+            ("without_impression", lacks(SectionKind::Impression)),
+            ("without_any_heading", report.sections.iter().all(|s| s.kind == SectionKind::Unlabelled)),
+        ];
+        notes.extend(checks.iter().filter(|(_, yes)| *yes).map(|(name, _)| *name));
+        Ok((json!({ "id": row.fields["id"], "sections": report.sections }), notes))
+    })
+}
+
+fn text_problem(row: &Row, line: u64, error: &TextError) -> LineError {
+    let kind = match error {
+        TextError::EmptyReport => Problem::EmptyReport,
+        TextError::Xml { .. } => Problem::InvalidXml,
+        _ => Problem::NoSuchSection,
+    };
+    LineError { line, id: Some(row.id.clone()), kind, message: error.to_string() }
+}
+
+type Outcome = (Value, Vec<&'static str>);
+
+/// Drives `work` over the lines; output keeps the order of the input whatever the number of threads.
+fn run<F>(mut reader: impl BufRead, mut out: impl Write, work: F) -> Result<Summary, TextError>
+where
+    F: Fn(&Row, u64) -> Result<Outcome, LineError> + Sync,
+{
+    let mut summary = Summary { all_ids_checked: true, ..Summary::default() };
+    let mut seen = SeenIds::default();
+    let mut number = 0;
+    loop {
+        let batch = read_batch(&mut reader, &mut number)?;
+        if batch.is_empty() {
+            break;
+        }
+        let rows: Vec<(u64, Result<Option<Row>, LineError>)> =
+            batch.par_iter().map(|line| (line.number, parse(line))).collect();
+        let rows: Vec<_> = rows.into_iter().map(|(line, row)| (line, row.and_then(|r| seen.check(r, line)))).collect();
+        let results: Vec<Result<Option<(String, Vec<&'static str>)>, LineError>> = rows
+            .into_par_iter()
+            .map(|(line, row)| match row? {
+                None => Ok(None),
+                Some(row) => work(&row, line).map(|(value, notes)| Some((value.to_string(), notes))),
+            })
+            .collect();
+        for result in results {
+            write_result(&mut out, result, &mut summary)?;
+        }
+    }
+    summary.all_ids_checked = !seen.full;
+    out.flush()?;
+    Ok(summary)
+}
+
+fn write_result(out: &mut impl Write, result: Result<Option<(String, Vec<&'static str>)>, LineError>, summary: &mut Summary) -> Result<(), TextError> {
+    summary.lines += 1;
+    match result {
+        Ok(None) => summary.blank += 1,
+        Ok(Some((text, notes))) => {
+            summary.done += 1;
+            for note in notes {
+                *summary.notes.entry(note).or_default() += 1;
+            }
+            writeln!(out, "{text}")?;
+        }
+        Err(error) => {
+            summary.failed += 1;
+            *summary.problems.entry(error.kind.name()).or_default() += 1;
+            writeln!(out, "{}", error.to_json())?;
+        }
+    }
+    Ok(())
+}
+
+/// Hashes of the ids seen so far, up to [`MAX_IDS`].
+#[derive(Default)]
+struct SeenIds {
+    hashes: FxHashSet<u64>,
+    full: bool,
+}
+
+impl SeenIds {
+    fn check(&mut self, row: Option<Row>, line: u64) -> Result<Option<Row>, LineError> {
+        let Some(row) = row else { return Ok(None) };
+        let mut hasher = FxHasher::default();
+        row.id.hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.hashes.len() >= MAX_IDS && !self.hashes.contains(&hash) {
+            self.full = true;
+            return Ok(Some(row));
+        }
+        if self.hashes.insert(hash) {
+            return Ok(Some(row));
+        }
+        let message = "the id was seen before".to_owned();
+        Err(LineError { line, id: Some(row.id), kind: Problem::DuplicateId, message })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(input: &[u8]) -> (Summary, Vec<Value>) {
+        let mut out = Vec::new();
+        let summary = label_jsonl(input, &mut out, &LabelOptions::default(), false).unwrap();
+        let lines = out.split(|b| *b == b'\n').filter(|l| !l.is_empty());
+        (summary, lines.map(|l| serde_json::from_slice(l).unwrap()).collect())
+    }
+
+    #[test]
+    fn every_line_is_answered_and_counted() {
+        let mut input = b"{\"id\":\"a\",\"findings\":\"Small effusion.\",\"impression\":\"\"}\n\n{\"id\":7,\"text\":\"Clear.\"}\n".to_vec();
+        input.extend(b"\xff\xfe\n{\"id\":\"a\",\"text\":\"x\"}\n[1]\n{\"text\":\"x\"}\n{\"id\":\"b\"}\n{\"id\":\"c\",\"text\":\" \"}\n");
+        input.extend(b"{\"id\":\"d\",\"indication\":\"Cough\"}\n{\"id\":\"e\",\"text\":3}\n{\"id\":\"f\",\"xml\":\"<a/>\"}");
+        let (summary, lines) = label(&input);
+        assert_eq!((summary.lines, summary.done, summary.blank, summary.failed), (12, 2, 1, 9));
+        assert_eq!(lines.len(), 11);
+        assert_eq!(lines[0]["labels"]["pleural_effusion"], 1);
+        assert!(lines[0]["labels"]["fracture"].is_null());
+        assert_eq!(lines[1]["id"], 7);
+        let kinds: Vec<&str> = lines[2..].iter().map(|l| l["error"]["kind"].as_str().unwrap()).collect();
+        let expected = ["invalid_utf8", "duplicate_id", "invalid_json", "missing_id", "missing_text", "empty_report", "no_such_section", "missing_text", "invalid_xml"];
+        assert_eq!(kinds, expected);
+        assert_eq!(lines[2]["line"], 4);
+        assert_eq!(summary.problems.values().sum::<u64>(), 9);
+    }
+
+    #[test]
+    fn order_is_kept_over_batches_and_long_reports_pass() {
+        let mut input = Vec::new();
+        for i in 0..3000 {
+            input.extend(format!("{{\"id\":{i},\"text\":\"No effusion.\"}}\n").bytes());
+        }
+        input.extend(format!("{{\"id\":\"long\",\"text\":\"{}\"}}\n", "No effusion. ".repeat(90_000)).bytes());
+        let (summary, lines) = label(&input);
+        assert_eq!(summary.done, 3001);
+        assert!(lines[..3000].iter().enumerate().all(|(i, l)| l["id"] == i));
+        assert_eq!(lines[3000]["labels"]["pleural_effusion"], 0);
+    }
+
+    #[test]
+    fn lines_beyond_the_limit_are_skipped_whole() {
+        let mut input = vec![b'x'; MAX_LINE + 10];
+        input.extend(b"\n{\"id\":1,\"text\":\"Clear.\"}\n");
+        let (summary, lines) = label(&input);
+        assert_eq!((summary.failed, summary.done), (1, 1));
+        assert_eq!(lines[0]["error"]["kind"], "too_long");
+    }
+
+    #[test]
+    fn missing_sections_are_noted() {
+        let mut out = Vec::new();
+        let input: &[u8] = b"{\"id\":1,\"text\":\"IMPRESSION: Clear.\"}\n{\"id\":2,\"text\":\"Clear.\"}\n";
+        let summary = sections_jsonl(input, &mut out).unwrap();
+        assert_eq!(summary.notes["without_findings"], 2);
+        assert_eq!(summary.notes["without_any_heading"], 1);
+        assert!(String::from_utf8(out).unwrap().contains("\"kind\":\"impression\""));
+    }
+}

@@ -284,10 +284,11 @@ impl Labeler {
 
     fn read_section(&self, index: usize, section: &SectionText, negation: bool, mentions: &mut Vec<Mention>) {
         let lower = section.text.to_ascii_lowercase();
+        let chars = char_index(&section.text);
         let mut s = SentenceHits::default();
         for (number, range) in sentence::split(&section.text).into_iter().enumerate() {
             s.read(&self.lexicon, &lower, range);
-            let place = Place { index, kind: section.kind, sentence: number, text: &section.text, lower: &lower };
+            let place = Place { index, kind: section.kind, sentence: number, text: &section.text, lower: &lower, chars: &chars };
             self.read_sentence(&s, &place, negation, mentions);
         }
     }
@@ -360,15 +361,26 @@ struct Place<'a> {
     sentence: usize,
     text: &'a str,
     lower: &'a str,
+    chars: &'a [u32],
+}
+
+/// Number of characters before each byte; empty when every byte is a character.
+fn char_index(text: &str) -> Vec<u32> {
+    if text.is_ascii() {
+        return Vec::new();
+    }
+    let mut index = vec![0; text.len() + 1];
+    for (number, (at, _)) in text.char_indices().enumerate() {
+        index[at] = number as u32;
+    }
+    index[text.len()] = text.chars().count() as u32;
+    index
 }
 
 impl Place<'_> {
     fn span(&self, bytes: Range<usize>) -> Span {
-        if self.text.is_ascii() {
-            return Span { start: bytes.start, end: bytes.end };
-        }
-        let start = self.text[..bytes.start].chars().count();
-        Span { start, end: start + self.text[bytes].chars().count() }
+        let char_at = |byte: usize| self.chars.get(byte).map_or(byte, |&c| c as usize);
+        Span { start: char_at(bytes.start), end: char_at(bytes.end) }
     }
 }
 

@@ -2,7 +2,7 @@
 //! no smoothing but 1e-15 on matches and 1e-9 on totals, corpus value from summed counts.
 
 use super::ngram::{ORDERS, Words, count_of, counts};
-use super::{Sample, Score, VERSION, check};
+use super::{Sample, Score, VERSION, check, defined};
 use crate::error::TextError;
 
 const SMALL: f64 = 1e-9;
@@ -55,7 +55,7 @@ pub fn bleu(samples: &[Sample], tokenizer: &str) -> Result<[Score; ORDERS], Text
         order += 1;
         Score {
             value: Some(corpus[order - 1]),
-            per_sample,
+            per_sample: defined(per_sample),
             signature: format!("bleu_{order}|tok:{tokenizer}|smooth:none|ref:closest|impl:coco|{VERSION}"),
             reason: None,
         }

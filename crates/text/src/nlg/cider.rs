@@ -5,7 +5,7 @@
 //! only; in a set of one every weight is zero. The length is counted in bigrams, as there.
 
 use super::ngram::{Gram, ORDERS, Words, counts};
-use super::{Sample, Score, VERSION, check, mean};
+use super::{Sample, Score, VERSION, check, defined, mean};
 use crate::error::TextError;
 use rustc_hash::FxHashMap;
 
@@ -43,7 +43,7 @@ pub fn cider_d(samples: &[Sample], tokenizer: &str) -> Result<Score, TextError> 
     let per_sample: Vec<f64> = counted.iter().map(score).collect();
     let reason = (samples.len() == 1).then(|| "document frequencies of a single sample make every weight zero".to_owned());
     let signature = format!("cider_d|tok:{tokenizer}|n:4|sigma:6|df:refs:{}|x10|impl:coco|{VERSION}", samples.len());
-    Ok(Score { value: Some(mean(&per_sample)).filter(|_| reason.is_none()), per_sample, signature, reason })
+    Ok(Score { value: Some(mean(&per_sample)).filter(|_| reason.is_none()), per_sample: defined(per_sample), signature, reason })
 }
 
 /// In how many samples' references each gram occurs.

@@ -27,8 +27,8 @@ pub struct Sample {
 pub struct Score {
     /// Value over the whole set; `None` when it is not defined, see `reason`.
     pub value: Option<f64>,
-    /// One value a sample, in order.
-    pub per_sample: Vec<f64>,
+    /// One value a sample, in order; `None` where it is not defined.
+    pub per_sample: Vec<Option<f64>>,
     /// How it was computed.
     pub signature: String,
     /// Why the value is undefined or says less than it seems to.
@@ -48,6 +48,10 @@ fn check(samples: &[Sample]) -> Result<(), TextError> {
         Some(at) => Err(TextError::Unscorable { reason: format!("sample {at} has no reference") }),
         None => Ok(()),
     }
+}
+
+fn defined(values: Vec<f64>) -> Vec<Option<f64>> {
+    values.into_iter().map(Some).collect()
 }
 
 fn mean(values: &[f64]) -> f64 {

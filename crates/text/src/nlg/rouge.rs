@@ -1,7 +1,7 @@
 //! ROUGE-L (Lin 2004) as pycocoevalcap computes it: beta 1.2, best precision and best recall over the
 //! references, corpus value the mean. An empty text counts as one empty word, as there.
 
-use super::{Sample, Score, VERSION, check, mean};
+use super::{Sample, Score, VERSION, check, defined, mean};
 use crate::error::TextError;
 
 const BETA: f64 = 1.2;
@@ -11,7 +11,7 @@ pub fn rouge_l(samples: &[Sample], tokenizer: &str) -> Result<Score, TextError> 
     check(samples)?;
     let per_sample: Vec<f64> = samples.iter().map(one).collect();
     let signature = format!("rouge_l|tok:{tokenizer}|beta:1.2|agg:mean|impl:coco|{VERSION}");
-    Ok(Score { value: Some(mean(&per_sample)), per_sample, signature, reason: None })
+    Ok(Score { value: Some(mean(&per_sample)), per_sample: defined(per_sample), signature, reason: None })
 }
 
 fn one(sample: &Sample) -> f64 {
