@@ -46,7 +46,7 @@ pub struct DuplicateLeak {
     pub b: String,
     /// Its split.
     pub split_b: Option<Split>,
-    /// Bits of 64 in which the hashes differ.
+    /// Bits of 256 in which the hashes differ.
     pub distance: u32,
     /// Correlation of the thumbnails.
     pub correlation: f32,

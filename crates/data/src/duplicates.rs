@@ -1,25 +1,24 @@
 //! Nearly identical images: a perceptual hash finds candidates, correlation decides.
 //!
 //! All chest X-rays look alike to a short hash, so a pair counts only when the standardised
-//! thumbnails of both images correlate. Pairs are compared one by one in parallel: a comparison is one
-//! XOR and a bit count, so that a hundred thousand images (five thousand million pairs) take
-//! seconds, where a tree over such similar hashes would have to visit most of its nodes anyway.
+//! thumbnails of both images correlate as well. Pairs are compared one by one in parallel: a
+//! comparison is four XORs and bit counts, while a tree over hashes that are all so similar would have to
+//! visit most of its nodes anyway.
 
-use crate::error::Result;
+use crate::error::{DataError, Result};
 use crate::pixels::{self, Plane8};
 use hilum_image::Kernel;
+use hilum_image::hash::DHash;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::sync::LazyLock;
 
 const SIDE: usize = 32;
-const LOW: usize = 8;
 
 /// When two images count as nearly identical.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DuplicateConfig {
-    /// Most bits (of 64) in which the hashes may differ.
+    /// Most bits (of 256) in which the hashes may differ.
     pub max_distance: u32,
     /// Least correlation of the 32 x 32 thumbnails.
     pub min_correlation: f32,
@@ -27,65 +26,39 @@ pub struct DuplicateConfig {
 
 impl Default for DuplicateConfig {
     fn default() -> Self {
-        DuplicateConfig { max_distance: 10, min_correlation: 0.985 }
+        DuplicateConfig { max_distance: 40, min_correlation: 0.985 }
     }
 }
 
 /// What is kept of an image to compare it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fingerprint {
-    /// Signs of the 63 lowest cosine coefficients against their median (Zauner 2010, pHash).
-    pub hash: u64,
+    /// Signs of horizontal and vertical differences.
+    pub hash: DHash,
     thumbnail: Vec<f32>,
 }
-
-static COSINES: LazyLock<[[f32; SIDE]; LOW]> = LazyLock::new(|| {
-    std::array::from_fn(|u| {
-        std::array::from_fn(|x| ((2 * x + 1) as f32 * u as f32 * std::f32::consts::PI / (2 * SIDE) as f32).cos())
-    })
-});
 
 impl Fingerprint {
     /// The fingerprint of an image; sizes and proportions do not count.
     ///
     /// # Errors
-    /// [`crate::DataError::Format`] for an image without pixels; `of` is only named in it.
+    /// [`DataError::Format`] for an image without pixels; `of` is only named in it.
     pub fn new(image: Plane8, of: &Path) -> Result<Self> {
+        let hash = DHash::of(&image.to_gray()).map_err(|e| DataError::format(of, e))?;
         let small = pixels::resize(image, SIDE, SIDE, Kernel::PilBilinear, of)?;
-        let values: Vec<f32> = small.data.iter().map(|v| f32::from(*v)).collect();
-        Ok(Fingerprint { hash: hash(&values), thumbnail: standardised(values) })
+        let values = small.data.iter().map(|v| f32::from(*v)).collect();
+        Ok(Fingerprint { hash, thumbnail: standardised(values) })
     }
 
-    /// Number of bits in which two hashes differ.
+    /// Number of bits, of 256, in which two hashes differ.
     pub fn distance(&self, other: &Fingerprint) -> u32 {
-        (self.hash ^ other.hash).count_ones()
+        self.hash.distance(&other.hash)
     }
 
     /// Pearson correlation of the thumbnails; 0 when one of them is even.
     pub fn correlation(&self, other: &Fingerprint) -> f32 {
         self.thumbnail.iter().zip(&other.thumbnail).map(|(a, b)| a * b).sum()
     }
-}
-
-fn hash(values: &[f32]) -> u64 {
-    let mut rows = [[0.0f32; LOW]; SIDE];
-    for (row, line) in rows.iter_mut().zip(values.chunks_exact(SIDE)) {
-        for (out, cosine) in row.iter_mut().zip(COSINES.iter()) {
-            *out = line.iter().zip(cosine).map(|(v, c)| v * c).sum();
-        }
-    }
-    let mut low = [0.0f32; LOW * LOW];
-    for (v, cosine) in COSINES.iter().enumerate() {
-        for u in 0..LOW {
-            low[v * LOW + u] = rows.iter().zip(cosine).map(|(r, c)| r[u] * c).sum();
-        }
-    }
-    // The mean brightness says nothing of the content.
-    low[0] = 0.0;
-    let mut sorted = low;
-    sorted.sort_by(f32::total_cmp);
-    let median = (sorted[31] + sorted[32]) / 2.0;
-    low.iter().enumerate().fold(0, |h, (i, v)| h | u64::from(*v > median) << i)
 }
 
 /// Zero mean and unit length, or all zeros.
@@ -117,7 +90,7 @@ pub fn find_pairs(
     config: &DuplicateConfig,
     asked: impl Fn(usize, usize) -> bool + Sync,
 ) -> Vec<Pair> {
-    let hashes: Vec<(usize, u64)> =
+    let hashes: Vec<(usize, DHash)> =
         prints.iter().enumerate().filter_map(|(i, p)| Some((i, p.as_ref()?.hash))).collect();
     let judge = |a: usize, b: usize| {
         let (p, q) = (prints[a].as_ref()?, prints[b].as_ref()?);
@@ -127,7 +100,7 @@ pub fn find_pairs(
     };
     let later = |place: usize| {
         let (a, hash) = hashes[place];
-        let near = hashes[place + 1..].iter().filter(move |(_, h)| (h ^ hash).count_ones() <= config.max_distance);
+        let near = hashes[place + 1..].iter().filter(move |(_, h)| h.distance(&hash) <= config.max_distance);
         near.filter(|(b, _)| asked(a, *b)).filter_map(|(b, _)| judge(a, *b)).collect::<Vec<_>>()
     };
     (0..hashes.len()).into_par_iter().flat_map_iter(later).collect()

@@ -6,9 +6,11 @@
 
 use crate::error::{DataError, Result};
 use crate::sample::{Sample, Split};
+use crate::table::Table;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 /// Shares of the three splits and the seed that draws them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -109,6 +111,49 @@ fn pick(config: &SplitConfig, name: &str) -> Split {
     }
 }
 
+/// Writes `path, set, patient_id, split`, one row a sample, beside and then renamed.
+///
+/// # Errors
+/// [`DataError::Io`]; [`DataError::Setting`] for splits of another length.
+pub fn write(path: &Path, samples: &[Sample], splits: &[Split]) -> Result<()> {
+    if samples.len() != splits.len() {
+        return Err(DataError::setting("splits", "one a sample", splits.len()));
+    }
+    let fail = |e: std::io::Error| DataError::io(path, e);
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    let mut csv = csv::Writer::from_writer(&file);
+    let broken = |e: csv::Error| fail(std::io::Error::other(e));
+    csv.write_record(["path", "set", "patient_id", "split"]).map_err(broken)?;
+    for (s, split) in samples.iter().zip(splits) {
+        csv.write_record([&s.id, &s.set, s.patient.as_deref().unwrap_or(""), split.name()]).map_err(broken)?;
+    }
+    csv.flush().map_err(fail)?;
+    drop(csv);
+    file.persist(path).map_err(|e| fail(e.error))?;
+    Ok(())
+}
+
+/// Puts the splits of a file that [`write`] made (or any table with `path` and `split`, and `set` where ids
+/// repeat) on the samples; those that it does not list lose their split.
+///
+/// # Errors
+/// [`DataError::Io`], [`DataError::MissingColumn`], [`DataError::Row`] for an unknown split.
+pub fn apply(path: &Path, samples: &mut [Sample]) -> Result<()> {
+    let mut splits: HashMap<(String, String), Split> = HashMap::new();
+    Table::open(path, &["path", "split"])?.for_each(|row| {
+        let word = row.need("split")?;
+        let split = Split::parse(word).ok_or_else(|| row.error(format!("no split {word:?}")))?;
+        splits.insert((row.get("set").to_owned(), row.need("path")?.to_owned()), split);
+        Ok(())
+    })?;
+    for s in samples {
+        let own = splits.get(&(s.set.clone(), s.id.clone()));
+        s.split = own.or_else(|| splits.get(&(String::new(), s.id.clone()))).copied();
+    }
+    Ok(())
+}
+
 /// The fold (0 to `k - 1`) of every sample, by patient and balanced over `strata`, one value a
 /// sample (e.g. a label; a group counts as its largest value). Within a stratum, groups are dealt to
 /// folds in the order of their seeded hash, so folds differ by one group a stratum at most.
@@ -166,6 +211,20 @@ mod tests {
         assert_eq!(assign(&all[..100], &config).unwrap(), splits[..100]);
         assert_ne!(assign(&all, &SplitConfig { seed: 2, ..config }).unwrap(), splits);
         assert!(assign(&all, &SplitConfig { val: 0.9, ..config }).is_err());
+    }
+
+    #[test]
+    fn written_splits_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("splits.csv");
+        let mut all = samples(&["a", "b, c", ""]);
+        let splits = [Split::Test, Split::Val, Split::Train];
+        write(&path, &all, &splits).unwrap();
+        apply(&path, &mut all).unwrap();
+        assert_eq!(all.iter().map(|s| s.split).collect::<Vec<_>>(), splits.map(Some));
+        assert!(write(&path, &all, &splits[1..]).is_err());
+        std::fs::write(&path, "path,split\n1,tset\n").unwrap();
+        assert!(apply(&path, &mut all).unwrap_err().to_string().contains("row 1"));
     }
 
     #[test]
