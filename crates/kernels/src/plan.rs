@@ -33,7 +33,7 @@ enum Kind {
 
 #[derive(Debug)]
 struct ProductStep {
-    packed: PackedWeights,
+    packed: PackedWeights<'static>,
     /// Applied to the input as it is read.
     before: Option<(Line, bool)>,
     bias: Option<Vec<f32>>,

@@ -1,5 +1,7 @@
 //! Sixteen floats at a time: one body compiled for several instruction sets, chosen at run time.
 
+use std::sync::atomic::{AtomicU8, Ordering};
+
 /// What the processor can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -11,8 +13,28 @@ pub enum Level {
     Avx512,
 }
 
-/// The best level of this processor.
+/// The best level of this processor; asked in inner loops, so it is looked up once.
+#[inline(always)]
 pub fn level() -> Level {
+    match FOUND.load(Ordering::Relaxed) {
+        1 => Level::Portable,
+        2 => Level::Avx2,
+        3 => Level::Avx512,
+        _ => look_up(),
+    }
+}
+
+/// The level plus one, zero before it was looked up.
+static FOUND: AtomicU8 = AtomicU8::new(0);
+
+#[cold]
+fn look_up() -> Level {
+    let level = detect();
+    FOUND.store(level as u8 + 1, Ordering::Relaxed);
+    level
+}
+
+fn detect() -> Level {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f")
@@ -75,6 +97,9 @@ pub(crate) trait Simd: Copy {
     /// a * b + c.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn set(v: f32) -> Self::V;
     /// max(v, 0), NaN stays NaN.
     unsafe fn relu(v: Self::V) -> Self::V;
 }
@@ -111,6 +136,18 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
         std::array::from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        std::array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    unsafe fn set(v: f32) -> Self::V {
+        [v; 16]
     }
     #[inline(always)]
     unsafe fn relu(v: Self::V) -> Self::V {
@@ -158,6 +195,18 @@ mod x86 {
             unsafe { _mm512_add_ps(a, b) }
         }
         #[inline(always)]
+        unsafe fn sub(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_sub_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: __m512, b: __m512) -> __m512 {
+            unsafe { _mm512_mul_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn set(v: f32) -> __m512 {
+            unsafe { _mm512_set1_ps(v) }
+        }
+        #[inline(always)]
         unsafe fn relu(v: __m512) -> __m512 {
             // The second operand is returned when one is NaN.
             unsafe { _mm512_max_ps(_mm512_setzero_ps(), v) }
@@ -197,6 +246,18 @@ mod x86 {
         #[inline(always)]
         unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
             unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+        }
+        #[inline(always)]
+        unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { [_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1])] }
+        }
+        #[inline(always)]
+        unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
+        }
+        #[inline(always)]
+        unsafe fn set(v: f32) -> Self::V {
+            unsafe { [_mm256_set1_ps(v); 2] }
         }
         #[inline(always)]
         unsafe fn relu(v: Self::V) -> Self::V {

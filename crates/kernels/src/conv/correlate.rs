@@ -4,7 +4,7 @@ use super::kernel::{Tile, channel_groups, most_pixels, run};
 use super::pack::PackedWeights;
 use super::pass::Axis;
 use super::source::{Copied, Grid, Merge, Source, with_workspace};
-use super::{Direction, depthwise};
+use super::{Direction, depthwise, winograd};
 use crate::buffer::Buffer;
 use crate::ops::activation::{self, Activation};
 use crate::parallel::{Shared, for_each};
@@ -38,18 +38,23 @@ pub fn correlate(source: Source, weights: &PackedWeights, epilogue: Epilogue, mu
     if spec.depthwise() {
         depthwise::correlate(source, weights, epilogue, out.reborrow());
     } else {
+        let fast = winograd::pays(weights, source, &out);
         for bundle in 0..bundles {
             let (s, o) = (bundle * from / LANES, bundle * to / LANES);
             let bias = epilogue.bias.map(|b| pad(&b[bundle * to..][..to]));
             let part = Part {
                 source: source.channels(s, from),
-                weights: &weights.sets[bundle],
+                weights: if fast { &[] } else { &weights.direct()[bundle] },
                 bias: bias.as_deref(),
                 add: epilogue.add.map(|v| v.channels(o, to)),
                 accumulate: epilogue.accumulate,
                 relu: epilogue.after == Some(Activation::Relu),
             };
-            correlate_bundle(weights, &part, out.channels(o, to));
+            if fast {
+                winograd::run(&part, &weights.winograd()[bundle], weights.direction, &spec.bundled(), out.channels(o, to));
+            } else {
+                correlate_bundle(weights, &part, out.channels(o, to));
+            }
         }
     }
     match epilogue.after {
@@ -67,13 +72,13 @@ pub(super) fn pad(values: &[f32]) -> Buffer {
 }
 
 /// One bundle of groups.
-struct Part<'a> {
-    source: Source<'a>,
-    weights: &'a [Buffer],
-    bias: Option<&'a [f32]>,
-    add: Option<View<'a>>,
-    accumulate: bool,
-    relu: bool,
+pub(super) struct Part<'a> {
+    pub source: Source<'a>,
+    pub weights: &'a [Buffer],
+    pub bias: Option<&'a [f32]>,
+    pub add: Option<View<'a>>,
+    pub accumulate: bool,
+    pub relu: bool,
 }
 
 fn correlate_bundle(weights: &PackedWeights, part: &Part, mut out: ViewMut) {

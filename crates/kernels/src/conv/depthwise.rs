@@ -42,7 +42,7 @@ pub(super) fn correlate(source: Source, weights: &PackedWeights, epilogue: Epilo
     let rows = reads(spec, weights.direction, 0, x.dims.h, to.h);
     let columns = reads(spec, weights.direction, 1, x.dims.w, to.w);
     let bias = pad(epilogue.bias.unwrap_or(&vec![0.0; to.c]));
-    let (packed, taps) = (&weights.sets[0][0], spec.taps());
+    let (packed, taps) = (&weights.direct()[0][0], spec.taps());
     for_planes(out.reborrow(), |piece, chunk| {
         let w = &packed[piece.b * taps * LANES..][..taps * LANES];
         let start = &bias[piece.b * LANES..][..LANES];

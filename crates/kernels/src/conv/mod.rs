@@ -11,6 +11,7 @@ mod pack;
 mod pass;
 mod source;
 mod weight_gradient;
+mod winograd;
 
 pub use correlate::{Epilogue, correlate};
 pub use pack::{Direction, PackedWeights};

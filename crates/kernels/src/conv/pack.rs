@@ -1,11 +1,14 @@
 //! Weights in the order in which the kernels read them.
 
+use std::borrow::Cow;
+use std::sync::{Mutex, OnceLock};
+
 use rayon::prelude::*;
 
-use super::ConvSpec;
+use super::{ConvSpec, winograd};
 use super::kernel::channel_groups;
 use super::pass::Axis;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Pool};
 use crate::view::LANES;
 
 /// Which way a correlation goes through a convolution.
@@ -17,37 +20,61 @@ pub enum Direction {
     Backward,
 }
 
-/// Weights of all bundles and passes: `[channel group][depth block][tap][16][16 * blocks of the group]`.
+/// Weights of a convolution, brought into the order of the kernel that is chosen when the extents are known,
+/// and kept in it.
 #[derive(Debug)]
-pub struct PackedWeights {
+pub struct PackedWeights<'a> {
     pub(super) spec: ConvSpec,
     pub(super) direction: Direction,
     /// True when the source is planar: depth blocks of one channel.
     pub(super) planar: bool,
-    /// `[bundle][row residue * column stride + column residue]`.
-    pub(super) sets: Vec<Vec<Buffer>>,
+    raw: Cow<'a, [f32]>,
+    direct: OnceLock<Vec<Vec<Buffer>>>,
+    winograd: OnceLock<Vec<Buffer>>,
 }
 
-impl PackedWeights {
+impl<'a> PackedWeights<'a> {
     /// From `[outputs, inputs / groups, kh, kw]`. `planar` when the source will be planar (forward, one group).
-    pub fn new(weight: &[f32], spec: ConvSpec, direction: Direction, planar: bool) -> Self {
-        assert_eq!(weight.len(), spec.weight_len());
+    pub fn new(weight: impl Into<Cow<'a, [f32]>>, spec: ConvSpec, direction: Direction, planar: bool) -> Self {
+        let raw = weight.into();
+        assert_eq!(raw.len(), spec.weight_len());
         assert!(!planar || (direction == Direction::Forward && spec.groups == 1));
-        let bundled = spec.bundled();
-        let residues = match direction {
-            Direction::Forward => [1, 1],
-            Direction::Backward => spec.stride,
-        };
-        let pack_all = |dense: &[f32]| -> Vec<Buffer> {
-            let pairs = (0..residues[0] * residues[1]).map(|i| [i / residues[1], i % residues[1]]);
-            pairs.map(|[ry, rx]| pack_pass(dense, &bundled, direction, planar, [ry, rx])).collect()
-        };
-        let sets = match spec.groups {
-            _ if spec.depthwise() => vec![vec![by_tap(weight, &spec)]],
-            1 => vec![pack_all(weight)],
-            _ => spec.dense(weight).iter().map(|dense| pack_all(dense)).collect(),
-        };
-        PackedWeights { spec, direction, planar, sets }
+        PackedWeights { spec, direction, planar, raw, direct: OnceLock::new(), winograd: OnceLock::new() }
+    }
+
+    /// The dense weight of each bundle.
+    fn bundles(&self) -> Vec<Cow<'_, [f32]>> {
+        match self.spec.groups {
+            1 => vec![Cow::Borrowed(&*self.raw)],
+            _ => self.spec.dense(&self.raw).into_iter().map(Cow::Owned).collect(),
+        }
+    }
+
+    /// `[bundle][row residue * column stride + column residue]`: `[channel group][depth block][tap][16][16 * blocks of the group]`.
+    pub(super) fn direct(&self) -> &[Vec<Buffer>] {
+        self.direct.get_or_init(|| {
+            if self.spec.depthwise() {
+                return vec![vec![by_tap(&self.raw, &self.spec)]];
+            }
+            let bundled = self.spec.bundled();
+            let residues = match self.direction {
+                Direction::Forward => [1, 1],
+                Direction::Backward => self.spec.stride,
+            };
+            let pack_all = |dense: &[f32]| -> Vec<Buffer> {
+                let pairs = (0..residues[0] * residues[1]).map(|i| [i / residues[1], i % residues[1]]);
+                pairs.map(|residue| pack_pass(dense, &bundled, self.direction, self.planar, residue)).collect()
+            };
+            self.bundles().iter().map(|dense| pack_all(dense)).collect()
+        })
+    }
+
+    /// By bundle, see [`winograd::pack`].
+    pub(super) fn winograd(&self) -> &[Buffer] {
+        self.winograd.get_or_init(|| {
+            let bundled = self.spec.bundled();
+            self.bundles().iter().map(|dense| winograd::pack(dense, &bundled, self.direction)).collect()
+        })
     }
 
     /// Channels of source and result of one bundle.
@@ -57,6 +84,28 @@ impl PackedWeights {
             Direction::Forward => [spec.inputs, spec.outputs],
             Direction::Backward => [spec.outputs, spec.inputs],
         }
+    }
+}
+
+/// Storage of packed weights that training gave back: they are packed anew in every step.
+static SPARE: Mutex<Option<Pool>> = Mutex::new(None);
+
+/// Storage for packed weights, zeros unless every place will be `filled`.
+pub(super) fn recycled(len: usize, filled: bool) -> Buffer {
+    let mut spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let pool = spare.get_or_insert_default();
+    if filled { pool.take(len) } else { pool.take_zeroed(len) }
+}
+
+impl Drop for PackedWeights<'_> {
+    fn drop(&mut self) {
+        if matches!(self.raw, Cow::Owned(_)) {
+            return;
+        }
+        let mut spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let pool = spare.get_or_insert_default();
+        let direct = self.direct.take().into_iter().flatten().flatten();
+        direct.chain(self.winograd.take().into_iter().flatten()).for_each(|buffer| pool.give(buffer));
     }
 }
 
@@ -83,7 +132,7 @@ fn pack_pass(weight: &[f32], spec: &ConvSpec, direction: Direction, planar: bool
     let inner = if planar { 1 } else { LANES };
     let depth = from.div_ceil(inner);
     let blocks = to.div_ceil(LANES);
-    let mut out = Buffer::zeros(blocks * LANES * depth * inner * taps.len());
+    let mut out = recycled(blocks * LANES * depth * inner * taps.len(), from % inner == 0 && to % LANES == 0);
     let mut jobs = Vec::new();
     let (mut rest, mut first) = (&mut out[..], 0);
     for nv in channel_groups(blocks) {

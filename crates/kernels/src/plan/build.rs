@@ -47,7 +47,7 @@ fn finish(draft: DraftStep) -> Step {
     let kind = match draft.kind {
         DraftKind::Product(p) => {
             let planar = draft.inputs[0] == 0 && p.product.planar() && p.before.is_none();
-            let packed = PackedWeights::new(&p.weight, p.product.spec, p.product.direction, planar);
+            let packed = PackedWeights::new(p.weight, p.product.spec, p.product.direction, planar);
             Kind::Product(Box::new(ProductStep { packed, before: p.before, bias: p.bias, add: p.add, after: p.after, planar }))
         }
         DraftKind::Affine { line, relu } => Kind::Affine { line, relu },

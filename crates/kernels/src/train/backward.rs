@@ -265,7 +265,7 @@ impl Trainer {
                 pass.add_param(bias, bias_gradient(dy));
             }
         }
-        let weight = &pass.params[product.weight];
+        let weight = pass.params[product.weight].as_slice();
         self.emit(input, pass, |_, dx, accumulate| {
             let packed = PackedWeights::new(weight, product.spec, product.reverse(), false);
             correlate(Source::Blocked(dy, None), &packed, Epilogue { accumulate, ..Epilogue::default() }, dx);

@@ -120,7 +120,7 @@ impl Trainer {
         let Some(product) = Product::of(&self.graph, id) else { return };
         let input = self.graph.nodes[id].inputs[0];
         let planar = input == 0 && product.planar();
-        let packed = PackedWeights::new(&params[product.weight], product.spec, product.direction, planar);
+        let packed = PackedWeights::new(params[product.weight].as_slice(), product.spec, product.direction, planar);
         let epilogue = Epilogue { bias: product.bias.map(|b| params[b].as_slice()), ..Epilogue::default() };
         correlate(self.source(input, planar), &packed, epilogue, out);
     }
