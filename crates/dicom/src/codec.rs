@@ -221,6 +221,10 @@ fn decode_rle(data: &[u8], spec: &FrameSpec) -> Result<Samples, String> {
         return Err(format!("{segments} segments, expected {}", spec.samples * bytes));
     }
     let pixels = spec.columns * spec.rows;
+    // Two bytes unpack to 128 at most: nothing is allocated for a size that the data cannot fill.
+    if pixels * segments > 64 * data.len() {
+        return Err(format!("{} bytes cannot hold {pixels} pixels", data.len()));
+    }
     let mut out = vec![0u32; pixels * spec.samples];
     for segment in 0..segments {
         let start = word(1 + segment).ok_or("the header ends early")?;

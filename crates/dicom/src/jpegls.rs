@@ -25,7 +25,7 @@ pub(crate) fn decode(data: &[u8]) -> Result<Decoded, String> {
     loop {
         let (marker, segment, next) = segment(data, at)?;
         match marker {
-            0xF7 => stream.read_frame(segment)?,
+            0xF7 => stream.read_frame(segment, data.len())?,
             0xF8 => stream.read_preset(segment)?,
             0xDA => at = stream.read_scan(segment, data, next)?,
             0xD9 => break,
@@ -72,7 +72,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn read_frame(&mut self, s: &[u8]) -> Result<(), String> {
+    fn read_frame(&mut self, s: &[u8], bytes: usize) -> Result<(), String> {
         let head = s.get(..6).ok_or("the frame header is cut")?;
         self.precision = u32::from(head[0]);
         self.height = usize::from(u16::from_be_bytes([head[1], head[2]]));
@@ -81,6 +81,10 @@ impl Stream {
         let subsampled = s[6..].chunks_exact(3).any(|c| c[1] != 0x11);
         if !(2..=16).contains(&self.precision) || !(1..=4).contains(&self.components) || self.width == 0 || self.height == 0 || subsampled {
             return Err("a frame header that is not supported".into());
+        }
+        // Every line of every component takes at least one bit.
+        if self.height * self.components > 8 * bytes {
+            return Err("the scan ends early".into());
         }
         self.planes = vec![vec![0; self.width * self.height]; self.components];
         self.done = 0;

@@ -12,6 +12,7 @@ pub mod lut;
 pub mod meta;
 pub mod object;
 pub mod pixels;
+mod walk;
 
 pub use crate::error::DicomError;
 pub use crate::image::{DicomImage, Displayed};

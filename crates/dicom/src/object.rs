@@ -1,6 +1,7 @@
 //! From bytes to a data set: preamble, file meta information (also when either is missing), transfer syntax.
 
 use crate::error::DicomError;
+use crate::walk::{self, Coding};
 use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_object::InMemDicomObject;
 use dicom_object::mem::InMemElement;
@@ -8,6 +9,7 @@ use dicom_core::Tag;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use hilum_image::guard;
 use std::error::Error;
+use std::io::Read;
 
 /// Implicit VR little endian.
 pub const IMPLICIT_LE: &str = "1.2.840.10008.1.2";
@@ -15,6 +17,9 @@ pub const IMPLICIT_LE: &str = "1.2.840.10008.1.2";
 pub const EXPLICIT_LE: &str = "1.2.840.10008.1.2.1";
 /// Explicit VR big endian (retired).
 pub const EXPLICIT_BE: &str = "1.2.840.10008.1.2.2";
+
+/// Deflated explicit VR little endian.
+pub const DEFLATED_LE: &str = "1.2.840.10008.1.2.1.99";
 
 /// A parsed object.
 #[derive(Debug, Clone)]
@@ -66,7 +71,7 @@ pub fn parse(bytes: &[u8]) -> Result<Object, DicomError> {
 /// The syntax to parse elements with. Some writers state an explicit syntax and write implicit elements, or the reverse;
 /// the first element tells.
 fn element_coding<'a>(data: &[u8], stated: &'a str) -> &'a str {
-    let deflated = stated == "1.2.840.10008.1.2.1.99" || stated == "1.2.840.10008.1.2.4.95";
+    let deflated = stated == DEFLATED_LE || stated == "1.2.840.10008.1.2.4.95";
     match guess_syntax(data) {
         Some(IMPLICIT_LE) if stated != IMPLICIT_LE && stated != EXPLICIT_BE && !deflated => IMPLICIT_LE,
         Some(EXPLICIT_LE) if stated == IMPLICIT_LE => EXPLICIT_LE,
@@ -74,11 +79,26 @@ fn element_coding<'a>(data: &[u8], stated: &'a str) -> &'a str {
     }
 }
 
+/// Most bytes that a deflated data set may inflate to.
+const MAX_INFLATED: u64 = 1 << 30;
+
 fn read_data_set(bytes: &[u8], uid: &str) -> Result<InMemDicomObject, DicomError> {
     let syntax = TransferSyntaxRegistry
         .get(uid)
         .ok_or_else(|| DicomError::UnsupportedTransferSyntax { uid: uid.to_owned() })?;
-    InMemDicomObject::read_dataset_with_ts(bytes, syntax).map_err(|error| {
+    if uid == DEFLATED_LE {
+        let mut inflated = Vec::new();
+        let read = flate2::read::DeflateDecoder::new(bytes).take(MAX_INFLATED).read_to_end(&mut inflated);
+        read.map_err(|e| DicomError::Truncated { what: format!("in the deflated data set: {e}") })?;
+        return read_data_set(&inflated, EXPLICIT_LE);
+    }
+    let coding = match uid {
+        IMPLICIT_LE => Coding::Implicit,
+        EXPLICIT_BE => Coding::ExplicitBig,
+        _ => Coding::Explicit,
+    };
+    let end = walk::checked_end(bytes, coding)?;
+    InMemDicomObject::read_dataset_with_ts(&bytes[..end], syntax).map_err(|error| {
         let reason = chain(&error);
         if ends_early(&error) { DicomError::Truncated { what: reason } } else { DicomError::Parse { reason } }
     })
@@ -155,7 +175,7 @@ fn guess_syntax(bytes: &[u8]) -> Option<&'static str> {
         Some(EXPLICIT_LE)
     } else if explicit && plausible(big) {
         Some(EXPLICIT_BE)
-    } else if plausible(little) && length <= bytes.len() - 8 && length % 2 == 0 && length < 1 << 16 {
+    } else if plausible(little) && length <= bytes.len() - 8 && length.is_multiple_of(2) && length < 1 << 16 {
         Some(IMPLICIT_LE)
     } else {
         None

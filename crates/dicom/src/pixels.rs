@@ -7,7 +7,7 @@ use dicom_core::value::{PixelFragmentSequence, Value};
 use dicom_core::{DataElement, Tag};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
-use hilum_image::{Limits, Plane};
+use hilum_image::{ImageError, Limits, Plane};
 
 /// Image Pixel module, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +75,9 @@ pub fn attributes(data: &InMemDicomObject, limits: &Limits) -> Result<PixelAttri
     check_numbers(rows, columns, bits_allocated, bits_stored, frames)?;
     check_photometric(&photometric, samples)?;
     limits.check(u64::from(columns), u64::from(rows))?;
+    if u64::from(columns) * u64::from(rows) * u64::from(samples) * 4 > limits.max_bytes {
+        return Err(ImageError::MemoryLimit { max_bytes: limits.max_bytes }.into());
+    }
     Ok(PixelAttributes {
         rows: rows as usize,
         columns: columns as usize,

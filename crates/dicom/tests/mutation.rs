@@ -1,5 +1,7 @@
 //! Damaged input: mutated and cut copies of small synthetic files never panic, and every error has a kind.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use hilum_dicom::{FileKind, Limits, LoadError, Recipe, load, load_bytes};

@@ -1,5 +1,7 @@
 //! Every file of the data pack's DICOM set: the manifest's pixels, or an error that says why.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{sha256, shared, skip};

@@ -11,9 +11,9 @@ use crate::plane::Plane;
 pub fn clahe(image: &Plane<u8>, clip_limit: f64, tiles: (usize, usize)) -> Result<Plane<u8>, ImageError> {
     check(image, clip_limit, tiles)?;
     let padded = |side: usize, n: usize| side.div_ceil(n) * n;
-    let whole = image.width % tiles.0 == 0 && image.height % tiles.1 == 0;
+    let whole = image.width.is_multiple_of(tiles.0) && image.height.is_multiple_of(tiles.1);
     // OpenCV pads both sides by a full remainder when either does not divide.
-    let pad = |side: usize, n: usize| if whole { side } else { padded(side + usize::from(side % n == 0), n) };
+    let pad = |side: usize, n: usize| if whole { side } else { padded(side + usize::from(side.is_multiple_of(n)), n) };
     let (tile_w, tile_h) = (pad(image.width, tiles.0) / tiles.0, pad(image.height, tiles.1) / tiles.1);
     let tables: Vec<[u8; 256]> = (0..tiles.0 * tiles.1)
         .map(|t| tile_table(image, (t % tiles.0) * tile_w, (t / tiles.0) * tile_h, tile_w, tile_h, clip_limit))
@@ -86,9 +86,8 @@ fn clip(counts: &mut [i64; 256], limit: i64) {
     }
     let (batch, rest) = (excess / 256, (excess % 256) as usize);
     counts.iter_mut().for_each(|c| *c += batch);
-    if rest > 0 {
-        let step = (256 / rest).max(1);
-        counts.iter_mut().step_by(step).take(rest).for_each(|c| *c += 1);
+    if let Some(step) = 256usize.checked_div(rest) {
+        counts.iter_mut().step_by(step.max(1)).take(rest).for_each(|c| *c += 1);
     }
 }
 

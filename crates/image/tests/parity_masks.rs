@@ -1,5 +1,7 @@
 //! CLAHE, equalisation, thresholds and masks against OpenCV, scikit-image, SciPy and pycocotools.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Npz, gray_png, parity, skip};

@@ -1,5 +1,7 @@
 //! Resizing against Pillow, OpenCV and PyTorch (`parity/image/resize.json`).
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Npz, gray_png, parity, skip};

@@ -1,5 +1,5 @@
 //! Reading of fixtures, shared by the tests.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! Reading of parity fixtures, shared by the tests.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use hilum_image::{Limits, Plane};
 use std::fs::File;
