@@ -225,9 +225,17 @@ mod tests {
     fn parents_exist_and_there_is_no_cycle() {
         for t in TABLE {
             for p in t.is_a {
-                assert!(by_code(p).is_some(), "{} has the unknown parent {p}", t.code);
+                assert!(
+                    by_code(p).is_some(),
+                    "{} has the unknown parent {p}",
+                    t.code
+                );
             }
-            assert!(!ancestors(t.code).contains(&t.code), "{} is above itself", t.code);
+            assert!(
+                !ancestors(t.code).contains(&t.code),
+                "{} is above itself",
+                t.code
+            );
         }
     }
 
@@ -236,7 +244,11 @@ mod tests {
         let mut seen = BTreeSet::new();
         for t in TABLE {
             if let Some(r) = t.radlex {
-                assert!(r.strip_prefix("RID").is_some_and(|d| d.parse::<u32>().is_ok()), "{r}");
+                assert!(
+                    r.strip_prefix("RID")
+                        .is_some_and(|d| d.parse::<u32>().is_ok()),
+                    "{r}"
+                );
                 assert!(seen.insert(r), "{r} twice");
             }
             if let Some(s) = t.snomed {
@@ -260,14 +272,24 @@ mod tests {
             let p = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
             (0..place % 8).fold(digit, |d, _| p[usize::from(d)])
         };
-        let check = id.bytes().rev().enumerate().fold(0, |c, (i, b)| multiply(c, permute(i, b - b'0')));
+        let check = id
+            .bytes()
+            .rev()
+            .enumerate()
+            .fold(0, |c, (i, b)| multiply(c, permute(i, b - b'0')));
         check == 0
     }
 
     #[test]
     fn relations_hold() {
-        assert_eq!(ancestors("bacterial_pneumonia"), ["lung_opacity", "pneumonia"]);
-        assert_eq!(ancestors("nodule"), ["lung_lesion", "lung_opacity", "nodule_or_mass"]);
+        assert_eq!(
+            ancestors("bacterial_pneumonia"),
+            ["lung_opacity", "pneumonia"]
+        );
+        assert_eq!(
+            ancestors("nodule"),
+            ["lung_lesion", "lung_opacity", "nodule_or_mass"]
+        );
         assert!(descendants("lung_opacity").contains(&"nodule"));
         assert!(is_kind_of("cardiomegaly", "enlarged_cardiomediastinum"));
         assert!(ancestors("covid_19").is_empty() && ancestors("teapot").is_empty());
@@ -290,7 +312,13 @@ mod tests {
     #[test]
     fn the_reporting_list_has_the_nih_and_chexpert_findings() {
         let list: Vec<_> = reporting_list().iter().map(|t| t.code).collect();
-        for code in ["pneumonia", "pleural_effusion", "cardiomegaly", "lung_opacity", "hernia"] {
+        for code in [
+            "pneumonia",
+            "pleural_effusion",
+            "cardiomegaly",
+            "lung_opacity",
+            "hernia",
+        ] {
             assert!(list.contains(&code), "{code}");
         }
         assert!(!list.contains(&NO_FINDING));

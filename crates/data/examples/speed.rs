@@ -1,4 +1,4 @@
-//! Measures augmentation on one core and the search for near-duplicates.
+//! Measures augmentation on one core and the search for near-duplicates; `speed augment` or `speed search` runs one.
 
 use hilum_data::duplicates::{DuplicateConfig, Fingerprint, find_pairs};
 use hilum_data::{AugmentConfig, Augmentation};
@@ -6,15 +6,22 @@ use std::path::Path;
 use std::time::Instant;
 
 fn main() -> hilum_data::Result<()> {
-    augment();
-    search()
+    let part = std::env::args().nth(1);
+    let wanted = |name: &str| part.as_deref().is_none_or(|p| p == name);
+    if wanted("augment") {
+        augment();
+    }
+    if wanted("search") { search() } else { Ok(()) }
 }
 
 fn augment() {
     let size = 128;
     let image: Vec<u8> = (0..size * size).map(|i| (i % 251) as u8).collect();
     let mut out = vec![0.0; size * size];
-    for (name, config) in [("unchanged", AugmentConfig::NONE), ("positioning", AugmentConfig::POSITIONING)] {
+    for (name, config) in [
+        ("unchanged", AugmentConfig::NONE),
+        ("positioning", AugmentConfig::POSITIONING),
+    ] {
         let count = 5000u64;
         let start = Instant::now();
         let mut sum = 0.0;
@@ -30,8 +37,14 @@ fn augment() {
 fn search() -> hilum_data::Result<()> {
     let count = 20_000;
     let noise = |seed: usize| {
-        let data = (0..256).map(|i| (((i + 1) * (seed + 7) * 2_654_435_761) >> 13) as u8).collect();
-        hilum_data::pixels::Plane8 { width: 16, height: 16, data }
+        let data = (0..256)
+            .map(|i| (((i + 1) * (seed + 7) * 2_654_435_761) >> 13) as u8)
+            .collect();
+        hilum_data::pixels::Plane8 {
+            width: 16,
+            height: 16,
+            data,
+        }
     };
     let prints = (0..count).map(|i| Ok(Some(Fingerprint::new(noise(i), Path::new("noise"))?)));
     let prints = prints.collect::<hilum_data::Result<Vec<_>>>()?;

@@ -69,9 +69,18 @@ impl AugmentConfig {
     /// [`DataError::Setting`].
     pub fn validate(&self) -> Result<()> {
         let check = |name, value: f32, most: f32, wanted| {
-            if (0.0..=most).contains(&value) { Ok(()) } else { Err(DataError::setting(name, wanted, value)) }
+            if (0.0..=most).contains(&value) {
+                Ok(())
+            } else {
+                Err(DataError::setting(name, wanted, value))
+            }
         };
-        check("rotation", self.rotation, 180.0, "between 0 and 180 degrees")?;
+        check(
+            "rotation",
+            self.rotation,
+            180.0,
+            "between 0 and 180 degrees",
+        )?;
         check("scale", self.scale, 0.9, "between 0 and 0.9")?;
         check("gamma", self.gamma, 10.0, "between 0 and 10")?;
         for (name, value) in [
@@ -117,7 +126,8 @@ impl Augmentation {
         let mut d = Draws::new(seed, PURPOSE, epoch, sample);
         let angle = d.within(config.rotation).to_radians();
         let zoom = 1.0 + d.within(config.scale);
-        let shift = [d.within(config.translation), d.within(config.translation)].map(|t| t * size as f32);
+        let shift =
+            [d.within(config.translation), d.within(config.translation)].map(|t| t * size as f32);
         let flip = d.chance(config.flip);
         let brightness = d.within(config.brightness);
         let contrast = 1.0 + d.within(config.contrast);
@@ -127,7 +137,17 @@ impl Augmentation {
         let erase = draw_erase(&mut d, config.erase, size);
         let moved = config.rotation > 0.0 || config.scale > 0.0 || config.translation > 0.0 || flip;
         let warp = moved.then(|| Warp::new(angle, zoom, shift, flip));
-        Augmentation { size, warp, flip, brightness, contrast, gamma, noise, noise_seed, erase }
+        Augmentation {
+            size,
+            warp,
+            flip,
+            brightness,
+            contrast,
+            gamma,
+            noise,
+            noise_seed,
+            erase,
+        }
     }
 
     /// Whether left and right are swapped.
@@ -140,13 +160,19 @@ impl Augmentation {
         let table = self.table();
         match &self.warp {
             Some(warp) => warp.apply(image, &table, self.size, out),
-            None => out.iter_mut().zip(image).for_each(|(o, v)| *o = table[usize::from(*v)]),
+            None => out
+                .iter_mut()
+                .zip(image)
+                .for_each(|(o, v)| *o = table[usize::from(*v)]),
         }
         if self.noise > 0.0 {
             self.add_noise(out);
         }
         if let Some((left, top, width, height, value)) = self.erase {
-            out.chunks_exact_mut(self.size).skip(top).take(height).for_each(|r| r[left..left + width].fill(value));
+            out.chunks_exact_mut(self.size)
+                .skip(top)
+                .take(height)
+                .for_each(|r| r[left..left + width].fill(value));
         }
     }
 
@@ -155,15 +181,26 @@ impl Augmentation {
         let table: [f32; 256] = std::array::from_fn(|v| if v >= 128 { 1.0 } else { 0.0 });
         match &self.warp {
             Some(warp) => warp.apply(mask, &table, self.size, out),
-            None => out.iter_mut().zip(mask).for_each(|(o, v)| *o = table[usize::from(*v)]),
+            None => out
+                .iter_mut()
+                .zip(mask)
+                .for_each(|(o, v)| *o = table[usize::from(*v)]),
         }
-        out.iter_mut().for_each(|v| *v = if *v >= 0.5 { 1.0 } else { 0.0 });
+        out.iter_mut()
+            .for_each(|v| *v = if *v >= 0.5 { 1.0 } else { 0.0 });
     }
 
     /// The moved boxes, cut at the border; those that keep less than a quarter of their area are dropped.
     pub fn boxes(&self, boxes: &[PlacedBox]) -> Vec<PlacedBox> {
-        let Some(warp) = &self.warp else { return boxes.to_vec() };
-        let square = Rect { x: 0.0, y: 0.0, w: self.size as f64, h: self.size as f64 };
+        let Some(warp) = &self.warp else {
+            return boxes.to_vec();
+        };
+        let square = Rect {
+            x: 0.0,
+            y: 0.0,
+            w: self.size as f64,
+            h: self.size as f64,
+        };
         let moved = |b: &PlacedBox| {
             let full = warp.move_box(&b.rect, self.size)?;
             let share = full.intersection(&square) / full.area();
@@ -193,7 +230,11 @@ impl Augmentation {
     }
 }
 
-fn draw_erase(d: &mut Draws, probability: f32, size: usize) -> Option<(usize, usize, usize, usize, f32)> {
+fn draw_erase(
+    d: &mut Draws,
+    probability: f32,
+    size: usize,
+) -> Option<(usize, usize, usize, usize, f32)> {
     if !d.chance(probability) {
         return None;
     }
@@ -207,7 +248,12 @@ fn draw_erase(d: &mut Draws, probability: f32, size: usize) -> Option<(usize, us
 
 fn cut(r: &Rect, size: f64) -> Rect {
     let (x, y) = (r.x.clamp(0.0, size), r.y.clamp(0.0, size));
-    Rect { x, y, w: (r.x + r.w).clamp(0.0, size) - x, h: (r.y + r.h).clamp(0.0, size) - y }
+    Rect {
+        x,
+        y,
+        w: (r.x + r.w).clamp(0.0, size) - x,
+        h: (r.y + r.h).clamp(0.0, size) - y,
+    }
 }
 
 impl Warp {
@@ -215,9 +261,20 @@ impl Warp {
     fn new(angle: f32, zoom: f32, shift: [f32; 2], flip: bool) -> Self {
         let (sin, cos) = angle.sin_cos();
         let mirror = if flip { -1.0 } else { 1.0 };
-        let m = [mirror * cos / zoom, mirror * sin / zoom, -sin / zoom, cos / zoom];
-        let back = [-(m[0] * shift[0] + m[1] * shift[1]), -(m[2] * shift[0] + m[3] * shift[1])];
-        Warp { matrix: m, shift: back }
+        let m = [
+            mirror * cos / zoom,
+            mirror * sin / zoom,
+            -sin / zoom,
+            cos / zoom,
+        ];
+        let back = [
+            -(m[0] * shift[0] + m[1] * shift[1]),
+            -(m[2] * shift[0] + m[3] * shift[1]),
+        ];
+        Warp {
+            matrix: m,
+            shift: back,
+        }
     }
 
     /// Bilinear, through `table`; what comes from outside is `table[0]`.
@@ -229,14 +286,30 @@ impl Warp {
         let mut framed = vec![table[0]; stride * stride];
         for (row, line) in image.chunks_exact(size).enumerate() {
             let start = (row + 1) * stride + 1;
-            framed[start..start + size].iter_mut().zip(line).for_each(|(f, v)| *f = table[usize::from(*v)]);
+            framed[start..start + size]
+                .iter_mut()
+                .zip(line)
+                .for_each(|(f, v)| *f = table[usize::from(*v)]);
         }
         for (row, line) in out.chunks_exact_mut(size).enumerate() {
             let y = row as f32 - middle;
-            let start = [b * y + self.shift[0] + middle - a * middle, d * y + self.shift[1] + middle - c * middle];
-            for (column, o) in line.iter_mut().enumerate() {
+            let start = [
+                b * y + self.shift[0] + middle - a * middle,
+                d * y + self.shift[1] + middle - c * middle,
+            ];
+            let last = (stride - 1) as f32;
+            let inside = between(start[0] + 1.0, a, last, size);
+            let inside = intersection(inside, between(start[1] + 1.0, c, last, size));
+            line[..inside.0].fill(table[0]);
+            line[inside.1..].fill(table[0]);
+            for (column, o) in (inside.0..inside.1).zip(&mut line[inside.0..inside.1]) {
                 let x = column as f32;
-                *o = sample(&framed, stride, start[0] + a * x + 1.0, start[1] + c * x + 1.0, table[0]);
+                *o = sample(
+                    &framed,
+                    stride,
+                    start[0] + a * x + 1.0,
+                    start[1] + c * x + 1.0,
+                );
             }
         }
     }
@@ -246,32 +319,72 @@ impl Warp {
         let [a, b, c, d] = self.matrix.map(f64::from);
         let determinant = a * d - b * c;
         let middle = size as f64 / 2.0;
-        let corners = [(r.x, r.y), (r.x + r.w, r.y), (r.x, r.y + r.h), (r.x + r.w, r.y + r.h)].map(|(x, y)| {
-            let (x, y) = (x - middle - f64::from(self.shift[0]), y - middle - f64::from(self.shift[1]));
-            ((d * x - b * y) / determinant + middle, (a * y - c * x) / determinant + middle)
+        let corners = [
+            (r.x, r.y),
+            (r.x + r.w, r.y),
+            (r.x, r.y + r.h),
+            (r.x + r.w, r.y + r.h),
+        ]
+        .map(|(x, y)| {
+            let (x, y) = (
+                x - middle - f64::from(self.shift[0]),
+                y - middle - f64::from(self.shift[1]),
+            );
+            (
+                (d * x - b * y) / determinant + middle,
+                (a * y - c * x) / determinant + middle,
+            )
         });
         let edge = |pick: fn(&(f64, f64)) -> f64| {
-            corners.iter().map(pick).fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)))
+            corners
+                .iter()
+                .map(pick)
+                .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+                    (l.min(v), h.max(v))
+                })
         };
         let ((left, right), (top, bottom)) = (edge(|c| c.0), edge(|c| c.1));
-        let moved = Rect { x: left, y: top, w: right - left, h: bottom - top };
+        let moved = Rect {
+            x: left,
+            y: top,
+            w: right - left,
+            h: bottom - top,
+        };
         (moved.area() > 0.0).then_some(moved)
     }
 }
 
-/// Value between four pixels of a framed square; `outside` beyond the frame.
-#[inline(always)]
-fn sample(framed: &[f32], stride: usize, x: f32, y: f32, outside: f32) -> f32 {
-    let last = (stride - 1) as f32;
-    if !(x >= 0.0 && y >= 0.0 && x < last && y < last) {
-        return outside;
+/// The columns `x` in `0..size` for which `start + step * x` is safely within `0..last`; the few at the very
+/// edge that rounding could carry outside are left to the border, which has the same value.
+fn between(start: f32, step: f32, last: f32, size: usize) -> (usize, usize) {
+    let margin = 1e-3f32.max(last * 1e-6);
+    if step.abs() < 1e-6 {
+        return if start > margin && start < last - margin {
+            (0, size)
+        } else {
+            (0, 0)
+        };
     }
-    let (column, row) = (x as usize, y as usize);
+    let (p, q) = ((margin - start) / step, (last - margin - start) / step);
+    let bound = |v: f32| v.clamp(0.0, size as f32) as usize;
+    let (first, end) = (bound(p.min(q).ceil()), bound(p.max(q).ceil()));
+    (first, end.max(first))
+}
+
+fn intersection(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
+    let first = a.0.max(b.0);
+    (first, a.1.min(b.1).max(first))
+}
+
+/// Value between four pixels of a framed square.
+#[inline(always)]
+fn sample(framed: &[f32], stride: usize, x: f32, y: f32) -> f32 {
+    let (column, row) = (x as i32, y as i32);
     let (u, v) = (x - column as f32, y - row as f32);
-    let at = row * stride + column;
-    let (top, bottom) = (&framed[at..at + 2], &framed[at + stride..at + stride + 2]);
-    let upper = top[0] + (top[1] - top[0]) * u;
-    let lower = bottom[0] + (bottom[1] - bottom[0]) * u;
+    let at = row as usize * stride + column as usize;
+    let taps = &framed[at..at + stride + 2];
+    let upper = taps[0] + (taps[1] - taps[0]) * u;
+    let lower = taps[stride] + (taps[stride + 1] - taps[stride]) * u;
     upper + (lower - upper) * v
 }
 
@@ -280,11 +393,18 @@ mod tests {
     use super::*;
 
     fn only(flip: f32) -> AugmentConfig {
-        AugmentConfig { flip, ..AugmentConfig::NONE }
+        AugmentConfig {
+            flip,
+            ..AugmentConfig::NONE
+        }
     }
 
     fn placed(x: f64, y: f64, w: f64, h: f64) -> PlacedBox {
-        PlacedBox { code: None, label: String::new(), rect: Rect { x, y, w, h } }
+        PlacedBox {
+            code: None,
+            label: String::new(),
+            rect: Rect { x, y, w, h },
+        }
     }
 
     #[test]
@@ -292,7 +412,11 @@ mod tests {
         let image: Vec<u8> = (0..16).map(|v| v * 16).collect();
         let mut out = vec![0.0; 16];
         Augmentation::draw(&AugmentConfig::NONE, 4, 1, 2, 3).image(&image, &mut out);
-        assert!(out.iter().zip(&image).all(|(o, v)| (o - f32::from(*v) / 255.0).abs() < 1e-6));
+        assert!(
+            out.iter()
+                .zip(&image)
+                .all(|(o, v)| (o - f32::from(*v) / 255.0).abs() < 1e-6)
+        );
     }
 
     #[test]
@@ -303,14 +427,31 @@ mod tests {
         assert!(a.is_flipped());
         a.image(&image, &mut out);
         let bytes: Vec<_> = out.iter().map(|v| (v * 255.0).round() as u8).collect();
-        assert_eq!(bytes, [150, 100, 50, 0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0, 0]);
+        assert_eq!(
+            bytes,
+            [150, 100, 50, 0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0, 0]
+        );
         let b = a.boxes(&[placed(0.0, 2.0, 1.0, 1.0)]);
-        assert_eq!(b[0].rect, Rect { x: 3.0, y: 2.0, w: 1.0, h: 1.0 });
+        assert_eq!(
+            b[0].rect,
+            Rect {
+                x: 3.0,
+                y: 2.0,
+                w: 1.0,
+                h: 1.0
+            }
+        );
     }
 
     #[test]
     fn a_box_follows_its_pixels() {
-        let config = AugmentConfig { rotation: 20.0, scale: 0.2, translation: 0.1, flip: 0.5, ..AugmentConfig::NONE };
+        let config = AugmentConfig {
+            rotation: 20.0,
+            scale: 0.2,
+            translation: 0.1,
+            flip: 0.5,
+            ..AugmentConfig::NONE
+        };
         let size = 64;
         let mut mask = vec![0u8; size * size];
         (20..30).for_each(|y| mask[y * size + 35..y * size + 50].fill(255));
@@ -324,9 +465,15 @@ mod tests {
                 x > b.x - 0.6 && x < b.x + b.w + 0.6 && y > b.y - 0.6 && y < b.y + b.h + 0.6
             };
             let ones: Vec<_> = (0..size * size).filter(|i| out[*i] == 1.0).collect();
-            assert!(ones.len() > 80 && ones.iter().all(|i| inside(*i)), "draw {sample}");
+            assert!(
+                ones.len() > 80 && ones.iter().all(|i| inside(*i)),
+                "draw {sample}"
+            );
             let columns = ones.iter().map(|i| (i % size) as f64);
-            assert!((columns.clone().fold(f64::MAX, f64::min) - b.x).abs() < 1.6, "draw {sample}: tight");
+            assert!(
+                (columns.clone().fold(f64::MAX, f64::min) - b.x).abs() < 1.6,
+                "draw {sample}: tight"
+            );
         }
     }
 
@@ -340,7 +487,10 @@ mod tests {
 
     #[test]
     fn erasing_stays_inside() {
-        let config = AugmentConfig { erase: 1.0, ..AugmentConfig::NONE };
+        let config = AugmentConfig {
+            erase: 1.0,
+            ..AugmentConfig::NONE
+        };
         let image = vec![255u8; 100];
         for sample in 0..50 {
             let mut out = vec![0.0; 100];
@@ -348,6 +498,13 @@ mod tests {
             let gone = out.iter().filter(|v| **v != 1.0).count();
             assert!((1..=60).contains(&gone), "{gone}");
         }
-        assert!(AugmentConfig { flip: 1.5, ..AugmentConfig::NONE }.validate().is_err());
+        assert!(
+            AugmentConfig {
+                flip: 1.5,
+                ..AugmentConfig::NONE
+            }
+            .validate()
+            .is_err()
+        );
     }
 }

@@ -63,7 +63,11 @@ impl BatchConfig {
         let fine = |(m, s): &(f32, f32)| m.is_finite() && s.is_finite() && *s > 0.0;
         if self.normalise.is_empty() || !self.normalise.iter().all(fine) {
             let got = format!("{:?}", self.normalise);
-            return Err(DataError::setting("normalise", "one or more (mean, positive std)", got));
+            return Err(DataError::setting(
+                "normalise",
+                "one or more (mean, positive std)",
+                got,
+            ));
         }
         self.augment.validate()
     }
@@ -121,15 +125,32 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// [`DataError::Setting`] for a config out of range, labels of another length than the store, or a
     /// balanced order without labels.
-    pub fn new(store: &'a ImageStore, labels: Option<&'a LabelMatrix>, config: BatchConfig) -> Result<Self> {
+    pub fn new(
+        store: &'a ImageStore,
+        labels: Option<&'a LabelMatrix>,
+        config: BatchConfig,
+    ) -> Result<Self> {
         config.validate()?;
         if let Some(l) = labels.filter(|l| l.len() != store.len()) {
-            return Err(DataError::setting("labels", "as many rows as images", l.len()));
+            return Err(DataError::setting(
+                "labels",
+                "as many rows as images",
+                l.len(),
+            ));
         }
         if config.order == Order::Balanced && labels.is_none() {
-            return Err(DataError::setting("order", "`sequential` or `shuffled` without labels", "balanced"));
+            return Err(DataError::setting(
+                "order",
+                "`sequential` or `shuffled` without labels",
+                "balanced",
+            ));
         }
-        Ok(Loader { store, labels, config, rows: (0..store.len()).collect() })
+        Ok(Loader {
+            store,
+            labels,
+            config,
+            rows: (0..store.len()).collect(),
+        })
     }
 
     /// The same loader over some rows of the store, e.g. one fold.
@@ -138,7 +159,11 @@ impl<'a> Loader<'a> {
     /// [`DataError::Setting`] for a row beyond the store.
     pub fn over(mut self, rows: Vec<usize>) -> Result<Self> {
         if let Some(row) = rows.iter().find(|r| **r >= self.store.len()) {
-            return Err(DataError::setting("rows", "below the number of images", row));
+            return Err(DataError::setting(
+                "rows",
+                "below the number of images",
+                row,
+            ));
         }
         self.rows = rows;
         Ok(self)
@@ -147,7 +172,11 @@ impl<'a> Loader<'a> {
     /// Number of batches an epoch.
     pub fn batches(&self) -> usize {
         let n = self.rows.len();
-        if self.config.drop_last { n / self.config.batch_size } else { n.div_ceil(self.config.batch_size) }
+        if self.config.drop_last {
+            n / self.config.batch_size
+        } else {
+            n.div_ceil(self.config.batch_size)
+        }
     }
 
     /// The rows of an epoch in their order.
@@ -170,7 +199,11 @@ impl<'a> Loader<'a> {
         let (size, count) = (self.config.batch_size, self.batches());
         (0..count).map(move |b| {
             let start = (b * size).min(order.len());
-            self.batch(&order[start..(start + size).min(order.len())], epoch, start as u64)
+            self.batch(
+                &order[start..(start + size).min(order.len())],
+                epoch,
+                start as u64,
+            )
         })
     }
 
@@ -184,7 +217,11 @@ impl<'a> Loader<'a> {
         let mut mask_weights = vec![0.0; rows.len() * kinds];
         let boxes = if kinds == 0 {
             let items = images.par_chunks_mut(channels * area).zip(rows).enumerate();
-            items.map(|(i, (out, row))| self.fill(*row, epoch, place + i as u64, out, &mut [], &mut [])).collect()
+            items
+                .map(|(i, (out, row))| {
+                    self.fill(*row, epoch, place + i as u64, out, &mut [], &mut [])
+                })
+                .collect()
         } else {
             images
                 .par_chunks_mut(channels * area)
@@ -192,27 +229,59 @@ impl<'a> Loader<'a> {
                 .zip(mask_weights.par_chunks_mut(kinds))
                 .zip(rows)
                 .enumerate()
-                .map(|(i, (((out, m), w), row))| self.fill(*row, epoch, place + i as u64, out, m, w))
+                .map(|(i, (((out, m), w), row))| {
+                    self.fill(*row, epoch, place + i as u64, out, m, w)
+                })
                 .collect()
         };
-        let (targets, weights) = self.labels.map_or((Vec::new(), Vec::new()), |l| l.dense(rows));
+        let (targets, weights) = self
+            .labels
+            .map_or((Vec::new(), Vec::new()), |l| l.dense(rows));
         let size = self.store.size();
-        Batch { rows: rows.to_vec(), channels, size, images, targets, weights, masks, mask_weights, boxes }
+        Batch {
+            rows: rows.to_vec(),
+            channels,
+            size,
+            images,
+            targets,
+            weights,
+            masks,
+            mask_weights,
+            boxes,
+        }
     }
 
-    fn fill(&self, row: usize, epoch: u64, place: u64, out: &mut [f32], masks: &mut [f32], weights: &mut [f32]) -> Vec<PlacedBox> {
+    fn fill(
+        &self,
+        row: usize,
+        epoch: u64,
+        place: u64,
+        out: &mut [f32],
+        masks: &mut [f32],
+        weights: &mut [f32],
+    ) -> Vec<PlacedBox> {
         let size = self.store.size();
         let change = Augmentation::draw(&self.config.augment, size, self.config.seed, epoch, place);
         let (first, others) = out.split_at_mut(size * size);
         change.image(self.store.image(row), first);
-        for (channel, (mean, std)) in others.chunks_exact_mut(size * size).zip(&self.config.normalise[1..]) {
-            channel.iter_mut().zip(&*first).for_each(|(o, v)| *o = (v - mean) / std);
+        for (channel, (mean, std)) in others
+            .chunks_exact_mut(size * size)
+            .zip(&self.config.normalise[1..])
+        {
+            channel
+                .iter_mut()
+                .zip(&*first)
+                .for_each(|(o, v)| *o = (v - mean) / std);
         }
         let (mean, std) = self.config.normalise[0];
         first.iter_mut().for_each(|v| *v = (*v - mean) / std);
         let kinds = self.store.config().masks.iter();
         for ((name, out), weight) in kinds.zip(masks.chunks_exact_mut(size * size)).zip(weights) {
-            let source = if change.is_flipped() { other_side(name) } else { name.clone() };
+            let source = if change.is_flipped() {
+                other_side(name)
+            } else {
+                name.clone()
+            };
             if let Some(mask) = self.store.mask(row, &source) {
                 change.mask(mask, out);
                 *weight = 1.0;
@@ -236,14 +305,24 @@ fn draw_balanced(rows: &[usize], labels: &LabelMatrix, draws: &mut Draws) -> Vec
     let mut counts = vec![[0usize; 2]; codes];
     let value = |t: f32| usize::from(t >= 0.5);
     for row in rows {
-        let known = labels.row(*row).iter().enumerate().filter_map(|(c, t)| Some((c, (*t)?)));
+        let known = labels
+            .row(*row)
+            .iter()
+            .enumerate()
+            .filter_map(|(c, t)| Some((c, (*t)?)));
         known.for_each(|(c, t)| counts[c][value(t)] += 1);
     }
     let mut total = 0.0;
     let mut upto = Vec::with_capacity(rows.len());
     for row in rows {
-        let known = labels.row(*row).iter().enumerate().filter_map(|(c, t)| Some((c, (*t)?)));
-        total += known.map(|(c, t)| 1.0 / counts[c][value(t)] as f64).fold(0.0, f64::max);
+        let known = labels
+            .row(*row)
+            .iter()
+            .enumerate()
+            .filter_map(|(c, t)| Some((c, (*t)?)));
+        total += known
+            .map(|(c, t)| 1.0 / counts[c][value(t)] as f64)
+            .fold(0.0, f64::max);
         upto.push(total);
     }
     if total == 0.0 {
@@ -270,14 +349,23 @@ mod tests {
                 let shade = |x: u32, _| image::Luma([(i * 10) as u8 + x as u8]);
                 image::GrayImage::from_fn(8, 8, shade).save(&path).unwrap();
                 let mut s = Sample::new("x", i.to_string(), Pixels::File(path.clone()));
-                let state = if i == 0 { LabelState::Positive } else { LabelState::Negative };
+                let state = if i == 0 {
+                    LabelState::Positive
+                } else {
+                    LabelState::Negative
+                };
                 s.labels.set("mass", state).unwrap();
                 for (name, left) in [("left_lung", true), ("right_lung", false)] {
                     let path = dir.join(format!("{i}_{name}.png"));
-                    image::GrayImage::from_fn(8, 8, |x, _| image::Luma([if (x < 3) == left { 255 } else { 0 }]))
-                        .save(&path)
-                        .unwrap();
-                    s.masks.push(MaskRef { name: name.into(), form: MaskForm::File(path) });
+                    image::GrayImage::from_fn(8, 8, |x, _| {
+                        image::Luma([if (x < 3) == left { 255 } else { 0 }])
+                    })
+                    .save(&path)
+                    .unwrap();
+                    s.masks.push(MaskRef {
+                        name: name.into(),
+                        form: MaskForm::File(path),
+                    });
                 }
                 s
             })
@@ -286,8 +374,14 @@ mod tests {
 
     fn store(samples: &[Sample]) -> ImageStore {
         let masks = vec!["left_lung".into(), "right_lung".into(), "heart".into()];
-        let config = StoreConfig { masks, ..StoreConfig::square(8) };
-        ImageStore::load(samples, &config, None).unwrap().strict().unwrap()
+        let config = StoreConfig {
+            masks,
+            ..StoreConfig::square(8)
+        };
+        ImageStore::load(samples, &config, None)
+            .unwrap()
+            .strict()
+            .unwrap()
     }
 
     #[test]
@@ -301,7 +395,10 @@ mod tests {
             ..BatchConfig::plain(4)
         };
         let epoch = |threads: usize| -> Vec<Batch> {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             let loader = Loader::new(&store, None, config.clone()).unwrap();
             pool.install(|| loader.epoch(3).collect())
         };
@@ -318,8 +415,15 @@ mod tests {
     fn channels_are_normalised_by_themselves_and_missing_masks_weigh_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&samples(dir.path(), 2));
-        let config = BatchConfig { normalise: vec![(0.0, 1.0), (0.5, 0.5)], ..BatchConfig::plain(2) };
-        let b = Loader::new(&store, None, config).unwrap().epoch(0).next().unwrap();
+        let config = BatchConfig {
+            normalise: vec![(0.0, 1.0), (0.5, 0.5)],
+            ..BatchConfig::plain(2)
+        };
+        let b = Loader::new(&store, None, config)
+            .unwrap()
+            .epoch(0)
+            .next()
+            .unwrap();
         assert_eq!(b.images.len(), 2 * 2 * 64);
         let (grey, scaled) = (b.images[128 + 5], b.images[128 + 64 + 5]);
         assert!((grey - 15.0 / 255.0).abs() < 1e-6 && (scaled - (grey - 0.5) / 0.5).abs() < 1e-6);
@@ -330,23 +434,48 @@ mod tests {
     fn mirroring_swaps_the_sides_of_masks() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(&samples(dir.path(), 1));
-        let augment = AugmentConfig { flip: 1.0, ..AugmentConfig::NONE };
-        let config = BatchConfig { augment, ..BatchConfig::plain(1) };
-        let b = Loader::new(&store, None, config).unwrap().epoch(0).next().unwrap();
-        assert_eq!(b.masks[..8], [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0], "the right lung, mirrored");
+        let augment = AugmentConfig {
+            flip: 1.0,
+            ..AugmentConfig::NONE
+        };
+        let config = BatchConfig {
+            augment,
+            ..BatchConfig::plain(1)
+        };
+        let b = Loader::new(&store, None, config)
+            .unwrap()
+            .epoch(0)
+            .next()
+            .unwrap();
+        assert_eq!(
+            b.masks[..8],
+            [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0],
+            "the right lung, mirrored"
+        );
     }
 
     #[test]
     fn balanced_draws_meet_rare_labels() {
         let dir = tempfile::tempdir().unwrap();
         let samples = samples(dir.path(), 20);
-        let (store, labels) = (store(&samples), LabelMatrix::new(&samples, &["mass"], LabelPolicy::IGNORE).unwrap());
-        let config = BatchConfig { order: Order::Balanced, ..BatchConfig::plain(5) };
+        let (store, labels) = (
+            store(&samples),
+            LabelMatrix::new(&samples, &["mass"], LabelPolicy::IGNORE).unwrap(),
+        );
+        let config = BatchConfig {
+            order: Order::Balanced,
+            ..BatchConfig::plain(5)
+        };
         let loader = Loader::new(&store, Some(&labels), config.clone()).unwrap();
-        let rare: usize = (0..50).map(|e| loader.order(e).iter().filter(|r| **r == 0).count()).sum();
+        let rare: usize = (0..50)
+            .map(|e| loader.order(e).iter().filter(|r| **r == 0).count())
+            .sum();
         assert!((400..600).contains(&rare), "{rare} of 1000 draws");
         assert!(Loader::new(&store, None, config).is_err());
-        let fold = Loader::new(&store, Some(&labels), BatchConfig::plain(8)).unwrap().over(vec![4, 2]).unwrap();
+        let fold = Loader::new(&store, Some(&labels), BatchConfig::plain(8))
+            .unwrap()
+            .over(vec![4, 2])
+            .unwrap();
         assert_eq!((fold.batches(), fold.order(0)), (1, vec![4, 2]));
     }
 }

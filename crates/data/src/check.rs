@@ -98,7 +98,11 @@ impl CheckReport {
 ///
 /// # Errors
 /// [`DataError::Format`] for a broken array file; problems of single files are in the report.
-pub fn check(samples: &[Sample], config: &CheckConfig, progress: Option<Progress>) -> Result<CheckReport> {
+pub fn check(
+    samples: &[Sample],
+    config: &CheckConfig,
+    progress: Option<Progress>,
+) -> Result<CheckReport> {
     let arrays = Arrays::load(samples.iter().map(|s| &s.pixels))?;
     let done = AtomicUsize::new(0);
     let looks: Vec<Look> = samples
@@ -132,22 +136,41 @@ pub fn check(samples: &[Sample], config: &CheckConfig, progress: Option<Progress
 pub fn patient_leaks(samples: &[Sample]) -> Vec<PatientLeak> {
     let mut seen: BTreeMap<&str, BTreeMap<Split, Vec<String>>> = BTreeMap::new();
     for s in samples {
-        let (Some(split), Some(patient)) = (s.split, &s.patient) else { continue };
+        let (Some(split), Some(patient)) = (s.split, &s.patient) else {
+            continue;
+        };
         for p in patients_of(patient) {
-            seen.entry(p).or_default().entry(split).or_default().push(s.id.clone());
+            seen.entry(p)
+                .or_default()
+                .entry(split)
+                .or_default()
+                .push(s.id.clone());
         }
     }
     let leaks = seen.into_iter().filter(|(_, splits)| splits.len() > 1);
-    leaks.map(|(p, splits)| PatientLeak { patient: p.to_owned(), splits }).collect()
+    leaks
+        .map(|(p, splits)| PatientLeak {
+            patient: p.to_owned(),
+            splits,
+        })
+        .collect()
 }
 
 fn repeated_ids(samples: &[Sample]) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    let twice: BTreeSet<_> = samples.iter().filter(|s| !seen.insert((&s.set, &s.id))).map(|s| s.id.clone()).collect();
+    let twice: BTreeSet<_> = samples
+        .iter()
+        .filter(|s| !seen.insert((&s.set, &s.id)))
+        .map(|s| s.id.clone())
+        .collect();
     twice.into_iter().collect()
 }
 
-fn duplicate_leaks(samples: &[Sample], prints: &[Option<Fingerprint>], config: &CheckConfig) -> Vec<DuplicateLeak> {
+fn duplicate_leaks(
+    samples: &[Sample],
+    prints: &[Option<Fingerprint>],
+    config: &CheckConfig,
+) -> Vec<DuplicateLeak> {
     let groups = groups(samples);
     let asked = |a: usize, b: usize| {
         let apart = matches!((samples[a].split, samples[b].split), (Some(x), Some(y)) if x != y);
@@ -175,17 +198,29 @@ struct Look {
 }
 
 fn look_at(s: &Sample, config: &CheckConfig, arrays: &Arrays) -> Look {
-    let problem = |reason: String| FileProblem { id: s.id.clone(), reason };
+    let problem = |reason: String| FileProblem {
+        id: s.id.clone(),
+        reason,
+    };
     let mut look = Look::default();
     let plane = match pixels::load_gray(&s.pixels, config.recipe, arrays) {
         Ok(plane) => plane,
-        Err(e) => return Look { unreadable: Some(problem(e.to_string())), ..look },
+        Err(e) => {
+            return Look {
+                unreadable: Some(problem(e.to_string())),
+                ..look
+            };
+        }
     };
     let size = (plane.width, plane.height);
     if let Some((w, h)) = s.size.filter(|(w, h)| (*w as usize, *h as usize) != size) {
-        look.sizes.push(problem(format!("listed as {w}x{h}, stored as {}x{}", size.0, size.1)));
+        look.sizes.push(problem(format!(
+            "listed as {w}x{h}, stored as {}x{}",
+            size.0, size.1
+        )));
     }
-    look.sizes.extend(mask_problems(s, size).into_iter().map(problem));
+    look.sizes
+        .extend(mask_problems(s, size).into_iter().map(problem));
     if config.content {
         look.changed = content_problem(s).map(problem);
     }
@@ -199,14 +234,19 @@ fn look_at(s: &Sample, config: &CheckConfig, arrays: &Arrays) -> Look {
 fn mask_problems(s: &Sample, size: (usize, usize)) -> Vec<String> {
     let check = |m: &crate::MaskRef| match pixels::load_mask(m, size) {
         Ok(mask) if (mask.width, mask.height) == size => None,
-        Ok(mask) => Some(format!("mask `{}` is {}x{}, the image {}x{}", m.name, mask.width, mask.height, size.0, size.1)),
+        Ok(mask) => Some(format!(
+            "mask `{}` is {}x{}, the image {}x{}",
+            m.name, mask.width, mask.height, size.0, size.1
+        )),
         Err(e) => Some(format!("mask `{}`: {e}", m.name)),
     };
     s.masks.iter().filter_map(check).collect()
 }
 
 fn content_problem(s: &Sample) -> Option<String> {
-    let (Pixels::File(path), Some(stated)) = (&s.pixels, &s.sha256) else { return None };
+    let (Pixels::File(path), Some(stated)) = (&s.pixels, &s.sha256) else {
+        return None;
+    };
     match file_sha256(path) {
         Ok(found) if found.eq_ignore_ascii_case(stated) => None,
         Ok(found) => Some(format!("sha256 is {found}, listed as {stated}")),
@@ -225,9 +265,13 @@ mod tests {
         let path = dir.join(name);
         let shade = |x: u32, y: u32| {
             let (x, y) = (f64::from(x) / 40.0, f64::from(y) / 30.0);
-            image::Luma([(127.0 + 60.0 * (x * (3.0 + seed)).sin() + 60.0 * (y * (5.0 + 2.0 * seed)).cos()) as u8])
+            image::Luma([(127.0
+                + 60.0 * (x * (3.0 + seed)).sin()
+                + 60.0 * (y * (5.0 + 2.0 * seed)).cos()) as u8])
         };
-        image::GrayImage::from_fn(40, 30, shade).save(&path).unwrap();
+        image::GrayImage::from_fn(40, 30, shade)
+            .save(&path)
+            .unwrap();
         let mut s = Sample::new("x", name, Pixels::File(path));
         (s.patient, s.split) = (Some(patient.into()), Some(split));
         s
@@ -247,10 +291,21 @@ mod tests {
         assert_eq!(report.patient_leaks[0].patient, "P1");
         assert_eq!(report.duplicate_leaks.len(), 1);
         let d = &report.duplicate_leaks[0];
-        assert_eq!((d.a.as_str(), d.b.as_str(), d.same_patient), ("a.png", "c.png", false));
+        assert_eq!(
+            (d.a.as_str(), d.b.as_str(), d.same_patient),
+            ("a.png", "c.png", false)
+        );
         assert!(!report.is_clean());
-        assert!(check(&all[1..2], &CheckConfig::default(), None).unwrap().is_clean());
-        assert!(serde_json::to_string(&report).unwrap().contains("\"patient_leaks\":[{\"patient\":\"P1\""));
+        assert!(
+            check(&all[1..2], &CheckConfig::default(), None)
+                .unwrap()
+                .is_clean()
+        );
+        assert!(
+            serde_json::to_string(&report)
+                .unwrap()
+                .contains("\"patient_leaks\":[{\"patient\":\"P1\"")
+        );
     }
 
     #[test]
@@ -261,13 +316,32 @@ mod tests {
         a.sha256 = Some("00".into());
         let mask = dir.path().join("m.png");
         image::GrayImage::new(4, 4).save(&mask).unwrap();
-        a.masks.push(MaskRef { name: "lungs".into(), form: MaskForm::File(mask) });
+        a.masks.push(MaskRef {
+            name: "lungs".into(),
+            form: MaskForm::File(mask),
+        });
         let mut b = a.clone();
         b.pixels = Pixels::File(dir.path().join("none.png"));
-        let report = check(&[a, b], &CheckConfig { content: true, ..CheckConfig::default() }, None).unwrap();
+        let report = check(
+            &[a, b],
+            &CheckConfig {
+                content: true,
+                ..CheckConfig::default()
+            },
+            None,
+        )
+        .unwrap();
         assert_eq!(report.size_mismatches.len(), 2);
-        assert!(report.size_mismatches[0].reason.contains("listed as 41x30, stored as 40x30"));
-        assert!(report.size_mismatches[1].reason.contains("mask `lungs` is 4x4"));
+        assert!(
+            report.size_mismatches[0]
+                .reason
+                .contains("listed as 41x30, stored as 40x30")
+        );
+        assert!(
+            report.size_mismatches[1]
+                .reason
+                .contains("mask `lungs` is 4x4")
+        );
         assert_eq!((report.changed.len(), report.unreadable.len()), (1, 1));
         assert_eq!(report.repeated_ids, ["a.png"]);
     }

@@ -90,18 +90,32 @@ pub type Result<T> = std::result::Result<T, DataError>;
 
 impl DataError {
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
-        DataError::Io { path: path.to_owned(), source }
+        DataError::Io {
+            path: path.to_owned(),
+            source,
+        }
     }
 
     pub(crate) fn row(path: &Path, row: u64, reason: impl Into<String>) -> Self {
-        DataError::Row { path: path.to_owned(), row, reason: reason.into() }
+        DataError::Row {
+            path: path.to_owned(),
+            row,
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn format(path: &Path, reason: impl ToString) -> Self {
-        DataError::Format { path: path.to_owned(), reason: reason.to_string() }
+        DataError::Format {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
     }
 
     pub(crate) fn setting(name: &'static str, wanted: &'static str, got: impl ToString) -> Self {
-        DataError::Setting { name, wanted, got: got.to_string() }
+        DataError::Setting {
+            name,
+            wanted,
+            got: got.to_string(),
+        }
     }
 }

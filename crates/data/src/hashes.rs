@@ -53,7 +53,11 @@ pub enum ContentHash {
 ///
 /// # Errors
 /// [`DataError::Io`] for a file that must be read and cannot.
-pub fn data_hash(samples: &[Sample], how: ContentHash, progress: Option<Progress>) -> Result<String> {
+pub fn data_hash(
+    samples: &[Sample],
+    how: ContentHash,
+    progress: Option<Progress>,
+) -> Result<String> {
     let done = AtomicUsize::new(0);
     let line = |s: &Sample| {
         let content = match (&s.sha256, how) {
@@ -89,14 +93,20 @@ mod tests {
 
     #[test]
     fn the_split_hash_is_of_patients_not_of_images_or_order() {
-        let a = [sample("1", "P1+P2", Split::Train), sample("2", "P3", Split::Test)];
+        let a = [
+            sample("1", "P1+P2", Split::Train),
+            sample("2", "P3", Split::Test),
+        ];
         let b = [
             sample("9", "P3", Split::Test),
             sample("7", "P2", Split::Train),
             sample("1", "P1", Split::Train),
         ];
         assert_eq!(split_hash(&a), split_hash(&b));
-        assert_ne!(split_hash(&a), split_hash(&[sample("1", "P1", Split::Train)]));
+        assert_ne!(
+            split_hash(&a),
+            split_hash(&[sample("1", "P1", Split::Train)])
+        );
         // printf 'P1\ttrain\n' | sha256sum
         let one = "0f4014807427d8cb0af30d59041f385dc5f3618274bf7e43fd5b61d9fbd5fcf1";
         assert_eq!(split_hash(&[sample("1", "P1", Split::Train)]), one);
@@ -112,7 +122,10 @@ mod tests {
         assert_eq!(file_sha256(&path).unwrap(), abc);
         let read = data_hash(std::slice::from_ref(&s), ContentHash::Read, None).unwrap();
         s.sha256 = Some(abc.to_uppercase());
-        assert_eq!(data_hash(&[s.clone()], ContentHash::Stated, None).unwrap(), read);
+        assert_eq!(
+            data_hash(&[s.clone()], ContentHash::Stated, None).unwrap(),
+            read
+        );
         std::fs::remove_file(&path).unwrap();
         assert!(data_hash(&[s], ContentHash::Read, None).is_err());
     }

@@ -55,8 +55,10 @@ pub struct LabelPolicy {
 
 impl LabelPolicy {
     /// Uncertain labels are left out; what a labeler did not find mentioned counts as negative.
-    pub const IGNORE: LabelPolicy =
-        LabelPolicy { uncertain: UncertainPolicy::Ignore, unmentioned_is_negative: true };
+    pub const IGNORE: LabelPolicy = LabelPolicy {
+        uncertain: UncertainPolicy::Ignore,
+        unmentioned_is_negative: true,
+    };
 
     /// Checks the range of a soft target.
     ///
@@ -64,9 +66,11 @@ impl LabelPolicy {
     /// [`DataError::Setting`] when it is not within 0 and 1.
     pub fn validate(&self) -> Result<()> {
         match self.uncertain {
-            UncertainPolicy::Soft(t) if !(0.0..=1.0).contains(&t) => {
-                Err(DataError::setting("uncertain", "a target between 0 and 1", t))
-            }
+            UncertainPolicy::Soft(t) if !(0.0..=1.0).contains(&t) => Err(DataError::setting(
+                "uncertain",
+                "a target between 0 and 1",
+                t,
+            )),
             _ => Ok(()),
         }
     }
@@ -169,7 +173,11 @@ impl Labels {
     }
 
     fn raise(&mut self, state: LabelState) {
-        let codes: Vec<_> = self.iter().filter(|(_, s)| *s == state).map(|(c, _)| c).collect();
+        let codes: Vec<_> = self
+            .iter()
+            .filter(|(_, s)| *s == state)
+            .map(|(c, _)| c)
+            .collect();
         for child in codes {
             for parent in taxonomy::ancestors(child) {
                 self.raise_parent(child, parent, state);
@@ -195,10 +203,16 @@ impl Labels {
     fn summarise(&mut self) {
         use LabelState::{Negative, Positive};
         let shows = |c: &str| taxonomy::by_code(c).is_some_and(|t| t.implies_abnormal());
-        let child = self.iter().find(|(c, s)| *s == Positive && shows(c)).map(|(c, _)| c);
+        let child = self
+            .iter()
+            .find(|(c, s)| *s == Positive && shows(c))
+            .map(|(c, _)| c);
         if let Some(child) = child {
             if self.is_positive(NO_FINDING) {
-                self.conflicts.push(Conflict { child, parent: ABNORMAL });
+                self.conflicts.push(Conflict {
+                    child,
+                    parent: ABNORMAL,
+                });
             }
             self.states.insert(ABNORMAL, Positive);
         } else if self.is_positive(NO_FINDING) {
@@ -238,7 +252,10 @@ mod tests {
 
     #[test]
     fn a_positive_child_raises_its_parents() {
-        let l = closed(&[("bacterial_pneumonia", Positive), ("lung_opacity", NotMentioned)]);
+        let l = closed(&[
+            ("bacterial_pneumonia", Positive),
+            ("lung_opacity", NotMentioned),
+        ]);
         assert!(l.is_positive("pneumonia") && l.is_positive("lung_opacity"));
         assert!(l.is_positive(ABNORMAL));
         assert_eq!(l.get(NO_FINDING), Some(Negative));
@@ -255,10 +272,19 @@ mod tests {
 
     #[test]
     fn a_contradiction_is_kept_and_the_positive_wins() {
-        let l = closed(&[("enlarged_cardiomediastinum", Negative), ("cardiomegaly", Positive)]);
+        let l = closed(&[
+            ("enlarged_cardiomediastinum", Negative),
+            ("cardiomegaly", Positive),
+        ]);
         assert!(l.is_positive("enlarged_cardiomediastinum"));
         let parent = "enlarged_cardiomediastinum";
-        assert_eq!(l.conflicts(), [Conflict { child: "cardiomegaly", parent }]);
+        assert_eq!(
+            l.conflicts(),
+            [Conflict {
+                child: "cardiomegaly",
+                parent
+            }]
+        );
     }
 
     #[test]
@@ -279,8 +305,14 @@ mod tests {
 
     #[test]
     fn policies_make_numbers() {
-        let p = |u| LabelPolicy { uncertain: u, unmentioned_is_negative: false };
-        assert_eq!(p(UncertainPolicy::Soft(0.6)).target(Some(Uncertain)), Some(0.6));
+        let p = |u| LabelPolicy {
+            uncertain: u,
+            unmentioned_is_negative: false,
+        };
+        assert_eq!(
+            p(UncertainPolicy::Soft(0.6)).target(Some(Uncertain)),
+            Some(0.6)
+        );
         assert_eq!(p(UncertainPolicy::Ignore).target(Some(Uncertain)), None);
         assert_eq!(p(UncertainPolicy::One).target(Some(NotMentioned)), None);
         assert_eq!(LabelPolicy::IGNORE.target(Some(NotMentioned)), Some(0.0));

@@ -35,12 +35,12 @@ pub use augment::{AugmentConfig, Augmentation};
 pub use batch::{Batch, BatchConfig, Loader, Order};
 pub use check::{CheckConfig, CheckReport, check};
 pub use error::{DataError, Result};
+pub use hashes::{ContentHash, data_hash, split_hash};
 pub use labels::{LabelMatrix, LabelPolicy, LabelState, Labels, UncertainPolicy, Vocabulary};
 pub use manifest::Manifest;
-pub use hashes::{ContentHash, data_hash, split_hash};
+pub use sample::{BoxLabel, MaskForm, MaskRef, Pixels, Sample, Split};
 pub use scan::{ScanReport, scan};
 pub use splits::SplitConfig;
-pub use sample::{BoxLabel, MaskForm, MaskRef, Pixels, Sample, Split};
 pub use store::{Fit, ImageStore, Loaded, Placement, StoreConfig};
 
 /// Called with the number of items done and the number of all items, from any thread.

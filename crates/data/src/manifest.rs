@@ -47,8 +47,11 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Structure that an unnamed mask shows, by set.
-const UNNAMED_MASKS: &[(&str, &str)] =
-    &[("kermany_paediatric", "lungs"), ("covid_cohen", "lungs"), ("full_resolution", "lungs")];
+const UNNAMED_MASKS: &[(&str, &str)] = &[
+    ("kermany_paediatric", "lungs"),
+    ("covid_cohen", "lungs"),
+    ("full_resolution", "lungs"),
+];
 
 /// Class ids of the JSRT masks (van Ginneken et al. 2006, SCR).
 const JSRT_CLASSES: [(&str, u8); 3] = [("right_lung", 1), ("left_lung", 2), ("heart", 3)];
@@ -95,7 +98,10 @@ impl Manifest {
     /// # Errors
     /// Those of [`Manifest::read`].
     pub fn of_sets(root: &Path, sets: &[&str]) -> Result<Self> {
-        let paths: Vec<_> = sets.iter().map(|s| root.join("manifests").join(format!("{s}.csv"))).collect();
+        let paths: Vec<_> = sets
+            .iter()
+            .map(|s| root.join("manifests").join(format!("{s}.csv")))
+            .collect();
         Manifest::read_all(&paths)
     }
 
@@ -104,12 +110,18 @@ impl Manifest {
     /// # Errors
     /// [`DataError::Row`] for a box on an image that the manifest does not list, or without a size.
     pub fn read_boxes(&mut self, path: &Path) -> Result<()> {
-        let index: HashMap<String, usize> =
-            self.samples.iter().enumerate().map(|(i, s)| (s.id.clone(), i)).collect();
+        let index: HashMap<String, usize> = self
+            .samples
+            .iter()
+            .enumerate()
+            .map(|(i, s)| (s.id.clone(), i))
+            .collect();
         let table = Table::open(path, &["path", "label", "x", "y", "w", "h"])?;
         table.for_each(|row| {
             let image = row.need("path")?;
-            let i = index.get(image).ok_or_else(|| row.error(format!("{image} is not in the manifest")))?;
+            let i = index
+                .get(image)
+                .ok_or_else(|| row.error(format!("{image} is not in the manifest")))?;
             self.samples[*i].boxes.push(read_box(row)?);
             Ok(())
         })
@@ -128,7 +140,10 @@ impl Manifest {
     /// The samples that `keep` accepts, in the same order.
     pub fn filter(&self, keep: impl Fn(&Sample) -> bool) -> Manifest {
         let samples = self.samples.iter().filter(|s| keep(s)).cloned().collect();
-        Manifest { root: self.root.clone(), samples }
+        Manifest {
+            root: self.root.clone(),
+            samples,
+        }
     }
 }
 
@@ -139,8 +154,12 @@ impl Manifest {
 pub fn for_each(path: &Path, mut f: impl FnMut(Sample) -> Result<()>) -> Result<()> {
     let root = root_of(path)?;
     let table = Table::open(path, &["path", "set"])?;
-    let further: Vec<String> =
-        table.header().iter().filter(|h| !KNOWN.contains(&h.as_str())).cloned().collect();
+    let further: Vec<String> = table
+        .header()
+        .iter()
+        .filter(|h| !KNOWN.contains(&h.as_str()))
+        .cloned()
+        .collect();
     table.for_each(|row| f(read_sample(row, &root, &further)?))
 }
 
@@ -156,7 +175,9 @@ fn root_of(path: &Path) -> Result<PathBuf> {
         None => return Err(DataError::format(path, "a folder, not a manifest")),
     };
     match folder.parent() {
-        Some(root) if !root.as_os_str().is_empty() && !folder.ends_with("..") => Ok(root.to_owned()),
+        Some(root) if !root.as_os_str().is_empty() && !folder.ends_with("..") => {
+            Ok(root.to_owned())
+        }
         _ => Ok(folder.join("..")),
     }
 }
@@ -164,7 +185,9 @@ fn root_of(path: &Path) -> Result<PathBuf> {
 /// Joins a path of a table to the root; paths that leave the root are refused.
 fn inside(root: &Path, text: &str, row: &Row) -> Result<PathBuf> {
     let relative = Path::new(text);
-    let plain = relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+    let plain = relative
+        .components()
+        .all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
     if !plain {
         return Err(row.error(format!("{text:?} leaves the data root")));
     }
@@ -177,7 +200,13 @@ fn read_sample(row: &Row, root: &Path, further: &[String]) -> Result<Sample> {
     s.split = read_split(row)?;
     s.patient = text(row, "patient_id");
     s.view = parse_view(row.get("view"));
-    s.raw_labels = row.get("labels").split('|').map(str::trim).filter(|l| !l.is_empty()).map(Into::into).collect();
+    s.raw_labels = row
+        .get("labels")
+        .split('|')
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .map(Into::into)
+        .collect();
     s.label_source = row.get("label_source").to_owned();
     if let Some(vocabulary) = Vocabulary::of(&s.set) {
         s.labels = vocabulary.read(&s.raw_labels);
@@ -189,18 +218,25 @@ fn read_sample(row: &Row, root: &Path, further: &[String]) -> Result<Sample> {
     s.age = parse_age(row.get("age"));
     s.licence = text(row, "licence");
     s.sha256 = text(row, "sha256");
-    s.extra = further.iter().filter_map(|c| Some((c.clone(), text(row, c)?))).collect();
+    s.extra = further
+        .iter()
+        .filter_map(|c| Some((c.clone(), text(row, c)?)))
+        .collect();
     Ok(s)
 }
 
 fn text(row: &Row, column: &str) -> Option<String> {
-    Some(row.get(column)).filter(|t| !t.is_empty()).map(Into::into)
+    Some(row.get(column))
+        .filter(|t| !t.is_empty())
+        .map(Into::into)
 }
 
 fn read_split(row: &Row) -> Result<Option<Split>> {
     match row.get("split") {
         "" => Ok(None),
-        word => Split::parse(word).map(Some).ok_or_else(|| row.error(format!("no split {word:?}"))),
+        word => Split::parse(word)
+            .map(Some)
+            .ok_or_else(|| row.error(format!("no split {word:?}"))),
     }
 }
 
@@ -208,38 +244,67 @@ fn pair(row: &Row, a: &str, b: &str) -> Result<Option<(u32, u32)>> {
     match (row.pixels(a)?, row.pixels(b)?) {
         (Some(a), Some(b)) => Ok(Some((a, b))),
         (None, None) => Ok(None),
-        _ => Err(row.error(format!("`{a}` and `{b}` must both be there or both be empty"))),
+        _ => Err(row.error(format!(
+            "`{a}` and `{b}` must both be there or both be empty"
+        ))),
     }
 }
 
 fn read_masks(row: &Row, root: &Path, set: &str) -> Result<Vec<MaskRef>> {
     let mut masks = Vec::new();
-    for part in row.get("mask_path").split(';').map(str::trim).filter(|p| !p.is_empty()) {
+    for part in row
+        .get("mask_path")
+        .split(';')
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+    {
         let (name, place) = part.split_once('=').unwrap_or(("", part));
         let path = inside(root, place, row)?;
         if set == "jsrt" && name.is_empty() {
             masks.extend(JSRT_CLASSES.map(|(n, class)| MaskRef {
                 name: n.into(),
-                form: MaskForm::Class { path: path.clone(), class },
+                form: MaskForm::Class {
+                    path: path.clone(),
+                    class,
+                },
             }));
             continue;
         }
-        let unnamed = UNNAMED_MASKS.iter().find(|(s, _)| *s == set).map_or("mask", |(_, n)| n);
+        let unnamed = UNNAMED_MASKS
+            .iter()
+            .find(|(s, _)| *s == set)
+            .map_or("mask", |(_, n)| n);
         let name = if name.is_empty() { unnamed } else { name };
-        masks.push(MaskRef { name: name.into(), form: MaskForm::File(path) });
+        masks.push(MaskRef {
+            name: name.into(),
+            form: MaskForm::File(path),
+        });
     }
     Ok(masks)
 }
 
 fn read_box(row: &Row) -> Result<BoxLabel> {
-    let side = |c: &str| row.number_of(c)?.ok_or_else(|| row.error(format!("`{c}` is empty")));
-    let rect = Rect { x: side("x")?, y: side("y")?, w: side("w")?, h: side("h")? };
+    let side = |c: &str| {
+        row.number_of(c)?
+            .ok_or_else(|| row.error(format!("`{c}` is empty")))
+    };
+    let rect = Rect {
+        x: side("x")?,
+        y: side("y")?,
+        w: side("w")?,
+        h: side("h")?,
+    };
     if rect.w < 0.0 || rect.h < 0.0 {
         return Err(row.error("a box of negative size"));
     }
     let label = row.get("label").to_owned();
     let code = taxonomy::find(&label).map(|t| t.code);
-    Ok(BoxLabel { label, code, rect, source: row.get("box_source").to_owned() })
+    Ok(BoxLabel {
+        label,
+        code,
+        rect,
+        source: row.get("box_source").to_owned(),
+    })
 }
 
 #[cfg(test)]
@@ -261,11 +326,18 @@ mod tests {
              images/a.png,nih14,val,P1+P2,AP,Effusion|Mass,a=masks/a.png;b=masks/b.png,4,5,F,7,k=v;rsna_class=Normal\n",
         );
         let boxes = dir.path().join("manifests/nih14_boxes.csv");
-        std::fs::write(boxes, "path,split,label,x,y,w,h,box_source\nimages/a.png,val,Mass,1,2,3,4,r\n").unwrap();
+        std::fs::write(
+            boxes,
+            "path,split,label,x,y,w,h,box_source\nimages/a.png,val,Mass,1,2,3,4,r\n",
+        )
+        .unwrap();
         let m = Manifest::read(&path).unwrap();
         let s = &m.samples[0];
         assert_eq!(s.path(), dir.path().join("images/a.png"));
-        assert_eq!((s.split, s.patient.as_deref()), (Some(Split::Val), Some("P1+P2")));
+        assert_eq!(
+            (s.split, s.patient.as_deref()),
+            (Some(Split::Val), Some("P1+P2"))
+        );
         assert!(s.labels.is_positive("mass") && s.labels.is_positive("pleural_effusion"));
         assert_eq!(s.masks[1].name, "b");
         assert_eq!(s.size, Some((4, 5)));
@@ -292,8 +364,14 @@ mod tests {
 
     #[test]
     fn the_root_is_the_folder_above_manifests() {
-        assert_eq!(root_of(Path::new("/d/manifests/a.csv")).unwrap(), Path::new("/d"));
-        assert_eq!(root_of(Path::new("manifests/a.csv")).unwrap(), Path::new("manifests/.."));
+        assert_eq!(
+            root_of(Path::new("/d/manifests/a.csv")).unwrap(),
+            Path::new("/d")
+        );
+        assert_eq!(
+            root_of(Path::new("manifests/a.csv")).unwrap(),
+            Path::new("manifests/..")
+        );
         assert_eq!(root_of(Path::new("a.csv")).unwrap(), Path::new("./.."));
     }
 }

@@ -46,21 +46,42 @@ impl Arrays {
 
     fn plane(&self, file: &Path, name: &str, index: usize) -> Result<Plane8> {
         let key = (file.to_owned(), name.to_owned());
-        let array = self.arrays.get(&key).ok_or_else(|| DataError::format(file, format!("no array {name}")))?;
+        let array = self
+            .arrays
+            .get(&key)
+            .ok_or_else(|| DataError::format(file, format!("no array {name}")))?;
         let [n, height, width, channels] = match *array.shape {
             [n, h, w] => [n, h, w, 1],
             [n, h, w, c @ (1 | 3)] => [n, h, w, c],
-            _ => return Err(DataError::format(file, format!("{name} has the shape {:?}", array.shape))),
+            _ => {
+                return Err(DataError::format(
+                    file,
+                    format!("{name} has the shape {:?}", array.shape),
+                ));
+            }
         };
         if index >= n {
-            return Err(DataError::format(file, format!("{name} has {n} entries, none at {index}")));
+            return Err(DataError::format(
+                file,
+                format!("{name} has {n} entries, none at {index}"),
+            ));
         }
         let one = width * height * channels;
         let data = array.data[index * one..(index + 1) * one]
             .chunks_exact(channels)
-            .map(|p| if let [r, g, b] = *p { luma(r, g, b) } else { p[0] })
+            .map(|p| {
+                if let [r, g, b] = *p {
+                    luma(r, g, b)
+                } else {
+                    p[0]
+                }
+            })
             .collect();
-        Ok(Plane8 { width, height, data })
+        Ok(Plane8 {
+            width,
+            height,
+            data,
+        })
     }
 }
 
@@ -77,10 +98,15 @@ pub fn read_npz_u8(file: &Path, name: &str) -> Result<(Vec<usize>, Vec<u8>)> {
     let bad = |e: std::io::Error| DataError::format(file, format!("{name}: {e}"));
     let opened = std::fs::File::open(file).map_err(|e| DataError::io(file, e))?;
     let mut archive = zip::ZipArchive::new(opened).map_err(|e| DataError::format(file, e))?;
-    let entry = archive.by_name(&format!("{name}.npy")).map_err(|e| DataError::format(file, format!("{name}: {e}")))?;
+    let entry = archive
+        .by_name(&format!("{name}.npy"))
+        .map_err(|e| DataError::format(file, format!("{name}: {e}")))?;
     let array = npyz::NpyFile::new(entry).map_err(bad)?;
     if array.order() != npyz::Order::C {
-        return Err(DataError::format(file, format!("{name} is in Fortran order")));
+        return Err(DataError::format(
+            file,
+            format!("{name} is in Fortran order"),
+        ));
     }
     let shape = array.shape().iter().map(|n| *n as usize).collect();
     Ok((shape, array.into_vec::<u8>().map_err(bad)?))
@@ -101,7 +127,10 @@ pub fn load_gray(pixels: &Pixels, recipe: Recipe, arrays: &Arrays) -> Result<Pla
 fn load_file(path: &Path, recipe: Recipe) -> Result<Plane8> {
     let loaded = hilum_dicom::load(path, recipe).map_err(|e| match e {
         hilum_dicom::LoadError::Io { path, source } => DataError::Io { path, source },
-        e => DataError::Decode { path: path.into(), reason: without_path(path, &e) },
+        e => DataError::Decode {
+            path: path.into(),
+            reason: without_path(path, &e),
+        },
     })?;
     Ok(loaded.pixels.to_u8())
 }
@@ -109,11 +138,14 @@ fn load_file(path: &Path, recipe: Recipe) -> Result<Plane8> {
 /// The reader's message without the path, which [`DataError::Decode`] already names.
 fn without_path(path: &Path, error: &hilum_dicom::LoadError) -> String {
     let text = error.to_string();
-    text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned()
+    text.strip_prefix(&format!("{}: ", path.display()))
+        .unwrap_or(&text)
+        .to_owned()
 }
 
 fn is_jsrt_raw(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("img"))
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("img"))
 }
 
 /// The raw format of JSRT (Shiraishi et al. 2000): 2048 x 2048 big-endian words of 12 bit, low values bright.
@@ -121,18 +153,32 @@ fn decode_jsrt(path: &Path) -> Result<Plane8> {
     const SIDE: usize = 2048;
     let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
     if bytes.len() != 2 * SIDE * SIDE {
-        let reason = format!("{} bytes, a JSRT image has {}", bytes.len(), 2 * SIDE * SIDE);
-        return Err(DataError::Decode { path: path.into(), reason });
+        let reason = format!(
+            "{} bytes, a JSRT image has {}",
+            bytes.len(),
+            2 * SIDE * SIDE
+        );
+        return Err(DataError::Decode {
+            path: path.into(),
+            reason,
+        });
     }
     let value = |w: &[u8]| 255 - (u16::from_be_bytes([w[0], w[1]]).min(4095) >> 4) as u8;
-    Ok(Plane8 { width: SIDE, height: SIDE, data: bytes.chunks_exact(2).map(value).collect() })
+    Ok(Plane8 {
+        width: SIDE,
+        height: SIDE,
+        data: bytes.chunks_exact(2).map(value).collect(),
+    })
 }
 
 /// A mask file as stored, without any windowing.
 fn decode_mask(path: &Path, is_in: impl Fn(u16) -> bool) -> Result<Plane8> {
     let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
     let raster = decode::decode(&bytes, &Limits::default());
-    let raster = raster.map_err(|e| DataError::Decode { path: path.into(), reason: e.to_string() })?;
+    let raster = raster.map_err(|e| DataError::Decode {
+        path: path.into(),
+        reason: e.to_string(),
+    })?;
     Ok(raster.values.map(|v| if is_in(*v) { 255 } else { 0 }))
 }
 
@@ -144,10 +190,23 @@ pub fn load_mask(mask: &MaskRef, size: (usize, usize)) -> Result<Plane8> {
     match &mask.form {
         MaskForm::File(path) => decode_mask(path, |v| v != 0),
         MaskForm::Class { path, class } => decode_mask(path, |v| v == u16::from(*class)),
-        MaskForm::Runs { runs, width, height } => fill_runs(runs, *width as usize, *height as usize),
+        MaskForm::Runs {
+            runs,
+            width,
+            height,
+        } => fill_runs(runs, *width as usize, *height as usize),
         MaskForm::Polygon { points, frame } => {
-            let scale = (size.0 as f64 / f64::from(frame.0), size.1 as f64 / f64::from(frame.1));
-            let points: Vec<_> = points.iter().map(|p| Point { x: p.x * scale.0, y: p.y * scale.1 }).collect();
+            let scale = (
+                size.0 as f64 / f64::from(frame.0),
+                size.1 as f64 / f64::from(frame.1),
+            );
+            let points: Vec<_> = points
+                .iter()
+                .map(|p| Point {
+                    x: p.x * scale.0,
+                    y: p.y * scale.1,
+                })
+                .collect();
             Ok(fill_polygon(&points, size.0, size.1))
         }
     }
@@ -157,7 +216,11 @@ pub fn load_mask(mask: &MaskRef, size: (usize, usize)) -> Result<Plane8> {
 ///
 /// # Errors
 /// Those of [`load_mask`]; [`DataError::Format`] when the parts differ in size.
-pub fn load_union(parts: &[&MaskRef], image: &Path, size: (usize, usize)) -> Result<Option<Plane8>> {
+pub fn load_union(
+    parts: &[&MaskRef],
+    image: &Path,
+    size: (usize, usize),
+) -> Result<Option<Plane8>> {
     let mut union: Option<Plane8> = None;
     for part in parts {
         let next = load_mask(part, size)?;
@@ -166,7 +229,12 @@ pub fn load_union(parts: &[&MaskRef], image: &Path, size: (usize, usize)) -> Res
             Some(u) if (u.width, u.height) == (next.width, next.height) => {
                 u.data.iter_mut().zip(&next.data).for_each(|(a, b)| *a |= b);
             }
-            Some(_) => return Err(DataError::format(image, "the masks of one structure differ in size")),
+            Some(_) => {
+                return Err(DataError::format(
+                    image,
+                    "the masks of one structure differ in size",
+                ));
+            }
         }
     }
     Ok(union)
@@ -176,11 +244,18 @@ pub fn load_union(parts: &[&MaskRef], image: &Path, size: (usize, usize)) -> Res
 ///
 /// # Errors
 /// [`DataError::Format`] when a side is 0.
-pub fn resize(plane: Plane8, width: usize, height: usize, kernel: Kernel, of: &Path) -> Result<Plane8> {
+pub fn resize(
+    plane: Plane8,
+    width: usize,
+    height: usize,
+    kernel: Kernel,
+    of: &Path,
+) -> Result<Plane8> {
     if (plane.width, plane.height) == (width, height) {
         return Ok(plane);
     }
-    hilum_image::resize::resize_u8(&plane, width, height, kernel).map_err(|e| DataError::format(of, e))
+    hilum_image::resize::resize_u8(&plane, width, height, kernel)
+        .map_err(|e| DataError::format(of, e))
 }
 
 fn fill_runs(runs: &[(u32, u32)], width: usize, height: usize) -> Result<Plane8> {
@@ -190,12 +265,19 @@ fn fill_runs(runs: &[(u32, u32)], width: usize, height: usize) -> Result<Plane8>
         at += *gap as usize;
         let end = at + *length as usize;
         if end > data.len() {
-            return Err(DataError::format(Path::new("run lengths"), "a run leaves the image"));
+            return Err(DataError::format(
+                Path::new("run lengths"),
+                "a run leaves the image",
+            ));
         }
         (at..end).for_each(|i| data[(i % height) * width + i / height] = 255);
         at = end;
     }
-    Ok(Plane8 { width, height, data })
+    Ok(Plane8 {
+        width,
+        height,
+        data,
+    })
 }
 
 /// Even-odd fill: a pixel is inside when its centre is.
@@ -215,7 +297,11 @@ fn fill_polygon(points: &[Point], width: usize, height: usize) -> Plane8 {
             line[column(span[0])..column(span[1])].fill(255);
         }
     }
-    Plane8 { width, height, data }
+    Plane8 {
+        width,
+        height,
+        data,
+    }
 }
 
 #[cfg(test)]
@@ -243,8 +329,16 @@ mod tests {
         std::fs::write(&path, b"hello").unwrap();
         let read = |p: PathBuf| load_gray(&Pixels::File(p), Recipe::Voi, &Arrays::default());
         assert!(matches!(read(path), Err(DataError::Decode { .. })));
-        assert!(matches!(read(dir.path().join("b.png")), Err(DataError::Io { .. })));
+        assert!(matches!(
+            read(dir.path().join("b.png")),
+            Err(DataError::Io { .. })
+        ));
         std::fs::write(dir.path().join("c.IMG"), [0; 9]).unwrap();
-        assert!(read(dir.path().join("c.IMG")).unwrap_err().to_string().contains("9 bytes"));
+        assert!(
+            read(dir.path().join("c.IMG"))
+                .unwrap_err()
+                .to_string()
+                .contains("9 bytes")
+        );
     }
 }

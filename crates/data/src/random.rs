@@ -74,17 +74,32 @@ mod tests {
     #[test]
     fn noise_is_about_standard_normal() {
         let mut noise = PixelNoise(7);
-        let values: Vec<f64> = (0..50_000).flat_map(|_| <[f32; 2]>::from(noise.pair())).map(f64::from).collect();
+        let values: Vec<f64> = (0..50_000)
+            .flat_map(|_| <[f32; 2]>::from(noise.pair()))
+            .map(f64::from)
+            .collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let var = values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64;
-        assert!(mean.abs() < 0.02 && (var - 1.0).abs() < 0.02, "{mean} {var}");
+        assert!(
+            mean.abs() < 0.02 && (var - 1.0).abs() < 0.02,
+            "{mean} {var}"
+        );
     }
 
     #[test]
     fn streams_depend_on_every_part() {
         let first = |a, b, c, d| Draws::new(a, b, c, d).word();
-        let all = [first(0, 0, 0, 0), first(1, 0, 0, 0), first(0, 1, 0, 0), first(0, 0, 1, 0), first(0, 0, 0, 1)];
-        assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), 5);
+        let all = [
+            first(0, 0, 0, 0),
+            first(1, 0, 0, 0),
+            first(0, 1, 0, 0),
+            first(0, 0, 1, 0),
+            first(0, 0, 0, 1),
+        ];
+        assert_eq!(
+            all.iter().collect::<std::collections::HashSet<_>>().len(),
+            5
+        );
         assert_eq!(first(3, 4, 5, 6), first(3, 4, 5, 6));
         let mut items: Vec<_> = (0..100).collect();
         Draws::new(1, 0, 0, 0).shuffle(&mut items);

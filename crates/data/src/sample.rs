@@ -204,18 +204,28 @@ impl Sample {
 
     /// A further column, e.g. `source`.
     pub fn extra(&self, column: &str) -> Option<&str> {
-        self.extra.iter().find(|(k, _)| k == column).map(|(_, v)| v.as_str())
+        self.extra
+            .iter()
+            .find(|(k, _)| k == column)
+            .map(|(_, v)| v.as_str())
     }
 
     /// A `key=value` entry of the `notes` column, e.g. `rsna_class`.
     pub fn note(&self, key: &str) -> Option<&str> {
         let notes = self.extra("notes")?;
-        notes.split(';').find_map(|n| n.trim().strip_prefix(key)?.strip_prefix('='))
+        notes
+            .split(';')
+            .find_map(|n| n.trim().strip_prefix(key)?.strip_prefix('='))
     }
 
     /// The masks that together make `structure`: its own, or for `lungs` both sides.
     pub fn mask_parts(&self, structure: &str) -> Vec<&MaskRef> {
-        let named = |n: &str| self.masks.iter().filter(|m| m.name == n).collect::<Vec<_>>();
+        let named = |n: &str| {
+            self.masks
+                .iter()
+                .filter(|m| m.name == n)
+                .collect::<Vec<_>>()
+        };
         let own = named(structure);
         if !own.is_empty() || structure != "lungs" {
             return own;
@@ -285,7 +295,10 @@ mod tests {
 
     #[test]
     fn lungs_are_made_of_both_sides_or_not_at_all() {
-        let mask = |n: &str| MaskRef { name: n.into(), form: MaskForm::File(n.into()) };
+        let mask = |n: &str| MaskRef {
+            name: n.into(),
+            form: MaskForm::File(n.into()),
+        };
         let mut s = Sample::new("x", "a", Pixels::File("a".into()));
         s.masks = vec![mask("right_lung")];
         assert!(s.mask_parts("lungs").is_empty());
@@ -296,7 +309,8 @@ mod tests {
     #[test]
     fn notes_are_keyed() {
         let mut s = Sample::new("x", "a", Pixels::File("a".into()));
-        s.extra.push(("notes".into(), "state=benign; rsna_class=Normal".into()));
+        s.extra
+            .push(("notes".into(), "state=benign; rsna_class=Normal".into()));
         assert_eq!(s.note("rsna_class"), Some("Normal"));
         assert_eq!(s.note("rsna"), None);
     }

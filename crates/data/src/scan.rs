@@ -85,7 +85,10 @@ pub fn scan(samples: &[Sample], progress: Option<Progress>) -> ScanReport {
         }
         missing
     };
-    let mut report = ScanReport { images: samples.len(), ..ScanReport::default() };
+    let mut report = ScanReport {
+        images: samples.len(),
+        ..ScanReport::default()
+    };
     report.missing = samples.par_iter().flat_map_iter(look).collect();
     report.missing.sort();
     let mut patients: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -104,13 +107,20 @@ pub fn scan(samples: &[Sample], progress: Option<Progress>) -> ScanReport {
 
 fn missing_files(s: &Sample) -> Vec<MissingFile> {
     let absent = |what: &str, path: &std::path::Path| {
-        (!path.is_file()).then(|| MissingFile { id: s.id.clone(), what: what.into(), path: path.to_owned() })
+        (!path.is_file()).then(|| MissingFile {
+            id: s.id.clone(),
+            what: what.into(),
+            path: path.to_owned(),
+        })
     };
     let mask = |m: &crate::MaskRef| match &m.form {
         MaskForm::File(path) | MaskForm::Class { path, .. } => absent(&m.name, path),
         MaskForm::Runs { .. } | MaskForm::Polygon { .. } => None,
     };
-    absent("image", s.path()).into_iter().chain(s.masks.iter().filter_map(mask)).collect()
+    absent("image", s.path())
+        .into_iter()
+        .chain(s.masks.iter().filter_map(mask))
+        .collect()
 }
 
 fn count(scan: &mut SetScan, s: &Sample) {
@@ -122,12 +132,29 @@ fn count(scan: &mut SetScan, s: &Sample) {
     scan.labelled += usize::from(!s.labels.is_empty());
     for (code, state) in s.labels.iter() {
         add(scan.labels.entry(code.into()).or_default(), state);
-        add(scan.labels_by_split.entry(split.into()).or_default().entry(code.into()).or_default(), state);
+        add(
+            scan.labels_by_split
+                .entry(split.into())
+                .or_default()
+                .entry(code.into())
+                .or_default(),
+            state,
+        );
     }
-    s.labels.unmapped().iter().for_each(|w| bump(&mut scan.unmapped, w));
-    s.labels.conflicts().iter().for_each(|c| bump(&mut scan.conflicts, &format!("{} over {}", c.child, c.parent)));
+    s.labels
+        .unmapped()
+        .iter()
+        .for_each(|w| bump(&mut scan.unmapped, w));
+    s.labels.conflicts().iter().for_each(|c| {
+        bump(
+            &mut scan.conflicts,
+            &format!("{} over {}", c.child, c.parent),
+        )
+    });
     let structures: BTreeSet<&str> = s.masks.iter().map(|m| m.name.as_str()).collect();
-    structures.into_iter().for_each(|m| bump(&mut scan.masks, m));
+    structures
+        .into_iter()
+        .for_each(|m| bump(&mut scan.masks, m));
     s.boxes.iter().for_each(|b| bump(&mut scan.boxes, &b.label));
 }
 
@@ -175,11 +202,33 @@ mod tests {
         let b = Sample::new("x", "b.png", Pixels::File(dir.path().join("b.png")));
         let report = scan(&[a, b], None);
         let x = &report.sets["x"];
-        assert_eq!((x.images, x.patients, x.without_patient, x.labelled), (2, 2, 1, 1));
-        assert_eq!((x.splits["train"], x.splits["none"], x.views["unknown"]), (1, 1, 2));
-        assert_eq!((x.labels["lung_opacity"].positive, x.labels_by_split["train"]["mass"].positive), (1, 1));
+        assert_eq!(
+            (x.images, x.patients, x.without_patient, x.labelled),
+            (2, 2, 1, 1)
+        );
+        assert_eq!(
+            (x.splits["train"], x.splits["none"], x.views["unknown"]),
+            (1, 1, 2)
+        );
+        assert_eq!(
+            (
+                x.labels["lung_opacity"].positive,
+                x.labels_by_split["train"]["mass"].positive
+            ),
+            (1, 1)
+        );
         assert_eq!(report.missing.len(), 1);
-        assert_eq!((report.missing[0].id.as_str(), report.missing[0].what.as_str()), ("b.png", "image"));
-        assert!(serde_json::to_string(&report).unwrap().contains("\"lung_opacity\""));
+        assert_eq!(
+            (
+                report.missing[0].id.as_str(),
+                report.missing[0].what.as_str()
+            ),
+            ("b.png", "image")
+        );
+        assert!(
+            serde_json::to_string(&report)
+                .unwrap()
+                .contains("\"lung_opacity\"")
+        );
     }
 }

@@ -180,7 +180,9 @@ pub static SETS: &[SetInfo] = &[
 /// # Errors
 /// [`DataError::UnknownSet`].
 pub fn find(name: &str) -> Result<&'static SetInfo> {
-    SETS.iter().find(|s| s.name == name).ok_or_else(|| DataError::UnknownSet(name.into()))
+    SETS.iter()
+        .find(|s| s.name == name)
+        .ok_or_else(|| DataError::UnknownSet(name.into()))
 }
 
 #[cfg(test)]
@@ -194,7 +196,11 @@ mod tests {
         let empty = tempfile::tempdir().unwrap();
         for set in SETS {
             assert!(seen.insert(set.name), "{} twice", set.name);
-            assert!((set.load)(empty.path()).is_err(), "{} reads an empty folder", set.name);
+            assert!(
+                (set.load)(empty.path()).is_err(),
+                "{} reads an empty folder",
+                set.name
+            );
         }
         assert!(find("teapot").is_err());
     }

@@ -45,7 +45,14 @@ impl StoreConfig {
     /// Stretched squares without masks or disk cache.
     pub fn square(size: usize) -> Self {
         let (kernel, recipe) = (Kernel::PilBilinear, Recipe::Voi);
-        StoreConfig { size, fit: Fit::Stretch, kernel, recipe, masks: Vec::new(), cache: None }
+        StoreConfig {
+            size,
+            fit: Fit::Stretch,
+            kernel,
+            recipe,
+            masks: Vec::new(),
+            cache: None,
+        }
     }
 
     /// Checks the ranges.
@@ -78,13 +85,17 @@ impl Placement {
             Fit::Stretch => (size, size),
             Fit::Letterbox => {
                 let longest = width.max(height) as f64;
-                let side = |n: usize| ((n as f64 * size as f64 / longest).round() as usize).clamp(1, size);
+                let side =
+                    |n: usize| ((n as f64 * size as f64 / longest).round() as usize).clamp(1, size);
                 (side(width), side(height))
             }
         };
         let offset = ((size - inner.0) / 2, (size - inner.1) / 2);
         Placement {
-            scale: (inner.0 as f64 / width as f64, inner.1 as f64 / height as f64),
+            scale: (
+                inner.0 as f64 / width as f64,
+                inner.1 as f64 / height as f64,
+            ),
             offset: (offset.0 as f64, offset.1 as f64),
             inner,
         }
@@ -167,7 +178,11 @@ impl ImageStore {
     /// # Errors
     /// [`DataError::Setting`] for a config out of range, and [`DataError::Format`] for a broken array
     /// file. Single files that fail are in [`Loaded::failures`].
-    pub fn load(samples: &[Sample], config: &StoreConfig, progress: Option<Progress>) -> Result<Loaded> {
+    pub fn load(
+        samples: &[Sample],
+        config: &StoreConfig,
+        progress: Option<Progress>,
+    ) -> Result<Loaded> {
         config.validate()?;
         let cache = config.cache.as_deref().map(DiskCache::open).transpose()?;
         let arrays = Arrays::load(samples.iter().map(|s| &s.pixels))?;
@@ -183,7 +198,10 @@ impl ImageStore {
             })
             .collect();
         let mut loaded = Loaded {
-            store: ImageStore { config: config.clone(), entries: Vec::with_capacity(samples.len()) },
+            store: ImageStore {
+                config: config.clone(),
+                entries: Vec::with_capacity(samples.len()),
+            },
             kept: Vec::new(),
             failures: Vec::new(),
         };
@@ -257,38 +275,65 @@ impl ImageStore {
     }
 }
 
-fn load_entry(s: &Sample, config: &StoreConfig, arrays: &Arrays, cache: Option<&DiskCache>) -> Result<Entry> {
+fn load_entry(
+    s: &Sample,
+    config: &StoreConfig,
+    arrays: &Arrays,
+    cache: Option<&DiskCache>,
+) -> Result<Entry> {
     let (image, (width, height)) = match cache {
         Some(cache) => cache.image(s, config, arrays)?,
         None => decode_square(s, config, arrays)?,
     };
     let placement = Placement::new(config.fit, config.size, width, height);
-    let masks = config.masks.iter().map(|m| load_square_mask(s, m, config, (width, height)));
+    let masks = config
+        .masks
+        .iter()
+        .map(|m| load_square_mask(s, m, config, (width, height)));
     let place = |b: &crate::sample::BoxLabel| PlacedBox {
         code: b.code,
         label: b.label.clone(),
         rect: placement.to_square(&b.rect),
     };
-    Ok(Entry { image, masks: masks.collect::<Result<_>>()?, boxes: s.boxes.iter().map(place).collect(), placement })
+    Ok(Entry {
+        image,
+        masks: masks.collect::<Result<_>>()?,
+        boxes: s.boxes.iter().map(place).collect(),
+        placement,
+    })
 }
 
 /// The square image and the size it had before.
-fn decode_square(s: &Sample, config: &StoreConfig, arrays: &Arrays) -> Result<(Vec<u8>, (usize, usize))> {
+fn decode_square(
+    s: &Sample,
+    config: &StoreConfig,
+    arrays: &Arrays,
+) -> Result<(Vec<u8>, (usize, usize))> {
     let plane = pixels::load_gray(&s.pixels, config.recipe, arrays)?;
     let size = (plane.width, plane.height);
     Ok((to_square(plane, config, s)?, size))
 }
 
-fn load_square_mask(s: &Sample, name: &str, config: &StoreConfig, size: (usize, usize)) -> Result<Option<Vec<u8>>> {
+fn load_square_mask(
+    s: &Sample,
+    name: &str,
+    config: &StoreConfig,
+    size: (usize, usize),
+) -> Result<Option<Vec<u8>>> {
     let Some(mask) = pixels::load_union(&s.mask_parts(name), s.path(), size)? else {
         return Ok(None);
     };
     if (mask.width, mask.height) != size {
-        let reason = format!("mask `{name}` is {}x{}, the image {}x{}", mask.width, mask.height, size.0, size.1);
+        let reason = format!(
+            "mask `{name}` is {}x{}, the image {}x{}",
+            mask.width, mask.height, size.0, size.1
+        );
         return Err(DataError::format(s.path(), reason));
     }
     let mut square = to_square(mask, config, s)?;
-    square.iter_mut().for_each(|v| *v = if *v >= 128 { 255 } else { 0 });
+    square
+        .iter_mut()
+        .for_each(|v| *v = if *v >= 128 { 255 } else { 0 });
     Ok(Some(square))
 }
 
@@ -319,38 +364,86 @@ mod tests {
         let image = image::GrayImage::from_fn(8, 4, |x, y| image::Luma([(x * 30 + y) as u8]));
         image.save(&path).unwrap();
         let mask = dir.join("m.png");
-        image::GrayImage::from_fn(8, 4, |x, _| image::Luma([if x < 4 { 255 } else { 0 }])).save(&mask).unwrap();
+        image::GrayImage::from_fn(8, 4, |x, _| image::Luma([if x < 4 { 255 } else { 0 }]))
+            .save(&mask)
+            .unwrap();
         let mut s = Sample::new("x", "a.png", Pixels::File(path));
-        s.masks.push(MaskRef { name: "lungs".into(), form: MaskForm::File(mask) });
-        let rect = Rect { x: 2.0, y: 1.0, w: 4.0, h: 2.0 };
-        s.boxes.push(BoxLabel { label: "Mass".into(), code: Some("mass"), rect, source: String::new() });
+        s.masks.push(MaskRef {
+            name: "lungs".into(),
+            form: MaskForm::File(mask),
+        });
+        let rect = Rect {
+            x: 2.0,
+            y: 1.0,
+            w: 4.0,
+            h: 2.0,
+        };
+        s.boxes.push(BoxLabel {
+            label: "Mass".into(),
+            code: Some("mass"),
+            rect,
+            source: String::new(),
+        });
         s
     }
 
     fn config(fit: Fit, cache: Option<PathBuf>) -> StoreConfig {
-        StoreConfig { fit, masks: vec!["lungs".into()], cache, ..StoreConfig::square(8) }
+        StoreConfig {
+            fit,
+            masks: vec!["lungs".into()],
+            cache,
+            ..StoreConfig::square(8)
+        }
     }
 
     #[test]
     fn a_wide_image_stays_wide_in_a_letterbox() {
         let dir = tempfile::tempdir().unwrap();
         let s = [sample(dir.path())];
-        let store = ImageStore::load(&s, &config(Fit::Letterbox, None), None).unwrap().strict().unwrap();
+        let store = ImageStore::load(&s, &config(Fit::Letterbox, None), None)
+            .unwrap()
+            .strict()
+            .unwrap();
         let image = store.image(0);
         assert!(image[..16].iter().all(|v| *v == 0) && image[48..].iter().all(|v| *v == 0));
-        assert_eq!(image[2 * 8 + 7], 210, "the right end of the first row is the brightest");
+        assert_eq!(
+            image[2 * 8 + 7],
+            210,
+            "the right end of the first row is the brightest"
+        );
         let mask = store.mask(0, "lungs").unwrap();
         assert_eq!((mask[2 * 8], mask[2 * 8 + 7], mask[0]), (255, 0, 0));
         let b = &store.boxes(0)[0];
-        assert_eq!(b.rect, Rect { x: 2.0, y: 3.0, w: 4.0, h: 2.0 });
+        assert_eq!(
+            b.rect,
+            Rect {
+                x: 2.0,
+                y: 3.0,
+                w: 4.0,
+                h: 2.0
+            }
+        );
         assert_eq!(store.placement(0).to_stored(&b.rect), s[0].boxes[0].rect);
     }
 
     #[test]
     fn stretching_scales_both_sides_by_themselves() {
         let p = Placement::new(Fit::Stretch, 8, 8, 4);
-        let r = p.to_square(&Rect { x: 2.0, y: 1.0, w: 4.0, h: 2.0 });
-        assert_eq!(r, Rect { x: 2.0, y: 2.0, w: 4.0, h: 4.0 });
+        let r = p.to_square(&Rect {
+            x: 2.0,
+            y: 1.0,
+            w: 4.0,
+            h: 2.0,
+        });
+        assert_eq!(
+            r,
+            Rect {
+                x: 2.0,
+                y: 2.0,
+                w: 4.0,
+                h: 4.0
+            }
+        );
     }
 
     #[test]
@@ -358,13 +451,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let s = [sample(dir.path())];
         let load = |cache: Option<PathBuf>| {
-            ImageStore::load(&s, &config(Fit::Letterbox, cache), None).unwrap().strict().unwrap()
+            ImageStore::load(&s, &config(Fit::Letterbox, cache), None)
+                .unwrap()
+                .strict()
+                .unwrap()
         };
         let plain = load(None);
         let cached = Some(dir.path().join("cache"));
         assert_eq!(load(cached.clone()).entries, plain.entries);
         assert_eq!(load(cached.clone()).entries, plain.entries);
-        image::GrayImage::from_pixel(8, 4, image::Luma([9])).save(s[0].path()).unwrap();
+        image::GrayImage::from_pixel(8, 4, image::Luma([9]))
+            .save(s[0].path())
+            .unwrap();
         assert_eq!(load(cached).image(0)[3 * 8 + 3], 9);
     }
 

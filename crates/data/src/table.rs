@@ -29,10 +29,15 @@ impl Table {
     pub fn open(path: &Path, required: &[&str]) -> Result<Self> {
         let file = File::open(path).map_err(|e| DataError::io(path, e))?;
         let raw: Box<dyn Read> = match path.extension() {
-            Some(e) if e == "gz" => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file))),
+            Some(e) if e == "gz" => {
+                Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(file)))
+            }
             _ => Box::new(BufReader::new(file)),
         };
-        let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(raw);
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(raw);
         let header: Vec<String> = reader
             .headers()
             .map_err(|e| DataError::format(path, e))?
@@ -44,10 +49,20 @@ impl Table {
             columns.entry(name.clone()).or_insert(i);
         }
         if let Some(column) = required.iter().find(|c| !columns.contains_key(**c)) {
-            return Err(DataError::MissingColumn { path: path.into(), column: (*column).into() });
+            return Err(DataError::MissingColumn {
+                path: path.into(),
+                column: (*column).into(),
+            });
         }
         let record = csv::StringRecord::new();
-        Ok(Table { path: path.into(), columns, header, reader, record, row: 0 })
+        Ok(Table {
+            path: path.into(),
+            columns,
+            header,
+            reader,
+            record,
+            row: 0,
+        })
     }
 
     /// The column names in order.
@@ -88,7 +103,11 @@ impl Row<'_> {
 
     /// The field of that column; empty where the column or the field is missing.
     pub fn get(&self, column: &str) -> &str {
-        self.table.columns.get(column).and_then(|i| self.table.record.get(*i)).unwrap_or("")
+        self.table
+            .columns
+            .get(column)
+            .and_then(|i| self.table.record.get(*i))
+            .unwrap_or("")
     }
 
     /// The field by position, for tables whose header repeats or lacks names.
@@ -121,7 +140,8 @@ impl Row<'_> {
     /// [`DataError::Row`] when it is empty or not a finite number.
     pub fn number_at(&self, index: usize) -> Result<f64> {
         let name = format!("field {}", index + 1);
-        self.parse(&name, self.at(index))?.ok_or_else(|| self.error(format!("{name} is empty")))
+        self.parse(&name, self.at(index))?
+            .ok_or_else(|| self.error(format!("{name} is empty")))
     }
 
     /// The field as a size in pixels; `None` when empty.
@@ -173,15 +193,22 @@ mod tests {
             })
             .unwrap_err();
         assert_eq!(seen, [Some(2.0)]);
-        assert!(error.to_string().contains("row 2: `b` is no number"), "{error}");
-        assert!(matches!(Table::open(&path, &["c"]), Err(DataError::MissingColumn { .. })));
+        assert!(
+            error.to_string().contains("row 2: `b` is no number"),
+            "{error}"
+        );
+        assert!(matches!(
+            Table::open(&path, &["c"]),
+            Err(DataError::MissingColumn { .. })
+        ));
     }
 
     #[test]
     fn gzip_is_read_by_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t.csv.gz");
-        let mut gz = flate2::write::GzEncoder::new(File::create(&path).unwrap(), Default::default());
+        let mut gz =
+            flate2::write::GzEncoder::new(File::create(&path).unwrap(), Default::default());
         gz.write_all(b"a\n7\n").unwrap();
         gz.finish().unwrap();
         let mut table = Table::open(&path, &["a"]).unwrap();

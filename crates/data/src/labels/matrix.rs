@@ -41,7 +41,10 @@ impl LabelMatrix {
     ) -> Result<Self> {
         policy.validate()?;
         let find = |c: &str| taxonomy::by_code(c).ok_or_else(|| DataError::UnknownCode(c.into()));
-        let codes: Vec<_> = codes.iter().map(|c| Ok(find(c.as_ref())?.code)).collect::<Result<_>>()?;
+        let codes: Vec<_> = codes
+            .iter()
+            .map(|c| Ok(find(c.as_ref())?.code))
+            .collect::<Result<_>>()?;
         let mut uncertain = vec![0; codes.len()];
         let mut targets = Vec::new();
         for sample in samples {
@@ -51,7 +54,11 @@ impl LabelMatrix {
                 targets.push(policy.target(state));
             }
         }
-        Ok(LabelMatrix { codes, targets, uncertain })
+        Ok(LabelMatrix {
+            codes,
+            targets,
+            uncertain,
+        })
     }
 
     /// The columns.
@@ -61,7 +68,10 @@ impl LabelMatrix {
 
     /// Number of rows; 0 when there are no columns.
     pub fn len(&self) -> usize {
-        self.targets.len().checked_div(self.codes.len()).unwrap_or(0)
+        self.targets
+            .len()
+            .checked_div(self.codes.len())
+            .unwrap_or(0)
     }
 
     /// True without rows.
@@ -80,17 +90,26 @@ impl LabelMatrix {
 
     /// The targets of one code.
     pub fn column(&self, index: usize) -> impl Iterator<Item = Option<f32>> {
-        self.targets.iter().skip(index).step_by(self.codes.len().max(1)).copied()
+        self.targets
+            .iter()
+            .skip(index)
+            .step_by(self.codes.len().max(1))
+            .copied()
     }
 
     /// Targets and weights of some rows, row-major, for a masked loss: unknown is target 0 with weight 0.
     pub fn dense(&self, rows: &[usize]) -> (Vec<f32>, Vec<f32>) {
-        rows.iter().flat_map(|r| self.row(*r)).map(|t| t.map_or((0.0, 0.0), |t| (t, 1.0))).unzip()
+        rows.iter()
+            .flat_map(|r| self.row(*r))
+            .map(|t| t.map_or((0.0, 0.0), |t| (t, 1.0)))
+            .unzip()
     }
 
     /// Counts per code.
     pub fn counts(&self) -> Vec<CodeCounts> {
-        (0..self.codes.len()).map(|c| self.count_column(c)).collect()
+        (0..self.codes.len())
+            .map(|c| self.count_column(c))
+            .collect()
     }
 
     fn count_column(&self, index: usize) -> CodeCounts {
@@ -130,16 +149,30 @@ mod tests {
     fn unknown_stays_unknown() {
         let samples = [
             sample(&[("pneumonia", LabelState::Positive)]),
-            sample(&[("edema", LabelState::Uncertain), ("pneumonia", LabelState::Negative)]),
+            sample(&[
+                ("edema", LabelState::Uncertain),
+                ("pneumonia", LabelState::Negative),
+            ]),
         ];
         let m = LabelMatrix::new(&samples, &["edema", "pneumonia"], LabelPolicy::IGNORE).unwrap();
         assert_eq!(m.row(0), [None, Some(1.0)]);
         assert_eq!(m.row(1), [None, Some(0.0)]);
-        assert_eq!(m.dense(&[1, 0]), (vec![0.0, 0.0, 0.0, 1.0], vec![0.0, 1.0, 0.0, 1.0]));
+        assert_eq!(
+            m.dense(&[1, 0]),
+            (vec![0.0, 0.0, 0.0, 1.0], vec![0.0, 1.0, 0.0, 1.0])
+        );
         let c = &m.counts()[0];
-        assert_eq!((c.positive, c.negative, c.unknown, c.uncertain), (0, 0, 2, 1));
+        assert_eq!(
+            (c.positive, c.negative, c.unknown, c.uncertain),
+            (0, 0, 2, 1)
+        );
         assert!(LabelMatrix::new(&samples, &["teapot"], LabelPolicy::IGNORE).is_err());
         let none: [&str; 0] = [];
-        assert_eq!(LabelMatrix::new(&samples, &none, LabelPolicy::IGNORE).unwrap().len(), 0);
+        assert_eq!(
+            LabelMatrix::new(&samples, &none, LabelPolicy::IGNORE)
+                .unwrap()
+                .len(),
+            0
+        );
     }
 }

@@ -26,7 +26,14 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     const fn new(sets: &'static [&'static str], closed: &'static [&'static str]) -> Self {
-        Vocabulary { sets, closed, words: &[], healthy: &[], silent: &[], covers: &[] }
+        Vocabulary {
+            sets,
+            closed,
+            words: &[],
+            healthy: &[],
+            silent: &[],
+            covers: &[],
+        }
     }
 
     /// The vocabulary of a set; `None` for sets that do not label chest findings.
@@ -73,9 +80,14 @@ impl Vocabulary {
     }
 
     fn fill_negatives(&self, labels: &mut Labels, healthy: bool) {
-        let healthy_codes = TABLE.iter().filter(|t| healthy && t.implies_abnormal()).map(|t| t.code);
+        let healthy_codes = TABLE
+            .iter()
+            .filter(|t| healthy && t.implies_abnormal())
+            .map(|t| t.code);
         let above_positive = |code: &str| {
-            labels.iter().any(|(c, s)| s == Positive && taxonomy::is_kind_of(c, code))
+            labels
+                .iter()
+                .any(|(c, s)| s == Positive && taxonomy::is_kind_of(c, code))
         };
         let negative: Vec<_> = self
             .closed
@@ -120,7 +132,15 @@ const NIH_COVERS: &[(&str, &[&str])] = &[
     ("nodule_or_mass", &["mass", "nodule"]),
     (
         "lung_opacity",
-        &["atelectasis", "consolidation", "edema", "infiltration", "mass", "nodule", "pneumonia"],
+        &[
+            "atelectasis",
+            "consolidation",
+            "edema",
+            "infiltration",
+            "mass",
+            "nodule",
+            "pneumonia",
+        ],
     ),
 ];
 
@@ -133,10 +153,26 @@ const FUNGAL: States = &[("fungal_pneumonia", Positive), NOT_COVID];
 /// whose full form is a path such as `Pneumonia/Viral/COVID-19`. Another named cause excludes
 /// COVID-19; plain `Pneumonia` and `ARDS` do not.
 const COHEN: &[(&str, States)] = &[
-    ("covid_19", &[("covid_19", Positive), ("viral_pneumonia", Positive)]),
-    ("covid_19_ards", &[("covid_19", Positive), ("viral_pneumonia", Positive), ("ards", Positive)]),
-    ("sars", &[("sars", Positive), ("viral_pneumonia", Positive), NOT_COVID]),
-    ("mers_cov", &[("mers", Positive), ("viral_pneumonia", Positive), NOT_COVID]),
+    (
+        "covid_19",
+        &[("covid_19", Positive), ("viral_pneumonia", Positive)],
+    ),
+    (
+        "covid_19_ards",
+        &[
+            ("covid_19", Positive),
+            ("viral_pneumonia", Positive),
+            ("ards", Positive),
+        ],
+    ),
+    (
+        "sars",
+        &[("sars", Positive), ("viral_pneumonia", Positive), NOT_COVID],
+    ),
+    (
+        "mers_cov",
+        &[("mers", Positive), ("viral_pneumonia", Positive), NOT_COVID],
+    ),
     ("varicella", VIRAL),
     ("influenza", VIRAL),
     ("h1n1", VIRAL),
@@ -157,18 +193,30 @@ const COHEN: &[(&str, States)] = &[
     ("aspergillosis", FUNGAL),
     ("fungal", FUNGAL),
     ("lipoid", &[("lipoid_pneumonia", Positive), NOT_COVID]),
-    ("aspiration", &[("aspiration_pneumonia", Positive), NOT_COVID]),
+    (
+        "aspiration",
+        &[("aspiration_pneumonia", Positive), NOT_COVID],
+    ),
     ("tuberculosis", &[("tuberculosis", Positive), NOT_COVID]),
-    ("no_finding", &[(NO_FINDING, Positive), ("pneumonia", Negative), NOT_COVID]),
+    (
+        "no_finding",
+        &[(NO_FINDING, Positive), ("pneumonia", Negative), NOT_COVID],
+    ),
 ];
 
 const COVID_YES_NO: &[(&str, States)] = &[
-    ("no_finding", &[(NO_FINDING, Positive), ("pneumonia", Negative), NOT_COVID]),
+    (
+        "no_finding",
+        &[(NO_FINDING, Positive), ("pneumonia", Negative), NOT_COVID],
+    ),
     ("pneumonia", &[("pneumonia", Positive), NOT_COVID]),
 ];
 
 const KERMANY: &[(&str, States)] = &[
-    ("no_finding", &[(NO_FINDING, Positive), ("pneumonia", Negative)]),
+    (
+        "no_finding",
+        &[(NO_FINDING, Positive), ("pneumonia", Negative)],
+    ),
     ("pneumonia_bacteria", &[("bacterial_pneumonia", Positive)]),
     ("pneumonia_virus", &[("viral_pneumonia", Positive)]),
 ];
@@ -285,15 +333,27 @@ const PADCHEST_WORDS: &[(&str, States)] = &[
     ("electrical_device", &[("support_devices", Positive)]),
     ("pulmonary_mass", &[("mass", Positive)]),
     ("calcified_densities", &[("calcification", Positive)]),
-    ("mediastinic_lipomatosis", &[("mediastinal_enlargement", Positive)]),
-    ("superior_mediastinal_enlargement", &[("mediastinal_enlargement", Positive)]),
+    (
+        "mediastinic_lipomatosis",
+        &[("mediastinal_enlargement", Positive)],
+    ),
+    (
+        "superior_mediastinal_enlargement",
+        &[("mediastinal_enlargement", Positive)],
+    ),
     ("total_atelectasis", &[("atelectasis", Positive)]),
     ("round_atelectasis", &[("atelectasis", Positive)]),
     ("atelectasis_basal", &[("atelectasis", Positive)]),
     ("segmental_atelectasis", &[("atelectasis", Positive)]),
     ("fissure_thickening", &[("pleural_thickening", Positive)]),
-    ("major_fissure_thickening", &[("pleural_thickening", Positive)]),
-    ("minor_fissure_thickening", &[("pleural_thickening", Positive)]),
+    (
+        "major_fissure_thickening",
+        &[("pleural_thickening", Positive)],
+    ),
+    (
+        "minor_fissure_thickening",
+        &[("pleural_thickening", Positive)],
+    ),
     ("post_radiotherapy_changes", &[(ABNORMAL, Positive)]),
 ];
 
@@ -302,18 +362,39 @@ const DEVICE: States = &[("support_devices", Positive)];
 /// Heads of the manual MeSH tags of Open-i that the taxonomy spells in another way.
 const MESH: &[(&str, States)] = &[
     ("pulmonary_atelectasis", &[("atelectasis", Positive)]),
-    ("bullous_emphysema", &[("emphysema", Positive), ("bulla", Positive)]),
+    (
+        "bullous_emphysema",
+        &[("emphysema", Positive), ("bulla", Positive)],
+    ),
     ("fractures_bone", &[("fracture", Positive)]),
     ("granulomatous_disease", &[("granuloma", Positive)]),
     ("calcinosis", &[("calcification", Positive)]),
-    ("costophrenic_angle", &[("costophrenic_angle_blunting", Positive)]),
+    (
+        "costophrenic_angle",
+        &[("costophrenic_angle_blunting", Positive)],
+    ),
     ("atherosclerosis", &[("aortic_atheromatosis", Positive)]),
-    ("spondylosis", &[("vertebral_degenerative_changes", Positive)]),
-    ("osteophyte", &[("vertebral_degenerative_changes", Positive)]),
+    (
+        "spondylosis",
+        &[("vertebral_degenerative_changes", Positive)],
+    ),
+    (
+        "osteophyte",
+        &[("vertebral_degenerative_changes", Positive)],
+    ),
     ("hyperdistention", &[("hyperinflation", Positive)]),
-    ("pulmonary_disease_chronic_obstructive", &[("copd", Positive)]),
-    ("lung_diseases_interstitial", &[("interstitial_lung_disease", Positive)]),
-    ("hypertension_pulmonary", &[("pulmonary_hypertension", Positive)]),
+    (
+        "pulmonary_disease_chronic_obstructive",
+        &[("copd", Positive)],
+    ),
+    (
+        "lung_diseases_interstitial",
+        &[("interstitial_lung_disease", Positive)],
+    ),
+    (
+        "hypertension_pulmonary",
+        &[("pulmonary_hypertension", Positive)],
+    ),
     ("cardiac_shadow", &[(ABNORMAL, Positive)]),
     ("cicatrix", &[(ABNORMAL, Positive)]),
     ("catheters_indwelling", DEVICE),
@@ -322,16 +403,24 @@ const MESH: &[(&str, States)] = &[
     ("stents", DEVICE),
 ];
 
-const RSNA_WORDS: &[(&str, States)] = &[
-    ("no_lung_opacity_not_normal", &[("lung_opacity", Negative), (ABNORMAL, Positive)]),
-];
+const RSNA_WORDS: &[(&str, States)] = &[(
+    "no_lung_opacity_not_normal",
+    &[("lung_opacity", Negative), (ABNORMAL, Positive)],
+)];
 
 /// Every vocabulary, one per family of sets.
 pub static VOCABULARIES: &[Vocabulary] = &[
     Vocabulary {
         covers: NIH_COVERS,
         ..Vocabulary::new(
-            &["nih14", "nih14_full", "nih14_64px", "nih_chestxray14", "chestmnist", "iu_xray"],
+            &[
+                "nih14",
+                "nih14_full",
+                "nih14_64px",
+                "nih_chestxray14",
+                "chestmnist",
+                "iu_xray",
+            ],
             NIH,
         )
     },
@@ -343,7 +432,10 @@ pub static VOCABULARIES: &[Vocabulary] = &[
             &["pneumonia", "bacterial_pneumonia", "viral_pneumonia"],
         )
     },
-    Vocabulary { healthy: &["normal"], ..Vocabulary::new(&["pneumoniamnist"], &["pneumonia"]) },
+    Vocabulary {
+        healthy: &["normal"],
+        ..Vocabulary::new(&["pneumoniamnist"], &["pneumonia"])
+    },
     Vocabulary {
         words: MESH,
         silent: &["no_indexing", "technical_quality_of_image_unsatisfactory"],
@@ -360,16 +452,28 @@ pub static VOCABULARIES: &[Vocabulary] = &[
         ..Vocabulary::new(&["covid_actualmed", "covid_figure1"], &[])
     },
     Vocabulary {
-        words: &[("no_nodule", &[("nodule", Negative)]), ("non_nodule", &[("nodule", Negative)])],
+        words: &[
+            ("no_nodule", &[("nodule", Negative)]),
+            ("non_nodule", &[("nodule", Negative)]),
+        ],
         ..Vocabulary::new(&["jsrt"], &[])
     },
     Vocabulary {
-        words: &[("sick_non_tb", &[(ABNORMAL, Positive), ("tuberculosis", Negative)])],
+        words: &[(
+            "sick_non_tb",
+            &[(ABNORMAL, Positive), ("tuberculosis", Negative)],
+        )],
         healthy: &["healthy", "normal"],
         ..Vocabulary::new(&["tb_samples", "shenzhen", "montgomery"], &["tuberculosis"])
     },
-    Vocabulary { words: VINDR_WORDS, ..Vocabulary::new(&["vinbigdata"], VINDR) },
-    Vocabulary { words: VINDR_WORDS, ..Vocabulary::new(&["vindr_cxr"], VINDR_FULL) },
+    Vocabulary {
+        words: VINDR_WORDS,
+        ..Vocabulary::new(&["vinbigdata"], VINDR)
+    },
+    Vocabulary {
+        words: VINDR_WORDS,
+        ..Vocabulary::new(&["vindr_cxr"], VINDR_FULL)
+    },
     Vocabulary {
         words: PADCHEST_WORDS,
         silent: &["exclude", "suboptimal_study", "unchanged"],
@@ -401,7 +505,10 @@ mod tests {
                 assert_eq!(normalise(w), *w);
                 s.iter().map(|(c, _)| *c)
             });
-            let covers = v.covers.iter().flat_map(|(p, c)| c.iter().copied().chain([*p]));
+            let covers = v
+                .covers
+                .iter()
+                .flat_map(|(p, c)| c.iter().copied().chain([*p]));
             for code in v.closed.iter().copied().chain(words).chain(covers) {
                 assert!(taxonomy::by_code(code).is_some(), "{code} of {:?}", v.sets);
             }
@@ -411,7 +518,12 @@ mod tests {
     #[test]
     fn a_set_has_one_vocabulary() {
         let mut seen = std::collections::HashSet::new();
-        assert!(VOCABULARIES.iter().flat_map(|v| v.sets).all(|s| seen.insert(*s)));
+        assert!(
+            VOCABULARIES
+                .iter()
+                .flat_map(|v| v.sets)
+                .all(|s| seen.insert(*s))
+        );
     }
 
     #[test]
@@ -442,7 +554,10 @@ mod tests {
 
     #[test]
     fn case_reports_exclude_covid_only_by_another_cause() {
-        assert_eq!(read("covid_cohen", &["Streptococcus"]).get("covid_19"), Some(Negative));
+        assert_eq!(
+            read("covid_cohen", &["Streptococcus"]).get("covid_19"),
+            Some(Negative)
+        );
         assert_eq!(read("covid_cohen", &["ARDS"]).get("covid_19"), None);
         assert!(read("covid_cohen", &["COVID-19, ARDS"]).is_positive("pneumonia"));
         assert!(read("covid_cohen", &["todo"]).is_empty());
@@ -460,7 +575,11 @@ mod tests {
     #[test]
     fn a_general_opacity_does_not_deny_what_it_may_be() {
         let l = read("vinbigdata", &["Lung Opacity"]);
-        assert_eq!(l.get("consolidation"), Some(Negative), "the set lists it by itself");
+        assert_eq!(
+            l.get("consolidation"),
+            Some(Negative),
+            "the set lists it by itself"
+        );
         assert_eq!(l.get("pneumonia"), None);
         let l = read("jsrt", &["no_nodule"]);
         assert_eq!(l.get("nodule"), Some(Negative));

@@ -35,8 +35,15 @@ pub const COLUMNS: [&str; 14] = [
 /// [`crate::DataError::Layout`] without any table, [`crate::DataError::Row`].
 pub fn load(root: &Path) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
-    let tables = [("train.csv", Split::Train), ("valid.csv", Split::Val), ("test.csv", Split::Test)];
-    let there: Vec<_> = tables.iter().filter(|(f, _)| root.join(f).exists()).collect();
+    let tables = [
+        ("train.csv", Split::Train),
+        ("valid.csv", Split::Val),
+        ("test.csv", Split::Test),
+    ];
+    let there: Vec<_> = tables
+        .iter()
+        .filter(|(f, _)| root.join(f).exists())
+        .collect();
     if there.is_empty() {
         return Err(missing(root, SET, "train.csv, valid.csv or test.csv"));
     }
@@ -58,7 +65,10 @@ fn read_row(row: &Row, root: &Path, split: Split) -> Result<Sample> {
     let at = parts.iter().position(|p| p.starts_with("patient"));
     let at = at.ok_or_else(|| row.error(format!("no patient folder in {id:?}")))?;
     s.patient = Some(parts[at].to_owned());
-    s.study = parts.get(at + 1).filter(|p| p.starts_with("study")).map(|p| format!("{}/{p}", parts[at]));
+    s.study = parts
+        .get(at + 1)
+        .filter(|p| p.starts_with("study"))
+        .map(|p| format!("{}/{p}", parts[at]));
     s.split = Some(split);
     s.sex = parse_sex(row.get("Sex"));
     s.age = parse_age(row.get("Age"));
@@ -67,7 +77,12 @@ fn read_row(row: &Row, root: &Path, split: Split) -> Result<Sample> {
         "Frontal" => parse_view(row.get("AP/PA")),
         other => parse_view(other),
     };
-    s.label_source = if split == Split::Train { "chexpert labeler" } else { "radiologists" }.into();
+    s.label_source = if split == Split::Train {
+        "chexpert labeler"
+    } else {
+        "radiologists"
+    }
+    .into();
     s.labels = read_labels(row)?;
     Ok(s)
 }
@@ -76,7 +91,11 @@ fn read_row(row: &Row, root: &Path, split: Split) -> Result<Sample> {
 fn place(root: &Path, id: &str) -> PathBuf {
     let inner = id.split_once('/').map_or(id, |(_, rest)| rest);
     let whole = root.join(id);
-    if id.starts_with("CheXpert") && !whole.exists() { root.join(inner) } else { whole }
+    if id.starts_with("CheXpert") && !whole.exists() {
+        root.join(inner)
+    } else {
+        whole
+    }
 }
 
 /// The labels of a row with [`COLUMNS`], closed under subsumption. `No Finding` excludes every sign that the
@@ -87,7 +106,9 @@ fn place(root: &Path, id: &str) -> PathBuf {
 pub fn read_labels(row: &Row) -> Result<Labels> {
     let mut labels = Labels::default();
     for column in COLUMNS {
-        let Some(taxon) = taxonomy::find(column) else { continue };
+        let Some(taxon) = taxonomy::find(column) else {
+            continue;
+        };
         let state = match row.number_of(column)? {
             None => LabelState::NotMentioned,
             Some(1.0) => LabelState::Positive,
@@ -99,10 +120,13 @@ pub fn read_labels(row: &Row) -> Result<Labels> {
     }
     if labels.is_positive(taxonomy::NO_FINDING) {
         let silent = |(code, state): &(&str, LabelState)| {
-            *state == LabelState::NotMentioned && taxonomy::by_code(code).is_some_and(|t| t.implies_abnormal())
+            *state == LabelState::NotMentioned
+                && taxonomy::by_code(code).is_some_and(|t| t.implies_abnormal())
         };
         let codes: Vec<_> = labels.iter().filter(silent).map(|(c, _)| c).collect();
-        codes.into_iter().for_each(|c| labels.fill(c, LabelState::Negative));
+        codes
+            .into_iter()
+            .for_each(|c| labels.fill(c, LabelState::Negative));
     }
     labels.close();
     Ok(labels)
@@ -129,17 +153,37 @@ mod tests {
         std::fs::write(dir.path().join("train.csv"), &text).unwrap();
         let all = load(dir.path()).unwrap();
         let (a, b) = (&all[0], &all[1]);
-        assert_eq!((a.patient.as_deref(), a.study.as_deref()), (Some("patient00001"), Some("patient00001/study2")));
+        assert_eq!(
+            (a.patient.as_deref(), a.study.as_deref()),
+            (Some("patient00001"), Some("patient00001/study2"))
+        );
         assert_eq!((a.view, b.view), (View::Ap, View::Lateral));
         assert_eq!(a.labels.get("edema"), Some(LabelState::Uncertain));
-        assert_eq!(a.labels.get("lung_opacity"), Some(LabelState::Uncertain), "from edema");
-        assert!(a.labels.is_positive("enlarged_cardiomediastinum") && a.labels.is_positive("abnormal"));
+        assert_eq!(
+            a.labels.get("lung_opacity"),
+            Some(LabelState::Uncertain),
+            "from edema"
+        );
+        assert!(
+            a.labels.is_positive("enlarged_cardiomediastinum") && a.labels.is_positive("abnormal")
+        );
         assert_eq!(a.labels.get("fracture"), Some(LabelState::NotMentioned));
         assert_eq!(b.labels.get("fracture"), Some(LabelState::Negative));
-        assert_eq!(b.labels.get("support_devices"), Some(LabelState::NotMentioned));
-        assert!(a.path().ends_with("train/patient00001/study2/view1_frontal.jpg"));
+        assert_eq!(
+            b.labels.get("support_devices"),
+            Some(LabelState::NotMentioned)
+        );
+        assert!(
+            a.path()
+                .ends_with("train/patient00001/study2/view1_frontal.jpg")
+        );
         assert!(!a.path().to_string_lossy().contains("CheXpert-v1.0"));
         std::fs::write(dir.path().join("train.csv"), text.replace("-1.0", "-3")).unwrap();
-        assert!(load(dir.path()).unwrap_err().to_string().contains("row 1: `Edema` is -3"));
+        assert!(
+            load(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("row 1: `Edema` is -3")
+        );
     }
 }

@@ -11,7 +11,10 @@ const IMAGE_ENDINGS: &[&str] = &["png", "jpg", "jpeg", "tif", "tiff", "dcm", "di
 
 /// Lower case file ending.
 pub(super) fn ending(path: &Path) -> String {
-    path.extension().and_then(|e| e.to_str()).unwrap_or("").to_ascii_lowercase()
+    path.extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or("")
+        .to_ascii_lowercase()
 }
 
 /// File name without its ending.
@@ -22,7 +25,11 @@ pub(super) fn stem(path: &Path) -> &str {
 /// Path below the root with forward slashes, for ids.
 pub(super) fn relative(root: &Path, path: &Path) -> String {
     let inner = path.strip_prefix(root).unwrap_or(path);
-    inner.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    inner
+        .components()
+        .map(|c| c.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// Every file below `root`, sorted; an unreadable folder is an error.
@@ -31,7 +38,10 @@ pub(super) fn files(root: &Path) -> Result<Vec<PathBuf>> {
     for entry in WalkDir::new(root).sort_by_file_name() {
         let entry = entry.map_err(|e| {
             let path = e.path().unwrap_or(root).to_owned();
-            DataError::Format { path, reason: e.to_string() }
+            DataError::Format {
+                path,
+                reason: e.to_string(),
+            }
         })?;
         if entry.file_type().is_file() {
             all.push(entry.into_path());
@@ -41,9 +51,16 @@ pub(super) fn files(root: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Image files below `root` by what `key` makes of their path.
-pub(super) fn images_by(root: &Path, key: impl Fn(&Path) -> String) -> Result<BTreeMap<String, PathBuf>> {
+pub(super) fn images_by(
+    root: &Path,
+    key: impl Fn(&Path) -> String,
+) -> Result<BTreeMap<String, PathBuf>> {
     let is_image = |p: &PathBuf| IMAGE_ENDINGS.contains(&ending(p).as_str());
-    Ok(files(root)?.into_iter().filter(is_image).map(|p| (key(&p), p)).collect())
+    Ok(files(root)?
+        .into_iter()
+        .filter(is_image)
+        .map(|p| (key(&p), p))
+        .collect())
 }
 
 /// The first file in `root` (not below) whose name starts with `start` and ends with `.csv` or `.csv.gz`.
@@ -67,11 +84,20 @@ pub(super) fn optional_table(root: &Path, start: &str, part: &str) -> Result<Opt
 }
 
 pub(super) fn missing(root: &Path, set: &'static str, what: impl Into<String>) -> DataError {
-    DataError::Layout { root: root.into(), set, what: what.into() }
+    DataError::Layout {
+        root: root.into(),
+        set,
+        what: what.into(),
+    }
 }
 
 /// A sample with labels from the set's words.
-pub(super) fn labelled(set: &'static str, root: &Path, path: PathBuf, words: Vec<String>) -> Sample {
+pub(super) fn labelled(
+    set: &'static str,
+    root: &Path,
+    path: PathBuf,
+    words: Vec<String>,
+) -> Sample {
     let mut sample = Sample::new(set, relative(root, &path), Pixels::File(path));
     sample.labels = words_to_labels(set, &words);
     sample.raw_labels = words;
@@ -79,7 +105,9 @@ pub(super) fn labelled(set: &'static str, root: &Path, path: PathBuf, words: Vec
 }
 
 pub(super) fn words_to_labels(set: &str, words: &[String]) -> Labels {
-    Vocabulary::of(set).map(|v| v.read(words)).unwrap_or_default()
+    Vocabulary::of(set)
+        .map(|v| v.read(words))
+        .unwrap_or_default()
 }
 
 pub(super) fn not_empty(text: &str) -> Option<String> {

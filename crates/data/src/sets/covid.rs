@@ -18,7 +18,11 @@ pub fn load(root: &Path) -> Result<Vec<Sample>> {
         return Err(missing(root, SET, "metadata.csv"));
     }
     let mut samples = Vec::new();
-    Table::open(&table, &["patientid", "finding", "view", "modality", "filename"])?.for_each(|row| {
+    Table::open(
+        &table,
+        &["patientid", "finding", "view", "modality", "filename"],
+    )?
+    .for_each(|row| {
         if row.get("modality") == "X-ray" {
             samples.push(read_row(row, root)?);
         }
@@ -35,7 +39,12 @@ fn read_row(row: &Row, root: &Path) -> Result<Sample> {
     let finding = row.get("finding");
     let word = finding.rsplit('/').next().unwrap_or(finding);
     let words = not_empty(word).into_iter().collect();
-    let mut s = labelled(SET, root, root.join(folder).join(row.need("filename")?), words);
+    let mut s = labelled(
+        SET,
+        root,
+        root.join(folder).join(row.need("filename")?),
+        words,
+    );
     s.label_source = "case reports".into();
     s.patient = Some(row.need("patientid")?.to_owned());
     s.view = parse_view(row.get("view"));
@@ -44,7 +53,10 @@ fn read_row(row: &Row, root: &Path) -> Result<Sample> {
     s.licence = not_empty(row.get("license"));
     s.report = not_empty(row.get("clinical_notes"));
     let further = ["offset", "survival", "date", "location", "url", "doi"];
-    s.extra = further.iter().filter_map(|c| Some(((*c).to_owned(), not_empty(row.get(c))?))).collect();
+    s.extra = further
+        .iter()
+        .filter_map(|c| Some(((*c).to_owned(), not_empty(row.get(c))?)))
+        .collect();
     Ok(s)
 }
 
@@ -62,8 +74,13 @@ mod tests {
         std::fs::write(dir.path().join("metadata.csv"), text).unwrap();
         let all = load(dir.path()).unwrap();
         assert_eq!(all.len(), 3);
-        assert!(all[0].labels.is_positive("covid_19") && all[0].labels.is_positive("viral_pneumonia"));
-        assert_eq!((all[0].id.as_str(), all[0].licence.as_deref()), ("images/a.jpg", Some("CC BY")));
+        assert!(
+            all[0].labels.is_positive("covid_19") && all[0].labels.is_positive("viral_pneumonia")
+        );
+        assert_eq!(
+            (all[0].id.as_str(), all[0].licence.as_deref()),
+            ("images/a.jpg", Some("CC BY"))
+        );
         assert!(all[1].labels.is_empty());
         assert!(all[2].labels.is_positive("bacterial_pneumonia"));
     }

@@ -36,7 +36,11 @@ pub fn load(root: &Path) -> Result<Vec<Sample>> {
     let mut masks = read_masks(&all)?;
     let mut samples = Vec::new();
     for (name, path) in images(&all) {
-        let word = if name.starts_with("JPCLN") { "nodule" } else { "non-nodule" };
+        let word = if name.starts_with("JPCLN") {
+            "nodule"
+        } else {
+            "non-nodule"
+        };
         let side = width_of(&path)?;
         let mut s = labelled(SET, root, path, vec![word.to_owned()]);
         s.patient = Some(name.clone());
@@ -46,7 +50,11 @@ pub fn load(root: &Path) -> Result<Vec<Sample>> {
         s.masks = masks.remove(&name).unwrap_or_default();
         if let Some(c) = clinical.get(&name) {
             (s.sex, s.age, s.extra) = (c.sex, c.age, c.extra.clone());
-            s.boxes = c.nodule.iter().map(|n| nodule_box(*n, side / SIDE)).collect();
+            s.boxes = c
+                .nodule
+                .iter()
+                .map(|n| nodule_box(*n, side / SIDE))
+                .collect();
         }
         samples.push(s);
     }
@@ -60,9 +68,14 @@ pub fn load(root: &Path) -> Result<Vec<Sample>> {
 fn images(all: &[PathBuf]) -> BTreeMap<String, PathBuf> {
     let is_image = |p: &&PathBuf| {
         let named = stem(p).starts_with("JPCLN") || stem(p).starts_with("JPCNN");
-        named && ["img", "png", "jpg", "jpeg", "tif", "tiff"].contains(&ending(p).as_str()) && structure_of(p).is_none()
+        named
+            && ["img", "png", "jpg", "jpeg", "tif", "tiff"].contains(&ending(p).as_str())
+            && structure_of(p).is_none()
     };
-    all.iter().filter(is_image).map(|p| (stem(p).to_owned(), p.clone())).collect()
+    all.iter()
+        .filter(is_image)
+        .map(|p| (stem(p).to_owned(), p.clone()))
+        .collect()
 }
 
 fn width_of(path: &Path) -> Result<f64> {
@@ -70,7 +83,10 @@ fn width_of(path: &Path) -> Result<f64> {
         return Ok(SIDE);
     }
     let size = image::image_dimensions(path);
-    let (width, _) = size.map_err(|e| DataError::Decode { path: path.into(), reason: e.to_string() })?;
+    let (width, _) = size.map_err(|e| DataError::Decode {
+        path: path.into(),
+        reason: e.to_string(),
+    })?;
     Ok(f64::from(width))
 }
 
@@ -85,17 +101,38 @@ struct Clinical {
 /// Centre in pixels of the original and diameter in mm, as a box in the stored image.
 fn nodule_box((x, y, mm): (f64, f64, f64), scale: f64) -> BoxLabel {
     let side = mm / PIXEL_MM;
-    let rect = Rect { x: (x - side / 2.0) * scale, y: (y - side / 2.0) * scale, w: side * scale, h: side * scale };
-    BoxLabel { label: "nodule".into(), code: Some("nodule"), rect, source: "JSRT centre and diameter".into() }
+    let rect = Rect {
+        x: (x - side / 2.0) * scale,
+        y: (y - side / 2.0) * scale,
+        w: side * scale,
+        h: side * scale,
+    };
+    BoxLabel {
+        label: "nodule".into(),
+        code: Some("nodule"),
+        rect,
+        source: "JSRT centre and diameter".into(),
+    }
 }
 
 fn read_clinical(all: &[PathBuf]) -> Result<HashMap<String, Clinical>> {
     let mut clinical = HashMap::new();
-    for path in all.iter().filter(|p| ["CLNDAT_EN", "CNNDAT_EN"].contains(&stem(p))) {
+    for path in all
+        .iter()
+        .filter(|p| ["CLNDAT_EN", "CNNDAT_EN"].contains(&stem(p)))
+    {
         let text = std::fs::read_to_string(path).map_err(|e| DataError::io(path, e))?;
-        for (i, line) in text.lines().enumerate().filter(|(_, l)| l.trim_start().starts_with("JPC")) {
+        for (i, line) in text
+            .lines()
+            .enumerate()
+            .filter(|(_, l)| l.trim_start().starts_with("JPC"))
+        {
             let (name, entry) = read_line(line).ok_or_else(|| {
-                DataError::row(path, i as u64 + 1, format!("no clinical data: {:?}", line.trim()))
+                DataError::row(
+                    path,
+                    i as u64 + 1,
+                    format!("no clinical data: {:?}", line.trim()),
+                )
             })?;
             clinical.insert(name, entry);
         }
@@ -107,27 +144,45 @@ fn read_clinical(all: &[PathBuf]) -> Result<HashMap<String, Clinical>> {
 /// name followed by age and sex in either order.
 fn read_line(line: &str) -> Option<(String, Clinical)> {
     let fields: Vec<&str> = if line.contains('\t') {
-        line.split('\t').map(str::trim).filter(|f| !f.is_empty()).collect()
+        line.split('\t')
+            .map(str::trim)
+            .filter(|f| !f.is_empty())
+            .collect()
     } else {
         line.split_whitespace().collect()
     };
     let name = fields.first()?.split('.').next()?.to_owned();
     let number = |i: usize| fields.get(i)?.parse::<f64>().ok();
-    let mut c = Clinical { sex: fields.iter().find_map(|f| parse_sex(f)), ..Clinical::default() };
+    let mut c = Clinical {
+        sex: fields.iter().find_map(|f| parse_sex(f)),
+        ..Clinical::default()
+    };
     if !name.starts_with("JPCLN") {
         c.age = fields.iter().skip(1).find_map(|f| f.parse().ok());
         return Some((name, c));
     }
     c.age = number(3).map(|a| a as f32);
     c.nodule = Some((number(5)?, number(6)?, number(2)?));
-    let further = [("subtlety", 1), ("size_mm", 2), ("state", 7), ("position", 8), ("diagnosis", 9)];
-    c.extra = further.iter().filter_map(|(k, i)| Some(((*k).to_owned(), (*fields.get(*i)?).to_owned()))).collect();
+    let further = [
+        ("subtlety", 1),
+        ("size_mm", 2),
+        ("state", 7),
+        ("position", 8),
+        ("diagnosis", 9),
+    ];
+    c.extra = further
+        .iter()
+        .filter_map(|(k, i)| Some(((*k).to_owned(), (*fields.get(*i)?).to_owned())))
+        .collect();
     Some((name, c))
 }
 
 fn structure_of(path: &Path) -> Option<&'static str> {
     let folder = path.parent()?.file_name()?.to_str()?;
-    STRUCTURES.iter().find(|(theirs, ours)| *theirs == folder || *ours == folder).map(|(_, ours)| *ours)
+    STRUCTURES
+        .iter()
+        .find(|(theirs, ours)| *theirs == folder || *ours == folder)
+        .map(|(_, ours)| *ours)
 }
 
 fn read_masks(all: &[PathBuf]) -> Result<HashMap<String, Vec<MaskRef>>> {
@@ -135,10 +190,16 @@ fn read_masks(all: &[PathBuf]) -> Result<HashMap<String, Vec<MaskRef>>> {
     for path in all {
         let entry = || stem(path).to_owned();
         match (ending(path).as_str(), structure_of(path)) {
-            ("pfs", _) => masks.entry(entry()).or_default().extend(read_landmarks(path)?),
+            ("pfs", _) => masks
+                .entry(entry())
+                .or_default()
+                .extend(read_landmarks(path)?),
             ("png" | "tif" | "tiff", Some(structure)) => {
                 let form = MaskForm::File(path.clone());
-                masks.entry(entry()).or_default().push(MaskRef { name: structure.into(), form });
+                masks.entry(entry()).or_default().push(MaskRef {
+                    name: structure.into(),
+                    form,
+                });
             }
             _ => {}
         }
@@ -151,20 +212,44 @@ fn read_landmarks(path: &Path) -> Result<Vec<MaskRef>> {
     let text = std::fs::read_to_string(path).map_err(|e| DataError::io(path, e))?;
     let mut outlines: Vec<(String, Vec<Point>)> = Vec::new();
     for (i, line) in text.lines().map(str::trim).enumerate() {
-        if let Some(label) = line.strip_prefix("[Label=").and_then(|l| l.strip_suffix(']')) {
+        if let Some(label) = line
+            .strip_prefix("[Label=")
+            .and_then(|l| l.strip_suffix(']'))
+        {
             outlines.push((label.trim().to_lowercase(), Vec::new()));
-        } else if let (Some((x, y)), Some((_, points))) = (line.split_once(','), outlines.last_mut()) {
-            let number = |t: &str| t.trim_matches([' ', '{', '}']).parse::<f64>().ok().filter(|v| v.is_finite());
+        } else if let (Some((x, y)), Some((_, points))) =
+            (line.split_once(','), outlines.last_mut())
+        {
+            let number = |t: &str| {
+                t.trim_matches([' ', '{', '}'])
+                    .parse::<f64>()
+                    .ok()
+                    .filter(|v| v.is_finite())
+            };
             let point = number(x).zip(number(y)).map(|(x, y)| Point { x, y });
-            points.push(point.ok_or_else(|| DataError::row(path, i as u64 + 1, format!("no point: {line:?}")))?);
+            points.push(point.ok_or_else(|| {
+                DataError::row(path, i as u64 + 1, format!("no point: {line:?}"))
+            })?);
         }
     }
     let frame = (LANDMARK_FRAME, LANDMARK_FRAME);
-    let known = |label: &str| STRUCTURES.iter().find(|(theirs, _)| *theirs == label).map(|(_, ours)| *ours);
-    let mask = |(label, points): (String, Vec<Point>)| {
-        Some(MaskRef { name: known(&label)?.into(), form: MaskForm::Polygon { points, frame } })
+    let known = |label: &str| {
+        STRUCTURES
+            .iter()
+            .find(|(theirs, _)| *theirs == label)
+            .map(|(_, ours)| *ours)
     };
-    Ok(outlines.into_iter().filter(|(_, p)| p.len() >= 3).filter_map(mask).collect())
+    let mask = |(label, points): (String, Vec<Point>)| {
+        Some(MaskRef {
+            name: known(&label)?.into(),
+            form: MaskForm::Polygon { points, frame },
+        })
+    };
+    Ok(outlines
+        .into_iter()
+        .filter(|(_, p)| p.len() >= 3)
+        .filter_map(mask)
+        .collect())
 }
 
 #[cfg(test)]
@@ -178,26 +263,59 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         for name in ["JPCLN001", "JPCNN001"] {
-            image::GrayImage::from_pixel(64, 64, image::Luma([9])).save(root.join(format!("{name}.png"))).unwrap();
+            image::GrayImage::from_pixel(64, 64, image::Luma([9]))
+                .save(root.join(format!("{name}.png")))
+                .unwrap();
         }
-        let nodule = "JPCLN001.IMG\t5\t15\t53\tMale\t1634\t692\tmalignant\tl.upper lobe\tlung cancer\n";
+        let nodule =
+            "JPCLN001.IMG\t5\t15\t53\tMale\t1634\t692\tmalignant\tl.upper lobe\tlung cancer\n";
         std::fs::write(root.join("CLNDAT_EN.txt"), nodule).unwrap();
-        std::fs::write(root.join("CNNDAT_EN.txt"), "JPCNN001.IMG\tFemale\t34\tnon-nodule\n").unwrap();
+        std::fs::write(
+            root.join("CNNDAT_EN.txt"),
+            "JPCNN001.IMG\tFemale\t34\tnon-nodule\n",
+        )
+        .unwrap();
         let outline = "[Label=right lung]\n{\n{ 256.0 , 256.0 }\n{ 512.0 , 256.0 }\n{ 512.0 , 768.0 }\n{ 256.0 , 768.0 }\n}\n";
         std::fs::create_dir(root.join("landmarks")).unwrap();
         std::fs::write(root.join("landmarks/JPCLN001.pfs"), outline).unwrap();
         let all = load(root).unwrap();
         let (a, b) = (&all[0], &all[1]);
-        assert!(a.labels.is_positive("nodule") && b.labels.get("nodule") == Some(LabelState::Negative));
-        assert_eq!((a.age, b.age, a.extra("state")), (Some(53.0), Some(34.0), Some("malignant")));
+        assert!(
+            a.labels.is_positive("nodule") && b.labels.get("nodule") == Some(LabelState::Negative)
+        );
+        assert_eq!(
+            (a.age, b.age, a.extra("state")),
+            (Some(53.0), Some(34.0), Some("malignant"))
+        );
         let r = a.boxes[0].rect;
-        assert!((r.x + r.w / 2.0 - 1634.0 / 32.0).abs() < 1e-9 && (r.w - 15.0 / 0.175 / 32.0).abs() < 1e-9);
-        let config = StoreConfig { masks: vec!["right_lung".into()], fit: Fit::Stretch, ..StoreConfig::square(64) };
-        let store = ImageStore::load(&all, &config, None).unwrap().strict().unwrap();
+        assert!(
+            (r.x + r.w / 2.0 - 1634.0 / 32.0).abs() < 1e-9
+                && (r.w - 15.0 / 0.175 / 32.0).abs() < 1e-9
+        );
+        let config = StoreConfig {
+            masks: vec!["right_lung".into()],
+            fit: Fit::Stretch,
+            ..StoreConfig::square(64)
+        };
+        let store = ImageStore::load(&all, &config, None)
+            .unwrap()
+            .strict()
+            .unwrap();
         let mask = store.mask(0, "right_lung").unwrap();
         assert_eq!(mask.iter().filter(|v| **v == 255).count(), 16 * 32);
-        assert_eq!((mask[16 * 64 + 16], mask[16 * 64 + 32], store.mask(1, "right_lung")), (255, 0, None));
-        std::fs::write(root.join("CLNDAT_EN.txt"), "JPCLN001.IMG\t5\tx\t53\tMale\t1\t2\n").unwrap();
+        assert_eq!(
+            (
+                mask[16 * 64 + 16],
+                mask[16 * 64 + 32],
+                store.mask(1, "right_lung")
+            ),
+            (255, 0, None)
+        );
+        std::fs::write(
+            root.join("CLNDAT_EN.txt"),
+            "JPCLN001.IMG\t5\tx\t53\tMale\t1\t2\n",
+        )
+        .unwrap();
         assert!(load(root).unwrap_err().to_string().contains("row 1"));
     }
 }

@@ -15,17 +15,26 @@ const SET: &str = "kermany";
 /// [`DataError::Layout`], [`DataError::Format`] for a file name without a class.
 pub fn load(root: &Path) -> Result<Vec<Sample>> {
     let inner = root.join("chest_xray");
-    let base = if inner.is_dir() { inner } else { root.to_owned() };
+    let base = if inner.is_dir() {
+        inner
+    } else {
+        root.to_owned()
+    };
     let mut samples = Vec::new();
-    for (folder, split) in [("train", Split::Train), ("val", Split::Val), ("test", Split::Test)] {
+    for (folder, split) in [
+        ("train", Split::Train),
+        ("val", Split::Val),
+        ("test", Split::Test),
+    ] {
         for class in ["NORMAL", "PNEUMONIA"] {
             let path = base.join(folder).join(class);
             if !path.is_dir() {
                 continue;
             }
             for image in images_by(&path, |p| relative(root, p))?.into_values() {
-                let (word, patient) = read_name(class, stem(&image))
-                    .ok_or_else(|| DataError::format(&image, format!("no file name of the class {class}")))?;
+                let (word, patient) = read_name(class, stem(&image)).ok_or_else(|| {
+                    DataError::format(&image, format!("no file name of the class {class}"))
+                })?;
                 let mut s = labelled(SET, root, image, vec![word.to_owned()]);
                 (s.split, s.patient, s.view) = (Some(split), Some(patient), View::Ap);
                 s.label_source = "folder and file name".into();
@@ -34,7 +43,11 @@ pub fn load(root: &Path) -> Result<Vec<Sample>> {
         }
     }
     if samples.is_empty() {
-        return Err(missing(root, SET, "train/NORMAL and train/PNEUMONIA with images"));
+        return Err(missing(
+            root,
+            SET,
+            "train/NORMAL and train/PNEUMONIA with images",
+        ));
     }
     Ok(samples)
 }
@@ -63,7 +76,11 @@ mod tests {
     #[test]
     fn names_tell_cause_and_patient() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["train/PNEUMONIA/person1_bacteria_2.jpeg", "test/PNEUMONIA/person1_virus_6.jpeg", "train/NORMAL/NORMAL2-IM-0272-0001-0002.jpeg"] {
+        for name in [
+            "train/PNEUMONIA/person1_bacteria_2.jpeg",
+            "test/PNEUMONIA/person1_virus_6.jpeg",
+            "train/NORMAL/NORMAL2-IM-0272-0001-0002.jpeg",
+        ] {
             let path = dir.path().join("chest_xray").join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
@@ -74,6 +91,11 @@ mod tests {
         assert!(all[2].labels.is_positive("viral_pneumonia"));
         assert_eq!(all[2].id, "chest_xray/test/PNEUMONIA/person1_virus_6.jpeg");
         std::fs::write(dir.path().join("chest_xray/train/NORMAL/x.jpeg"), "").unwrap();
-        assert!(load(dir.path()).unwrap_err().to_string().contains("no file name"));
+        assert!(
+            load(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("no file name")
+        );
     }
 }

@@ -48,9 +48,17 @@ pub fn load_chest(root: &Path) -> Result<Vec<Sample>> {
         if row.iter().any(|v| *v > 1) {
             return None;
         }
-        let named: Vec<String> =
-            row.iter().zip(CHEST).filter(|(v, _)| **v == 1).map(|(_, w)| (*w).to_owned()).collect();
-        Some(if named.is_empty() { vec!["No Finding".to_owned()] } else { named })
+        let named: Vec<String> = row
+            .iter()
+            .zip(CHEST)
+            .filter(|(v, _)| **v == 1)
+            .map(|(_, w)| (*w).to_owned())
+            .collect();
+        Some(if named.is_empty() {
+            vec!["No Finding".to_owned()]
+        } else {
+            named
+        })
     })
 }
 
@@ -62,21 +70,41 @@ fn archive(root: &Path, set: &'static str) -> Result<PathBuf> {
         let name = p.file_name().and_then(|n| n.to_str()).unwrap_or("");
         name.starts_with(set) && name.ends_with(".npz")
     };
-    files(root)?.into_iter().find(is_it).ok_or_else(|| missing(root, set, format!("{set}*.npz")))
+    files(root)?
+        .into_iter()
+        .find(is_it)
+        .ok_or_else(|| missing(root, set, format!("{set}*.npz")))
 }
 
-fn read(file: &Path, set: &'static str, columns: usize, words: impl Fn(&[u8]) -> Option<Vec<String>>) -> Result<Vec<Sample>> {
+fn read(
+    file: &Path,
+    set: &'static str,
+    columns: usize,
+    words: impl Fn(&[u8]) -> Option<Vec<String>>,
+) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for split in Split::ALL {
         let name = format!("{split}_images");
         let (shape, labels) = read_npz_u8(file, &format!("{split}_labels"))?;
         if shape.iter().skip(1).product::<usize>() != columns {
-            return Err(DataError::format(file, format!("{split}_labels has the shape {shape:?}, not {columns} columns")));
+            return Err(DataError::format(
+                file,
+                format!("{split}_labels has the shape {shape:?}, not {columns} columns"),
+            ));
         }
         for (index, row) in labels.chunks_exact(columns).enumerate() {
-            let words = words(row)
-                .ok_or_else(|| DataError::row(file, index as u64 + 1, format!("{split}_labels: no class {row:?}")))?;
-            let pixels = Pixels::Array { file: file.to_owned(), name: name.clone(), index };
+            let words = words(row).ok_or_else(|| {
+                DataError::row(
+                    file,
+                    index as u64 + 1,
+                    format!("{split}_labels: no class {row:?}"),
+                )
+            })?;
+            let pixels = Pixels::Array {
+                file: file.to_owned(),
+                name: name.clone(),
+                index,
+            };
             let mut s = Sample::new(set, format!("{name}#{index}"), pixels);
             s.split = Some(split);
             s.labels = words_to_labels(set, &words);
@@ -97,10 +125,14 @@ pub(crate) mod tests {
     pub(crate) fn write_npz(path: &Path, arrays: &[(&str, &[u64], Vec<u8>)]) {
         let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
         for (name, shape, data) in arrays {
-            let plain = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+            let plain = zip::write::SimpleFileOptions::default()
+                .compression_method(zip::CompressionMethod::Stored);
             zip.start_file(format!("{name}.npy"), plain).unwrap();
             let dims: Vec<String> = shape.iter().map(u64::to_string).collect();
-            let mut head = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({},), }}", dims.join(", "));
+            let mut head = format!(
+                "{{'descr': '|u1', 'fortran_order': False, 'shape': ({},), }}",
+                dims.join(", ")
+            );
             while (10 + head.len() + 1) % 64 != 0 {
                 head.push(' ');
             }
@@ -135,8 +167,14 @@ pub(crate) mod tests {
         let samples = all(vec![0, 1]).unwrap();
         assert_eq!(samples.len(), 4);
         assert_eq!(samples[1].id, "train_images#1");
-        assert!(samples[1].labels.is_positive("pneumonia") && samples[3].labels.is_positive("no_finding"));
-        let store = ImageStore::load(&samples, &StoreConfig::square(2), None).unwrap().strict().unwrap();
+        assert!(
+            samples[1].labels.is_positive("pneumonia")
+                && samples[3].labels.is_positive("no_finding")
+        );
+        let store = ImageStore::load(&samples, &StoreConfig::square(2), None)
+            .unwrap()
+            .strict()
+            .unwrap();
         assert_eq!(store.image(1), [4, 5, 6, 7]);
         assert!(all(vec![0, 2]).unwrap_err().to_string().contains("row 2"));
     }
@@ -152,7 +190,9 @@ pub(crate) mod tests {
         arrays.push(("test_labels", &[0, 14], vec![]));
         write_npz(&path, &arrays);
         let all = load_chest(&path).unwrap();
-        assert!(all[0].labels.is_positive("pleural_effusion") && all[0].labels.is_positive("hernia"));
+        assert!(
+            all[0].labels.is_positive("pleural_effusion") && all[0].labels.is_positive("hernia")
+        );
         assert!(all[1].labels.is_positive("no_finding"));
     }
 }

@@ -46,10 +46,19 @@ pub fn load_with(root: &Path, labeler: Labeler) -> Result<Vec<Sample>> {
     let labels = read_labels(&part(root, labeler.name())?)?;
     let splits = read_splits(&part(root, "split")?)?;
     let mut samples = Vec::new();
-    let metadata = Table::open(&part(root, "metadata")?, &["dicom_id", "subject_id", "study_id", "ViewPosition"])?;
+    let metadata = Table::open(
+        &part(root, "metadata")?,
+        &["dicom_id", "subject_id", "study_id", "ViewPosition"],
+    )?;
     metadata.for_each(|row| {
-        let (image, subject, study) = (row.need("dicom_id")?, row.need("subject_id")?, row.need("study_id")?);
-        let group = subject.get(..2).ok_or_else(|| row.error(format!("`subject_id` is {subject:?}")))?;
+        let (image, subject, study) = (
+            row.need("dicom_id")?,
+            row.need("subject_id")?,
+            row.need("study_id")?,
+        );
+        let group = subject
+            .get(..2)
+            .ok_or_else(|| row.error(format!("`subject_id` is {subject:?}")))?;
         let id = format!("files/p{group}/p{subject}/s{study}/{image}.jpg");
         let mut s = Sample::new(SET, id.as_str(), Pixels::File(root.join(&id)));
         s.patient = Some(subject.to_owned());
@@ -77,7 +86,10 @@ fn read_labels(path: &Path) -> Result<HashMap<(String, String), Labels>> {
     let mut required = vec!["subject_id", "study_id"];
     required.extend(COLUMNS);
     Table::open(path, &required)?.for_each(|row| {
-        let key = (row.need("subject_id")?.to_owned(), row.need("study_id")?.to_owned());
+        let key = (
+            row.need("subject_id")?.to_owned(),
+            row.need("study_id")?.to_owned(),
+        );
         labels.insert(key, chexpert::read_labels(row)?);
         Ok(())
     })?;
@@ -102,7 +114,8 @@ mod tests {
     use std::io::Write;
 
     fn gz(path: PathBuf, text: &str) {
-        let mut gz = flate2::write::GzEncoder::new(std::fs::File::create(path).unwrap(), Default::default());
+        let mut gz =
+            flate2::write::GzEncoder::new(std::fs::File::create(path).unwrap(), Default::default());
         gz.write_all(text.as_bytes()).unwrap();
         gz.finish().unwrap();
     }
@@ -117,13 +130,30 @@ mod tests {
              aa-bb,10000032,50414267,CHEST,PA,3056,2544\ncc-dd,10000032,999,CHEST,LL,3056,2544\n",
         );
         let empty = ",".repeat(13);
-        gz(at("chexpert"), &format!("subject_id,study_id,{}\n10000032,50414267,1.0{empty}\n", COLUMNS.join(",")));
-        gz(at("split"), "dicom_id,study_id,subject_id,split\naa-bb,50414267,10000032,validate\n");
+        gz(
+            at("chexpert"),
+            &format!(
+                "subject_id,study_id,{}\n10000032,50414267,1.0{empty}\n",
+                COLUMNS.join(",")
+            ),
+        );
+        gz(
+            at("split"),
+            "dicom_id,study_id,subject_id,split\naa-bb,50414267,10000032,validate\n",
+        );
         let all = load(dir.path()).unwrap();
         assert_eq!(all[0].id, "files/p10/p10000032/s50414267/aa-bb.jpg");
-        assert_eq!((all[0].split, all[0].size), (Some(Split::Val), Some((2544, 3056))));
+        assert_eq!(
+            (all[0].split, all[0].size),
+            (Some(Split::Val), Some((2544, 3056)))
+        );
         assert_eq!(all[0].labels.get("pneumonia"), Some(LabelState::Negative));
         assert!(all[1].labels.is_empty() && all[1].split.is_none());
-        assert!(load_with(dir.path(), Labeler::Negbio).unwrap_err().to_string().contains("-negbio.csv"));
+        assert!(
+            load_with(dir.path(), Labeler::Negbio)
+                .unwrap_err()
+                .to_string()
+                .contains("-negbio.csv")
+        );
     }
 }

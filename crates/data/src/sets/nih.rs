@@ -18,7 +18,12 @@ const SET: &str = "nih_chestxray14";
 /// [`DataError::Layout`] without the entry file or any image, [`DataError::Row`].
 pub fn load(root: &Path) -> Result<Vec<Sample>> {
     let entries = table(root, SET, "Data_Entry_2017")?;
-    let images = images_by(root, |p| p.file_name().unwrap_or_default().to_string_lossy().into_owned())?;
+    let images = images_by(root, |p| {
+        p.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    })?;
     let splits = read_lists(root)?;
     let mut boxes = match optional_table(root, "BBox_List", "")? {
         Some(path) => read_boxes(&path)?,
@@ -40,7 +45,10 @@ pub fn load(root: &Path) -> Result<Vec<Sample>> {
 ///
 /// # Errors
 /// [`DataError::MissingColumn`], [`DataError::Row`].
-pub fn read_entries(path: &Path, mut start: impl FnMut(&str) -> Option<Sample>) -> Result<Vec<Sample>> {
+pub fn read_entries(
+    path: &Path,
+    mut start: impl FnMut(&str) -> Option<Sample>,
+) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     Table::open(path, &["Image Index", "Finding Labels", "Patient ID"])?.for_each(|row| {
         if let Some(mut sample) = start(row.need("Image Index")?) {
@@ -53,7 +61,11 @@ pub fn read_entries(path: &Path, mut start: impl FnMut(&str) -> Option<Sample>) 
 }
 
 fn fill(s: &mut Sample, row: &Row) -> Result<()> {
-    s.raw_labels = row.need("Finding Labels")?.split('|').map(Into::into).collect();
+    s.raw_labels = row
+        .need("Finding Labels")?
+        .split('|')
+        .map(Into::into)
+        .collect();
     s.labels = super::common::words_to_labels(SET, &s.raw_labels);
     if let Some(word) = s.labels.unmapped().first() {
         return Err(row.error(format!("no finding of ChestX-ray14: {word:?}")));
@@ -64,7 +76,9 @@ fn fill(s: &mut Sample, row: &Row) -> Result<()> {
     s.sex = parse_sex(row.get("Patient Gender"));
     s.view = parse_view(row.get("View Position"));
     // The header `OriginalImage[Width,Height]` is two columns to a CSV reader.
-    s.original_size = row.pixels("OriginalImage[Width")?.zip(row.pixels("Height]")?);
+    s.original_size = row
+        .pixels("OriginalImage[Width")?
+        .zip(row.pixels("Height]")?);
     Ok(())
 }
 
@@ -76,10 +90,23 @@ pub fn read_boxes(path: &Path) -> Result<HashMap<String, Vec<BoxLabel>>> {
     let mut boxes: HashMap<String, Vec<BoxLabel>> = HashMap::new();
     Table::open(path, &["Image Index", "Finding Label"])?.for_each(|row| {
         let label = row.need("Finding Label")?.to_owned();
-        let rect = Rect { x: row.number_at(2)?, y: row.number_at(3)?, w: row.number_at(4)?, h: row.number_at(5)? };
+        let rect = Rect {
+            x: row.number_at(2)?,
+            y: row.number_at(3)?,
+            w: row.number_at(4)?,
+            h: row.number_at(5)?,
+        };
         let code = taxonomy::find(&label).map(|t| t.code);
         let source = "NIH radiologist".into();
-        boxes.entry(row.need("Image Index")?.into()).or_default().push(BoxLabel { label, code, rect, source });
+        boxes
+            .entry(row.need("Image Index")?.into())
+            .or_default()
+            .push(BoxLabel {
+                label,
+                code,
+                rect,
+                source,
+            });
         Ok(())
     })?;
     Ok(boxes)
@@ -87,15 +114,30 @@ pub fn read_boxes(path: &Path) -> Result<HashMap<String, Vec<BoxLabel>>> {
 
 fn read_lists(root: &Path) -> Result<BTreeMap<String, Split>> {
     let mut splits = BTreeMap::new();
-    for (file, split) in [("train_val_list.txt", Split::Train), ("test_list.txt", Split::Test)] {
+    for (file, split) in [
+        ("train_val_list.txt", Split::Train),
+        ("test_list.txt", Split::Test),
+    ] {
         let path: PathBuf = root.join(file);
         if !path.exists() {
             continue;
         }
         let text = std::fs::read_to_string(&path).map_err(|e| DataError::io(&path, e))?;
-        for (i, name) in text.lines().map(str::trim).enumerate().filter(|(_, n)| !n.is_empty()) {
-            if splits.insert(name.to_owned(), split).is_some_and(|old| old != split) {
-                return Err(DataError::row(&path, i as u64 + 1, format!("{name} is in both lists")));
+        for (i, name) in text
+            .lines()
+            .map(str::trim)
+            .enumerate()
+            .filter(|(_, n)| !n.is_empty())
+        {
+            if splits
+                .insert(name.to_owned(), split)
+                .is_some_and(|old| old != split)
+            {
+                return Err(DataError::row(
+                    &path,
+                    i as u64 + 1,
+                    format!("{name} is in both lists"),
+                ));
             }
         }
     }
@@ -123,7 +165,10 @@ mod tests {
              00000002_000.png,No Finding,0,2,081,F,AP,2500,2048,0.171,0.171,\n\
              00000003_000.png,No Finding,0,3,081,F,AP,2500,2048,0.171,0.171,\n",
         );
-        write("BBox_List_2017.csv", "Image Index,Finding Label,Bbox [x,y,w,h],,,\n00000001_000.png,Infiltrate,1.5,2,3,4,,,\n");
+        write(
+            "BBox_List_2017.csv",
+            "Image Index,Finding Label,Bbox [x,y,w,h],,,\n00000001_000.png,Infiltrate,1.5,2,3,4,,,\n",
+        );
         write("images_001/images/00000001_000.png", "");
         write("images_002/images/00000002_000.png", "");
         write("train_val_list.txt", "00000001_000.png\n");
@@ -131,13 +176,29 @@ mod tests {
         let all = load(dir.path()).unwrap();
         assert_eq!(all.len(), 2, "the third image is not there");
         let s = &all[0];
-        assert_eq!((s.age, s.view, s.split), (Some(58.0), View::Pa, Some(Split::Train)));
+        assert_eq!(
+            (s.age, s.view, s.split),
+            (Some(58.0), View::Pa, Some(Split::Train))
+        );
         assert_eq!(s.original_size, Some((2682, 2749)));
         assert!(s.labels.is_positive("pleural_effusion") && !s.labels.is_positive("mass"));
         assert_eq!(s.boxes[0].code, Some("infiltration"));
-        assert_eq!(s.boxes[0].rect, Rect { x: 1.5, y: 2.0, w: 3.0, h: 4.0 });
+        assert_eq!(
+            s.boxes[0].rect,
+            Rect {
+                x: 1.5,
+                y: 2.0,
+                w: 3.0,
+                h: 4.0
+            }
+        );
         assert_eq!(all[1].split, Some(Split::Test));
         write("test_list.txt", "00000001_000.png\n");
-        assert!(load(dir.path()).unwrap_err().to_string().contains("in both lists"));
+        assert!(
+            load(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("in both lists")
+        );
     }
 }

@@ -24,7 +24,10 @@ pub struct Report {
 impl Report {
     /// The text of a section.
     pub fn section(&self, label: &str) -> Option<&str> {
-        self.sections.iter().find(|(l, _)| l == label).map(|(_, t)| t.as_str())
+        self.sections
+            .iter()
+            .find(|(l, _)| l == label)
+            .map(|(_, t)| t.as_str())
     }
 }
 
@@ -33,7 +36,10 @@ impl Report {
 /// # Errors
 /// [`DataError::Layout`] without reports, [`DataError::Format`] for a file that is no report.
 pub fn load(root: &Path) -> Result<Vec<Sample>> {
-    let reports: Vec<_> = files(root)?.into_iter().filter(|p| p.extension().is_some_and(|e| e == "xml")).collect();
+    let reports: Vec<_> = files(root)?
+        .into_iter()
+        .filter(|p| p.extension().is_some_and(|e| e == "xml"))
+        .collect();
     if reports.is_empty() {
         return Err(missing(root, SET, "ecgen-radiology/*.xml"));
     }
@@ -41,7 +47,10 @@ pub fn load(root: &Path) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for path in reports {
         let text = std::fs::read_to_string(&path).map_err(|e| DataError::io(&path, e))?;
-        let report = parse_report(&text).map_err(|reason| DataError::Format { path: path.clone(), reason })?;
+        let report = parse_report(&text).map_err(|reason| DataError::Format {
+            path: path.clone(),
+            reason,
+        })?;
         for image in report.images.iter().filter_map(|i| images.get(i)) {
             let mut s = Sample::new(SET, relative(root, image), Pixels::File(image.clone()));
             s.patient = Some(report.id.clone());
@@ -50,7 +59,10 @@ pub fn load(root: &Path) -> Result<Vec<Sample>> {
             s.raw_labels = report.mesh.clone();
             let words: Vec<String> = report.mesh.iter().map(|t| word_of(t)).collect();
             s.labels = words_to_labels(SET, &words);
-            let body = ["FINDINGS", "IMPRESSION"].iter().filter_map(|l| report.section(l)).collect::<Vec<_>>();
+            let body = ["FINDINGS", "IMPRESSION"]
+                .iter()
+                .filter_map(|l| report.section(l))
+                .collect::<Vec<_>>();
             s.report = (!body.is_empty()).then(|| body.join("\n"));
             samples.push(s);
         }
@@ -80,17 +92,25 @@ fn word_of(tag: &str) -> String {
 pub fn parse_report(text: &str) -> std::result::Result<Report, String> {
     let document = Document::parse(text).map_err(|e| e.to_string())?;
     let nodes = |name: &'static str| document.descendants().filter(move |n| n.has_tag_name(name));
-    let id = nodes("uId").find_map(|n| n.attribute("id")).ok_or("no <uId id=...>")?;
+    let id = nodes("uId")
+        .find_map(|n| n.attribute("id"))
+        .ok_or("no <uId id=...>")?;
     let section = |n: Node| {
         let body = n.text()?.split_whitespace().collect::<Vec<_>>().join(" ");
         (!body.is_empty()).then(|| (n.attribute("Label").unwrap_or("").to_owned(), body))
     };
-    let trimmed = |n: Node| n.text().map(|t| t.trim().to_owned()).filter(|t| !t.is_empty());
+    let trimmed = |n: Node| {
+        n.text()
+            .map(|t| t.trim().to_owned())
+            .filter(|t| !t.is_empty())
+    };
     Ok(Report {
         id: id.to_owned(),
         sections: nodes("AbstractText").filter_map(section).collect(),
         mesh: nodes("major").filter_map(trimmed).collect(),
-        images: nodes("parentImage").filter_map(|n| n.attribute("id").map(Into::into)).collect(),
+        images: nodes("parentImage")
+            .filter_map(|n| n.attribute("id").map(Into::into))
+            .collect(),
     })
 }
 
@@ -116,9 +136,16 @@ mod tests {
         let all = load(dir.path()).unwrap();
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].id, "NLMCXR_png/CXR7_IM-1-1001.png");
-        assert_eq!(all[0].report.as_deref(), Some("Heart enlarged.\nCardiomegaly."));
+        assert_eq!(
+            all[0].report.as_deref(),
+            Some("Heart enlarged.\nCardiomegaly.")
+        );
         let l = &all[0].labels;
-        assert!(l.is_positive("cardiomegaly") && l.is_positive("pleural_thickening") && l.is_positive("kyphosis"));
+        assert!(
+            l.is_positive("cardiomegaly")
+                && l.is_positive("pleural_thickening")
+                && l.is_positive("kyphosis")
+        );
         assert_eq!(l.get("pneumothorax"), Some(LabelState::Negative));
         std::fs::write(&xml, "<a>").unwrap();
         assert!(matches!(load(dir.path()), Err(DataError::Format { .. })));

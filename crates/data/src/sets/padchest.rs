@@ -26,17 +26,26 @@ pub fn load(root: &Path) -> Result<Vec<Sample>> {
 fn read_row(row: &Row, root: &Path) -> Result<Sample> {
     let image = row.need("ImageID")?;
     let in_folder = format!("{}/{image}", row.get("ImageDir"));
-    let id = if root.join(&in_folder).exists() { in_folder } else { image.to_owned() };
+    let id = if root.join(&in_folder).exists() {
+        in_folder
+    } else {
+        image.to_owned()
+    };
     let mut s = Sample::new(SET, id.as_str(), Pixels::File(root.join(&id)));
     s.patient = Some(row.need("PatientID")?.to_owned());
     s.study = not_empty(row.get("StudyID"));
     s.view = parse_view(row.get("Projection"));
     s.sex = parse_sex(row.get("PatientSex_DICOM"));
     s.age = age(row);
-    s.size = row.pixels("Columns_DICOM").ok().flatten().zip(row.pixels("Rows_DICOM").ok().flatten());
+    s.size = row
+        .pixels("Columns_DICOM")
+        .ok()
+        .flatten()
+        .zip(row.pixels("Rows_DICOM").ok().flatten());
     s.report = not_empty(row.get("Report"));
     s.label_source = row.get("MethodLabel").to_owned();
-    s.raw_labels = python_list(row.get("Labels")).ok_or_else(|| row.error("`Labels` is no list of words"))?;
+    s.raw_labels =
+        python_list(row.get("Labels")).ok_or_else(|| row.error("`Labels` is no list of words"))?;
     s.labels = words_to_labels(SET, &s.raw_labels);
     Ok(s)
 }
@@ -66,7 +75,11 @@ fn python_list(text: &str) -> Option<Vec<String>> {
             words.push(word.to_owned());
         }
         rest = after.trim_start();
-        rest = if rest.is_empty() { rest } else { rest.strip_prefix(',')?.trim_start() };
+        rest = if rest.is_empty() {
+            rest
+        } else {
+            rest.strip_prefix(',')?.trim_start()
+        };
     }
     Some(words)
 }
@@ -95,7 +108,10 @@ mod tests {
              2,3.png,0,20140915,S3,P3,1930.0,F,L,RNN_model,\"['exclude']\",x\n";
         std::fs::write(dir.path().join(name), text).unwrap();
         let all = load(dir.path()).unwrap();
-        assert!(all[0].labels.is_positive("pleural_effusion") && all[0].labels.is_positive("support_devices"));
+        assert!(
+            all[0].labels.is_positive("pleural_effusion")
+                && all[0].labels.is_positive("support_devices")
+        );
         assert_eq!(all[0].labels.get("pneumonia"), Some(LabelState::Negative));
         assert_eq!(all[0].labels.unmapped(), ["azygos lobe"]);
         assert_eq!((all[0].age, all[1].view), (Some(84.0), View::Lateral));

@@ -22,8 +22,11 @@ impl Readings {
     /// The labels over all readers: positive when at least half of them agree, uncertain when fewer do,
     /// negative when none does.
     pub fn labels(&self, vocabulary: &Vocabulary) -> Labels {
-        let each: Vec<Labels> =
-            self.words.values().map(|w| vocabulary.read(&w.iter().collect::<Vec<_>>())).collect();
+        let each: Vec<Labels> = self
+            .words
+            .values()
+            .map(|w| vocabulary.read(&w.iter().collect::<Vec<_>>()))
+            .collect();
         let mut votes: BTreeMap<&'static str, (usize, usize)> = BTreeMap::new();
         for (code, state) in each.iter().flat_map(|l| l.iter().collect::<Vec<_>>()) {
             let (yes, said) = votes.entry(code).or_default();
@@ -47,7 +50,13 @@ impl Readings {
     }
 
     fn all_words(&self) -> Vec<String> {
-        self.words.values().flatten().cloned().collect::<BTreeSet<_>>().into_iter().collect()
+        self.words
+            .values()
+            .flatten()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 }
 
@@ -61,10 +70,19 @@ pub fn read_boxes(path: &Path, into: &mut BTreeMap<String, Readings>) -> Result<
         let readings = into.entry(row.need("image_id")?.to_owned()).or_default();
         let label = row.need("class_name")?;
         let reader = reader(row);
-        readings.words.entry(reader.clone()).or_default().insert(label.to_owned());
+        readings
+            .words
+            .entry(reader.clone())
+            .or_default()
+            .insert(label.to_owned());
         if let Some(rect) = read_rect(row)? {
             let code = taxonomy::find(label).map(|t| t.code);
-            readings.boxes.push(BoxLabel { label: label.into(), code, rect, source: reader });
+            readings.boxes.push(BoxLabel {
+                label: label.into(),
+                code,
+                rect,
+                source: reader,
+            });
         }
         Ok(())
     })
@@ -88,14 +106,23 @@ fn read_rect(row: &Row) -> Result<Option<Rect>> {
     if right < left || bottom < top {
         return Err(row.error("a box of negative size"));
     }
-    Ok(Some(Rect { x: left, y: top, w: right - left, h: bottom - top }))
+    Ok(Some(Rect {
+        x: left,
+        y: top,
+        w: right - left,
+        h: bottom - top,
+    }))
 }
 
 /// Adds a table of image labels: one row an image and reader, one 0/1 column a label.
 fn read_image_labels(path: &Path, into: &mut BTreeMap<String, Readings>) -> Result<()> {
     let table = Table::open(path, &["image_id"])?;
-    let labels: Vec<String> =
-        table.header().iter().filter(|h| !["image_id", "rad_id"].contains(&h.as_str())).cloned().collect();
+    let labels: Vec<String> = table
+        .header()
+        .iter()
+        .filter(|h| !["image_id", "rad_id"].contains(&h.as_str()))
+        .cloned()
+        .collect();
     table.for_each(|row| {
         let readings = into.entry(row.need("image_id")?.to_owned()).or_default();
         let words = readings.words.entry(reader(row)).or_default();
@@ -103,7 +130,9 @@ fn read_image_labels(path: &Path, into: &mut BTreeMap<String, Readings>) -> Resu
             match row.number_of(label)? {
                 Some(1.0) => drop(words.insert(label.clone())),
                 Some(0.0) => {}
-                _ => return Err(row.error(format!("`{label}` is {:?}, not 0 or 1", row.get(label)))),
+                _ => {
+                    return Err(row.error(format!("`{label}` is {:?}, not 0 or 1", row.get(label))));
+                }
             }
         }
         Ok(())
@@ -124,15 +153,26 @@ pub fn load_vindr(root: &Path) -> Result<Vec<Sample>> {
         let mut readings = BTreeMap::new();
         read_image_labels(&labels, &mut readings)?;
         let mut boxes = BTreeMap::new();
-        read_boxes(&root.join(format!("annotations/annotations_{name}.csv")), &mut boxes)?;
+        read_boxes(
+            &root.join(format!("annotations/annotations_{name}.csv")),
+            &mut boxes,
+        )?;
         for (image, mut found) in boxes {
             // The image labels already count every box; only the boxes themselves are added.
-            readings.entry(image).or_default().boxes.append(&mut found.boxes);
+            readings
+                .entry(image)
+                .or_default()
+                .boxes
+                .append(&mut found.boxes);
         }
         samples.extend(join("vindr_cxr", root, &root.join(name), readings, split)?);
     }
     if samples.is_empty() {
-        return Err(missing(root, "vindr_cxr", "annotations/image_labels_train.csv or its images"));
+        return Err(missing(
+            root,
+            "vindr_cxr",
+            "annotations/image_labels_train.csv or its images",
+        ));
     }
     Ok(samples)
 }
@@ -148,7 +188,13 @@ pub fn load_vinbigdata(root: &Path) -> Result<Vec<Sample>> {
     }
     let mut readings = BTreeMap::new();
     read_boxes(&table, &mut readings)?;
-    join("vinbigdata", root, &root.join("train"), readings, Split::Train)
+    join(
+        "vinbigdata",
+        root,
+        &root.join("train"),
+        readings,
+        Split::Train,
+    )
 }
 
 fn join(
@@ -159,10 +205,16 @@ fn join(
     split: Split,
 ) -> Result<Vec<Sample>> {
     let images: BTreeMap<String, PathBuf> = images_by(folder, |p| stem(p).to_owned())?;
-    let Some(vocabulary) = Vocabulary::of(set) else { return Err(missing(root, set, "a vocabulary")) };
+    let Some(vocabulary) = Vocabulary::of(set) else {
+        return Err(missing(root, set, "a vocabulary"));
+    };
     let sample = |(image, r): (String, Readings)| {
         let path = images.get(&image)?.clone();
-        let mut s = Sample::new(set, super::common::relative(root, &path), Pixels::File(path));
+        let mut s = Sample::new(
+            set,
+            super::common::relative(root, &path),
+            Pixels::File(path),
+        );
         s.labels = r.labels(vocabulary);
         s.raw_labels = r.all_words();
         s.label_source = format!("{} reader(s)", r.words.len());
@@ -198,9 +250,20 @@ mod tests {
         let all = load_vinbigdata(dir.path()).unwrap();
         let a = &all[0];
         assert!(a.labels.is_positive("cardiomegaly"));
-        assert_eq!(a.labels.get("interstitial_lung_disease"), Some(LabelState::Uncertain));
+        assert_eq!(
+            a.labels.get("interstitial_lung_disease"),
+            Some(LabelState::Uncertain)
+        );
         assert_eq!(a.labels.get("pneumothorax"), Some(LabelState::Negative));
-        assert_eq!(a.boxes[0].rect, Rect { x: 10.0, y: 20.0, w: 20.0, h: 40.0 });
+        assert_eq!(
+            a.boxes[0].rect,
+            Rect {
+                x: 10.0,
+                y: 20.0,
+                w: 20.0,
+                h: 40.0
+            }
+        );
         assert_eq!(all[1].labels.get("abnormal"), Some(LabelState::Negative));
     }
 
@@ -208,14 +271,31 @@ mod tests {
     fn physionet_tables_are_joined() {
         let dir = tempfile::tempdir().unwrap();
         let head = "image_id,rad_id,Cardiomegaly,Pneumonia,Other diseases,No finding";
-        write(dir.path(), "annotations/image_labels_train.csv", &format!("{head}\na,R1,1,0,0,0\na,R2,1,1,0,0\na,R3,0,0,0,1\n"));
-        write(dir.path(), "annotations/annotations_train.csv", "image_id,rad_id,class_name,x_min,y_min,x_max,y_max\na,R1,Cardiomegaly,1,2,3,5\n");
+        write(
+            dir.path(),
+            "annotations/image_labels_train.csv",
+            &format!("{head}\na,R1,1,0,0,0\na,R2,1,1,0,0\na,R3,0,0,0,1\n"),
+        );
+        write(
+            dir.path(),
+            "annotations/annotations_train.csv",
+            "image_id,rad_id,class_name,x_min,y_min,x_max,y_max\na,R1,Cardiomegaly,1,2,3,5\n",
+        );
         write(dir.path(), "train/a.dicom", "");
         let all = load_vindr(dir.path()).unwrap();
         assert!(all[0].labels.is_positive("cardiomegaly"));
         assert_eq!(all[0].labels.get("pneumonia"), Some(LabelState::Uncertain));
         assert_eq!(all[0].boxes.len(), 1);
-        write(dir.path(), "annotations/image_labels_train.csv", &format!("{head}\na,R1,1,,0,0\n"));
-        assert!(load_vindr(dir.path()).unwrap_err().to_string().contains("row 1: `Pneumonia`"));
+        write(
+            dir.path(),
+            "annotations/image_labels_train.csv",
+            &format!("{head}\na,R1,1,,0,0\n"),
+        );
+        assert!(
+            load_vindr(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("row 1: `Pneumonia`")
+        );
     }
 }

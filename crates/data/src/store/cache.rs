@@ -20,11 +20,18 @@ const HEADER: usize = 16;
 impl DiskCache {
     pub(super) fn open(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|e| DataError::io(folder, e))?;
-        Ok(DiskCache { folder: folder.to_owned() })
+        Ok(DiskCache {
+            folder: folder.to_owned(),
+        })
     }
 
     /// The square image and the size it had before, from the cache or decoded and put there.
-    pub(super) fn image(&self, s: &Sample, config: &StoreConfig, arrays: &Arrays) -> Result<(Vec<u8>, (usize, usize))> {
+    pub(super) fn image(
+        &self,
+        s: &Sample,
+        config: &StoreConfig,
+        arrays: &Arrays,
+    ) -> Result<(Vec<u8>, (usize, usize))> {
         let Pixels::File(path) = &s.pixels else {
             return decode_square(s, config, arrays);
         };
@@ -42,8 +49,10 @@ impl DiskCache {
     fn write(&self, entry: &Path, square: &[u8], size: (usize, usize)) -> Result<()> {
         let fail = |e| DataError::io(entry, e);
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(fail)?;
-        file.write_all(&(size.0 as u64).to_le_bytes()).map_err(fail)?;
-        file.write_all(&(size.1 as u64).to_le_bytes()).map_err(fail)?;
+        file.write_all(&(size.0 as u64).to_le_bytes())
+            .map_err(fail)?;
+        file.write_all(&(size.1 as u64).to_le_bytes())
+            .map_err(fail)?;
         file.write_all(square).map_err(fail)?;
         file.persist(entry).map_err(|e| fail(e.error))?;
         Ok(())
@@ -53,13 +62,25 @@ impl DiskCache {
 fn name(content: &[u8], config: &StoreConfig) -> String {
     let mut hash = Sha256::new();
     hash.update(content);
-    let StoreConfig { size, fit, kernel, recipe, .. } = config;
-    hash.update(format!("|{PIPELINE_VERSION}|{size}|{fit:?}|{}|{}", kernel.name(), recipe.name()));
+    let StoreConfig {
+        size,
+        fit,
+        kernel,
+        recipe,
+        ..
+    } = config;
+    hash.update(format!(
+        "|{PIPELINE_VERSION}|{size}|{fit:?}|{}|{}",
+        kernel.name(),
+        recipe.name()
+    ));
     format!("{:x}.square", hash.finalize())
 }
 
 fn read(entry: &Path, size: usize) -> Option<(Vec<u8>, (usize, usize))> {
-    let bytes = std::fs::read(entry).ok().filter(|b| b.len() == HEADER + size * size)?;
+    let bytes = std::fs::read(entry)
+        .ok()
+        .filter(|b| b.len() == HEADER + size * size)?;
     let number = |at: usize| Some(u64::from_le_bytes(bytes[at..at + 8].try_into().ok()?) as usize);
     let (width, height) = (number(0)?, number(8)?);
     (width > 0 && height > 0).then(|| (bytes[HEADER..].to_vec(), (width, height)))
