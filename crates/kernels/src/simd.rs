@@ -27,6 +27,12 @@ pub fn level() -> Level {
 /// The level plus one, zero before it was looked up.
 static FOUND: AtomicU8 = AtomicU8::new(0);
 
+/// Uses at most `most` from now on, in the whole process: to test and to time the code of other processors.
+/// Weights packed before (plans) must not be used after.
+pub fn restrict(most: Level) {
+    FOUND.store(detect().min(most) as u8 + 1, Ordering::Relaxed);
+}
+
 #[cold]
 fn look_up() -> Level {
     let level = detect();

@@ -1,5 +1,5 @@
 //! A naive interpreter of graphs in double precision, written from the definitions, and builders for test graphs.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::too_many_arguments)]
 
 use hilum_kernels::{Graph, Init, Node, NodeId, Op, ParamId, ParamInfo, ParamRole, Params, Tensor};
 
