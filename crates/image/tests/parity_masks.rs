@@ -77,7 +77,7 @@ fn morphology_agrees_with_scipy() {
 fn blob_width(expected: &Value, values: usize) -> usize {
     let boxes = expected["regionprops_full"].as_array().unwrap();
     let least = boxes.iter().map(|b| b["bbox"][3].as_u64().unwrap() as usize).max().unwrap();
-    (least..=values).find(|w| values % w == 0).unwrap()
+    (least..=values).find(|w| values.is_multiple_of(*w)).unwrap()
 }
 
 fn check_properties(blob: &Mask, expected: &Value) {
