@@ -57,6 +57,12 @@ pub struct ResultFile {
 }
 
 impl ResultFile {
+    /// The same with `holds` made from its rows again.
+    pub fn judged(mut self) -> Self {
+        self.holds = verdict(&self.rows);
+        self
+    }
+
     /// Where the result of `name` is kept under the project's folder.
     pub fn path(folder: &Path, name: &str) -> PathBuf {
         folder.join(format!("{name}.json"))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 /// Folders, seed and size of a run.
+#[derive(Clone)]
 pub struct Context<'a> {
     /// Data root: the folder that holds `manifests/`.
     pub data: PathBuf,

@@ -1,5 +1,20 @@
 //! Published methods on shared blocks. A method's folder holds what its paper adds and nothing else.
 
+pub mod blocks;
+pub mod chestx_ray8;
+pub mod claims;
+pub mod context;
 pub mod error;
+pub mod gate;
+pub mod info;
+pub mod lungs_heart;
+pub mod method;
+pub mod registry;
+pub mod reliable_tb;
+pub mod serve;
 
+pub use claims::{ClaimRow, ResultFile};
+pub use context::Context;
 pub use error::{MethodError, Result};
+pub use info::{DataKind, MethodInfo, TaskKind};
+pub use method::Method;

@@ -99,11 +99,11 @@ fn trajectory(c: &Value, config: OptimizerConfig, lr: f32) {
     let mut params = vec![w0];
     let mut optimizer = Optimizer::new(config, &params);
     for (step, want) in c["expected"]["trajectory"].as_array().unwrap().iter().enumerate() {
+        let grad = params[0].iter().zip(&q).zip(&center).map(|((w, q), c)| q * (w - c)).collect();
+        optimizer.update(std::slice::from_ref(&info), &mut params, &[Some(grad)], lr);
         for (a, b) in params[0].iter().zip(flat(want)) {
             assert!((a - b).abs() < 1e-4, "{}: step {step}: {a} {b}", c["name"]);
         }
-        let grad = params[0].iter().zip(&q).zip(&center).map(|((w, q), c)| q * (w - c)).collect();
-        optimizer.update(std::slice::from_ref(&info), &mut params, &[Some(grad)], lr);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Training a multi-label classifier on prepared pictures.
 
 use super::augment::{Augment, AugmentConfig, Item};
-use super::pictures::Picture;
+use super::pictures::{Lungs, Picture, load_pictures};
 use crate::error::{MethodError, Result};
+use hilum_data::{LabelMatrix, LabelPolicy, Sample};
 use hilum_kernels::plan::Plan;
 use hilum_kernels::{Graph, Params, Tensor};
-use hilum_metrics::classification::auroc;
+use hilum_metrics::classification::{BinaryScores, auroc};
 use hilum_nn::losses::{Loss, bce_with_logits, focal_with_logits, weighted_bce_chestxray8};
 use hilum_nn::train::{Batch, Scores, Task};
 use hilum_nn::{InputContract, NnError};
@@ -192,7 +193,7 @@ pub fn output_auroc(data: &ClassifyData, logits: &[Vec<f64>], output: usize) -> 
     let labelled = data.labelled(output);
     let scores: Vec<f64> = labelled.iter().map(|&(i, _)| logits[i][output]).collect();
     let labels: Vec<bool> = labelled.iter().map(|&(_, y)| y).collect();
-    auroc(&scores, &labels).ok()
+    auroc(&BinaryScores::new(&labels, &scores).ok()?).ok()
 }
 
 /// Logits of all pictures, in order.
@@ -213,4 +214,43 @@ pub fn predict(
         out.extend(logits.data.chunks(classes).map(|z| z.iter().map(|&v| f64::from(v)).collect()));
     }
     Ok(out)
+}
+
+/// Logits averaged over several networks of one shape.
+pub fn predict_members(
+    graph: &Graph,
+    members: &[Params],
+    contract: &InputContract,
+    data: &ClassifyData,
+) -> Result<Vec<Vec<f64>>> {
+    let mut sum: Vec<Vec<f64>> = Vec::new();
+    for params in members {
+        let logits = predict(graph, params, contract, data)?;
+        if sum.is_empty() {
+            sum = logits;
+            continue;
+        }
+        for (a, b) in sum.iter_mut().flatten().zip(logits.iter().flatten()) {
+            *a += b;
+        }
+    }
+    let share = 1.0 / members.len().max(1) as f64;
+    sum.iter_mut().flatten().for_each(|v| *v *= share);
+    Ok(sum)
+}
+
+/// Pictures and targets of `samples` for `codes`.
+pub fn classify_data(
+    samples: &[Sample],
+    codes: &[&str],
+    contract: &InputContract,
+    lungs: Lungs<'_>,
+) -> Result<ClassifyData> {
+    let labels = LabelMatrix::new(samples, codes, LabelPolicy::IGNORE)?;
+    let target = |i: usize| labels.row(i).iter().map(|t| t.unwrap_or(f32::NAN)).collect();
+    Ok(ClassifyData {
+        pictures: load_pictures(samples, contract, lungs, &[])?,
+        targets: (0..samples.len()).map(target).collect(),
+        patients: samples.iter().map(|s| s.patient.clone().unwrap_or_else(|| s.id.clone())).collect(),
+    })
 }

@@ -1,11 +1,16 @@
 //! What several methods share: pictures in network shape, the two kinds of training, fitting a card.
 
 pub mod augment;
+pub mod cam_boxes;
 pub mod classify;
 pub mod fit;
 pub mod pack;
+pub mod measure;
 pub mod pictures;
+pub mod run;
+pub mod score_cam;
 pub mod segment;
+pub mod ship;
 
 pub use classify::{ClassifyConfig, ClassifyData, LossKind};
 pub use pictures::{Picture, load_pictures};

@@ -1,11 +1,14 @@
 //! Images of many samples in a network's shape, kept as bytes.
 
+use crate::context::{Context, model_path};
 use crate::error::{MethodError, Result};
+use crate::lungs_heart;
 use crate::serve::{NetSegmenter, Segmenter};
 use hilum_core::Rect;
 use hilum_data::Sample;
 use hilum_image::{Gray, Mask, Plane, Recipe, resize};
 use hilum_nn::InputContract;
+use hilum_nn::weights::WeightFile;
 use indicatif::{ParallelProgressIterator, ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
@@ -29,6 +32,15 @@ pub enum Lungs<'a> {
     None,
     /// The trained segmenter finds them, as it will when the model is used.
     Found(&'a NetSegmenter),
+}
+
+/// The segmenter as shipped.
+pub fn trained_segmenter(ctx: &Context<'_>) -> Result<NetSegmenter> {
+    let path = model_path(&ctx.models, lungs_heart::MODEL);
+    if !path.is_file() {
+        return Err(MethodError::NoModel(lungs_heart::MODEL.to_owned()));
+    }
+    NetSegmenter::new(&WeightFile::open(&path)?)
 }
 
 /// Loads `samples` in parallel through the one pixel path. A file that cannot be read stops everything:

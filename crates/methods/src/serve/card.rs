@@ -1,7 +1,8 @@
 //! The model card inside a weight file.
 
-use hilum_trust::{BinaryConformal, Calibrator, OperatingPoint};
-use hilum_trust::Mahalanobis;
+use hilum_trust::{
+    AbsoluteResidual, BinaryConformal, Calibrator, Mahalanobis, OodThreshold, TunedPoint,
+};
 use serde::{Deserialize, Serialize};
 
 /// A set that a model was trained on.
@@ -48,9 +49,27 @@ pub struct OutputCard {
     /// Logit to probability.
     pub calibrator: Option<Calibrator>,
     /// Threshold with its measured sensitivity and specificity.
-    pub operating_point: Option<OperatingPoint>,
+    pub operating_point: Option<TunedPoint>,
     /// Label-conditional conformal set.
     pub conformal: Option<BinaryConformal>,
+}
+
+/// Distance of an image's features from the training images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OodDetector {
+    /// Distance.
+    pub distance: Mahalanobis,
+    /// Above it an image is too unlike.
+    pub threshold: OodThreshold,
+}
+
+/// Interval of a measurement taken from this model's masks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MeasurementError {
+    /// Name of the measurement, e.g. `cardiothoracic_ratio`.
+    pub name: String,
+    /// Absolute error on the validation split.
+    pub residual: AbsoluteResidual,
 }
 
 /// Everything a user must know about a model.
@@ -76,8 +95,12 @@ pub struct ModelCard {
     pub metrics: Vec<MetricRow>,
     /// What is known to go wrong.
     pub failure_cases: Vec<String>,
-    /// Distance of an image's features from the training images; far ones are not answered.
-    pub ood: Option<Mahalanobis>,
+    /// Tells images that are unlike the training images.
+    #[serde(default)]
+    pub ood: Option<OodDetector>,
+    /// Measured errors of what is measured on the masks.
+    #[serde(default)]
+    pub measurement_errors: Vec<MeasurementError>,
     /// Seed.
     pub seed: u64,
     /// Hash over the training data.

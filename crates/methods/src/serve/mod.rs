@@ -4,6 +4,6 @@ mod card;
 mod classifier;
 mod segmenter;
 
-pub use card::{DataSource, MetricRow, ModelCard, OutputCard};
+pub use card::{DataSource, MeasurementError, MetricRow, ModelCard, OodDetector, OutputCard};
 pub use classifier::{Classifier, NetClassifier, Scores};
 pub use segmenter::{NetSegmenter, Segmentation, Segmenter};

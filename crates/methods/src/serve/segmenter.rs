@@ -96,7 +96,7 @@ pub(crate) fn cut(
     let probability = logits.map(|&z| sigmoid(f64::from(z)) as f32);
     let large = resize::resize(logits, width, height, Kernel::PilBilinear)?;
     let raw = large.map(|&z| if z > 0.0 { 255 } else { 0 });
-    let kept = mask::largest_components(&raw, parts, mask::Connectivity::Four);
+    let kept = mask::keep_largest(&raw, parts, mask::Connectivity::Four);
     let kept = drop_crumbs(&kept, parts);
     let mask = mask::fill_holes(&kept);
     let inside: Vec<f32> = probability.data.iter().copied().filter(|&p| p > 0.5).collect();
@@ -110,7 +110,7 @@ fn drop_crumbs(kept: &Mask, parts: usize) -> Mask {
     if parts < 2 {
         return kept.clone();
     }
-    let first = mask::largest_components(kept, 1, mask::Connectivity::Four);
+    let first = mask::keep_largest(kept, 1, mask::Connectivity::Four);
     let (all, one) = (kept.count(), first.count());
     if (all - one) * 20 < one { first } else { kept.clone() }
 }

@@ -1,0 +1,142 @@
+//! What is fitted on the validation split after training: calibration, operating points, conformal
+//! sets, and whether an output may be called assessed. And what is then measured on the test split.
+
+use super::classify::ClassifyData;
+use super::measure::{Measured, ece, measured_auroc, row};
+use crate::error::Result;
+use crate::serve::{MetricRow, OutputCard};
+use hilum_metrics::classification::BinaryScores;
+use hilum_trust::{BinaryConformal, Calibrator, CalibratorKind, OperatingRule, TunedPoint};
+
+/// Positives and negatives that the validation split must have before anything is fitted.
+const ENOUGH: usize = 8;
+/// Positives that it must have before an output may count as assessed.
+const ENOUGH_TO_ASSESS: usize = 15;
+/// The lower end of the AUROC's interval that an assessed output must reach.
+const ASSESSED_ABOVE: f64 = 0.55;
+/// Error rate of the conformal sets within each class.
+pub const ALPHA: f64 = 0.1;
+
+/// The rule in words, for cards.
+pub fn assessed_rule() -> String {
+    format!(
+        "An output counts as assessed when the validation split has at least {ENOUGH_TO_ASSESS} positives and \
+         the lower end of the 95 % interval (bootstrap over patients) of its AUROC there is above {ASSESSED_ABOVE}. Thresholds, \
+         calibration and sets are fitted on the same split."
+    )
+}
+
+/// Labels, scores and patients of one output.
+pub struct OutputScores<'a> {
+    /// Labels.
+    pub labels: Vec<bool>,
+    /// Logits.
+    pub logits: Vec<f64>,
+    /// Patients.
+    pub patients: Vec<&'a str>,
+}
+
+/// The labelled cases of one output.
+pub fn output_scores<'a>(
+    data: &'a ClassifyData,
+    logits: &[Vec<f64>],
+    output: usize,
+) -> OutputScores<'a> {
+    let labelled = data.labelled(output);
+    OutputScores {
+        labels: labelled.iter().map(|&(_, y)| y).collect(),
+        logits: labelled.iter().map(|&(i, _)| logits[i][output]).collect(),
+        patients: labelled.iter().map(|&(i, _)| data.patients[i].as_str()).collect(),
+    }
+}
+
+/// Fits one card entry an output on the validation split.
+pub fn fit_outputs(
+    codes: &[&str],
+    val: &ClassifyData,
+    logits: &[Vec<f64>],
+    rule: OperatingRule,
+) -> Result<Vec<OutputCard>> {
+    codes.iter().enumerate().map(|(k, code)| fit_output(code, output_scores(val, logits, k), rule)).collect()
+}
+
+fn fit_output(code: &str, scores: OutputScores<'_>, rule: OperatingRule) -> Result<OutputCard> {
+    let positives = scores.labels.iter().filter(|&&y| y).count();
+    let negatives = scores.labels.len() - positives;
+    let mut card = OutputCard {
+        code: code.to_owned(),
+        assessed: false,
+        shown_by: format!("{positives} positives in the validation split"),
+        calibrator: None,
+        operating_point: None,
+        conformal: None,
+    };
+    if positives < ENOUGH || negatives < ENOUGH {
+        return Ok(card);
+    }
+    let logits = BinaryScores::new(&scores.labels, &scores.logits)?;
+    let calibrator = Calibrator::fit(CalibratorKind::Platt, &logits)?;
+    let p: Vec<f64> = scores.logits.iter().map(|&z| calibrator.probability(z)).collect();
+    let p = BinaryScores::new(&scores.labels, &p)?;
+    let Some(m) = measured_auroc(&scores.labels, &scores.logits, &scores.patients) else {
+        return Ok(card);
+    };
+    let (low, high) = m.interval;
+    card.shown_by = format!(
+        "AUROC 95 % interval {low:.3} to {high:.3} on val ({positives} positives, {negatives} negatives)"
+    );
+    card.assessed = positives >= ENOUGH_TO_ASSESS && low > ASSESSED_ABOVE;
+    card.operating_point = Some(TunedPoint::choose(&p, rule, "val")?);
+    card.conformal = Some(BinaryConformal::fit(&p, ALPHA)?);
+    card.calibrator = Some(calibrator);
+    Ok(card)
+}
+
+/// Rows of a card measured on one split of one set: AUROC, calibration error, coverage and error of the
+/// conformal sets of every output that has enough cases there.
+pub fn measure_outputs(
+    outputs: &[OutputCard],
+    data: &ClassifyData,
+    logits: &[Vec<f64>],
+    set: &str,
+    split: &str,
+) -> Result<Vec<MetricRow>> {
+    let mut rows = Vec::new();
+    for (k, output) in outputs.iter().enumerate() {
+        let scores = output_scores(data, logits, k);
+        let auroc = measured_auroc(&scores.labels, &scores.logits, &scores.patients);
+        rows.push(row("auroc", &output.code, set, split, auroc));
+        let Some(calibrator) = &output.calibrator else { continue };
+        let p: Vec<f64> = scores.logits.iter().map(|&z| calibrator.probability(z)).collect();
+        if let Some(value) = ece(&scores.labels, &p) {
+            rows.push(plain("ece_15", value, output, set, split, &scores));
+        }
+        if let Some(conformal) = &output.conformal {
+            let c = conformal.coverage(&BinaryScores::new(&scores.labels, &p)?)?;
+            rows.push(plain("conformal_coverage_0.9", c.overall, output, set, split, &scores));
+            rows.push(plain("conformal_decided", c.decided, output, set, split, &scores));
+        }
+    }
+    Ok(rows)
+}
+
+fn plain(
+    metric: &str,
+    value: f64,
+    output: &OutputCard,
+    set: &str,
+    split: &str,
+    scores: &OutputScores<'_>,
+) -> MetricRow {
+    let positives = scores.labels.iter().filter(|&&y| y).count();
+    MetricRow {
+        interval: None,
+        ..row(
+            metric,
+            &output.code,
+            set,
+            split,
+            Some(Measured { value, interval: (value, value), n: scores.labels.len(), positives }),
+        )
+    }
+}
