@@ -1,0 +1,248 @@
+//! `hilum bench engine`: how fast networks run here. `bench/` in the repository drives it beside the peers.
+
+use crate::exit::{Code, Usage};
+use crate::verbs::bench_net::{Net, noise};
+use crate::verbs::npy;
+use anyhow::{Result, anyhow, bail};
+use hilum_kernels::Tensor;
+use hilum_kernels::plan::Plan;
+use hilum_nn::engine::{CpuEngine, Engine};
+use hilum_nn::losses::bce_with_logits;
+use hilum_nn::optim::{Optimizer, OptimizerConfig};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Runs before the timed ones.
+const WARM_UP: usize = 3;
+/// Learning rate of the training step.
+const RATE: f32 = 1e-3;
+
+/// Measure speed.
+#[derive(Debug, clap::Subcommand)]
+pub enum Verb {
+    /// Time networks in inference or training; without --net the four cases of the repository's tables
+    Engine(EngineArgs),
+}
+
+/// What to time.
+#[derive(Debug, clap::Args)]
+pub struct EngineArgs {
+    /// Network
+    #[arg(long, value_enum)]
+    net: Option<Net>,
+    /// infer or train
+    #[arg(long, value_enum, default_value = "infer")]
+    task: Task,
+    /// Images at once
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: u16,
+    /// Timed runs after the warm-up
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    repeats: u32,
+    /// Weights with torchvision's keys (seeded ones when not given)
+    #[arg(long, value_name = "FILE", requires = "net")]
+    weights: Option<PathBuf>,
+    /// Input [batch, channels, rows, columns] (seeded noise when not given)
+    #[arg(long, value_name = "NPY", requires = "net")]
+    input: Option<PathBuf>,
+    /// Training: 0/1 targets of the output's shape
+    #[arg(long, value_name = "NPY", requires = "net")]
+    target: Option<PathBuf>,
+    /// Inference: the output; training: the loss of every step, warm-up included
+    #[arg(long, value_name = "NPY", requires = "net")]
+    output: Option<PathBuf>,
+    /// Print rows {net,task,batch,engine,ms,per_second,peak_mb} as JSON Lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Task {
+    /// Forward, all at once
+    Infer,
+    /// Forward, loss, backward and Adam
+    Train,
+}
+
+impl Task {
+    fn name(self) -> &'static str {
+        if self == Task::Infer { "infer" } else { "train" }
+    }
+}
+
+/// One case.
+struct Case<'a> {
+    net: Net,
+    task: Task,
+    batch: usize,
+    args: &'a EngineArgs,
+}
+
+/// Runs the verb.
+pub fn run(verb: &Verb) -> Result<Code> {
+    let Verb::Engine(args) = verb;
+    let case = |net, task, batch| Case { net, task, batch, args };
+    let cases = match args.net {
+        Some(net) => vec![case(net, args.task, usize::from(args.batch))],
+        None => vec![
+            case(Net::Densenet121, Task::Infer, 1),
+            case(Net::Densenet121, Task::Infer, 8),
+            case(Net::Resnet18, Task::Train, 32),
+            case(Net::Unet, Task::Train, 16),
+        ],
+    };
+    let mut text = String::new();
+    for case in &cases {
+        let own = measure(case)?;
+        for row in std::iter::once(own).chain(peers(case)) {
+            if args.json { writeln!(text, "{row}")? } else { writeln!(text, "{}", plain(&row))? }
+        }
+    }
+    std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes())?;
+    Ok(Code::Success)
+}
+
+fn measure(case: &Case<'_>) -> Result<Value> {
+    let mut times = match case.task {
+        Task::Infer => infer(case)?,
+        Task::Train => train(case)?,
+    };
+    times.sort_by(f64::total_cmp);
+    let middle = times.len() / 2;
+    let ms = if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2.0 };
+    Ok(json!({
+        "net": case.net.name(),
+        "task": case.task.name(),
+        "batch": case.batch,
+        "engine": "hilum",
+        "ms": ms,
+        "per_second": case.batch as f64 * 1e3 / ms,
+        "peak_mb": peak_mb(),
+        "ms_min": times.first(),
+        "ms_max": times.last(),
+        "runs": times.len(),
+        "threads": rayon::current_num_threads(),
+        "simd": format!("{:?}", hilum_kernels::simd::level()).to_lowercase(),
+    }))
+}
+
+/// Peers do not run inside this program; the rows say where they are measured.
+fn peers(case: &Case<'_>) -> Vec<Value> {
+    let script = if case.task == Task::Infer { "bench/infer.py" } else { "bench/train_step.py" };
+    let row = |engine: &str| {
+        json!({
+            "net": case.net.name(), "task": case.task.name(), "batch": case.batch, "engine": engine,
+            "ms": null, "per_second": null, "peak_mb": null,
+            "reason": format!("not part of this program; {script} measures it beside hilum in one run"),
+        })
+    };
+    let engines: &[&str] = match case.task {
+        Task::Infer => &["pytorch eager", "pytorch channels_last", "onnxruntime"],
+        Task::Train => &["pytorch eager", "pytorch channels_last"],
+    };
+    engines.iter().map(|e| row(e)).collect()
+}
+
+fn plain(row: &Value) -> String {
+    let name = format!("{:<12} {:<6} batch {:<3} {:<22}", text(row, "net"), text(row, "task"), row["batch"], text(row, "engine"));
+    match row["ms"].as_f64() {
+        Some(ms) => format!(
+            "{name} {ms:>9.2} ms  {:>8.1} images/s  {} MB peak",
+            row["per_second"].as_f64().unwrap_or(f64::NAN),
+            row["peak_mb"].as_f64().map_or("?".to_owned(), |v| format!("{v:.0}"))
+        ),
+        None => format!("{name} -  ({})", text(row, "reason")),
+    }
+}
+
+fn text<'a>(row: &'a Value, key: &str) -> &'a str {
+    row[key].as_str().unwrap_or("")
+}
+
+fn input(case: &Case<'_>) -> Result<Tensor> {
+    let [c, h, w] = case.net.input();
+    let wanted = vec![case.batch, c, h, w];
+    let Some(path) = &case.args.input else { return Ok(noise(&wanted)) };
+    let x = npy::read(path)?;
+    if x.shape != wanted {
+        bail!(Usage(format!("{}: the shape is {:?}, --net and --batch ask for {wanted:?}", path.display(), x.shape)));
+    }
+    Ok(x)
+}
+
+fn timed(repeats: u32, mut step: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+    for _ in 0..WARM_UP {
+        step()?;
+    }
+    let mut times = Vec::new();
+    for _ in 0..repeats {
+        let start = Instant::now();
+        step()?;
+        times.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(times)
+}
+
+fn infer(case: &Case<'_>) -> Result<Vec<f64>> {
+    let graph = case.net.graph();
+    let plan = {
+        let params = case.net.params(&graph, case.args.weights.as_deref())?;
+        Plan::new(&graph, &params)?
+    };
+    let x = input(case)?;
+    let mut last = None;
+    let times = timed(case.args.repeats, || {
+        last = plan.run(&x)?.into_iter().next();
+        Ok(())
+    })?;
+    if let Some(path) = &case.args.output {
+        let y = last.ok_or_else(|| anyhow!("the network gave no output"))?;
+        npy::write(path, &y.shape, &y.data)?;
+    }
+    Ok(times)
+}
+
+fn train(case: &Case<'_>) -> Result<Vec<f64>> {
+    let graph = case.net.graph();
+    let params = case.net.params(&graph, case.args.weights.as_deref())?;
+    // Adam as PyTorch's defaults have it: no decay.
+    let adam = OptimizerConfig::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
+    let mut optimizer = Optimizer::new(adam, &params);
+    let mut engine = CpuEngine::new(graph, params)?;
+    let x = input(case)?;
+    let given = case.args.target.as_ref().map(|path| npy::read(path)).transpose()?;
+    let (mut losses, mut seed) = (Vec::new(), 0);
+    let times = timed(case.args.repeats, || {
+        seed += 1;
+        let logits = engine.forward_train(&x, seed)?.into_iter().next().ok_or_else(|| anyhow!("the network gave no output"))?;
+        let target = target(&logits, given.as_ref())?;
+        let loss = bce_with_logits(&logits.data, &target, None);
+        losses.push(loss.value as f32);
+        let gradients = engine.backward(&[Tensor { shape: logits.shape, data: loss.grad }])?;
+        engine.update(&mut |infos, params| optimizer.update(infos, params, &gradients, RATE))?;
+        Ok(())
+    })?;
+    if let Some(path) = &case.args.output {
+        npy::write(path, &[losses.len()], &losses)?;
+    }
+    Ok(times)
+}
+
+/// The targets given, or one in five positive.
+fn target(logits: &Tensor, given: Option<&Tensor>) -> Result<Vec<f32>> {
+    match given {
+        None => Ok((0..logits.data.len()).map(|i| if i % 5 == 0 { 1.0 } else { 0.0 }).collect()),
+        Some(t) if t.data.len() == logits.data.len() => Ok(t.data.clone()),
+        Some(t) => bail!(Usage(format!("the target's shape {:?} does not fit the output's {:?}", t.shape, logits.shape))),
+    }
+}
+
+/// Peak resident memory of this process; null where the system does not tell.
+fn peak_mb() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find(|l| l.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb / 1024.0)
+}

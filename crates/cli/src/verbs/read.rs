@@ -1,0 +1,156 @@
+//! `hilum read`: images in, readings out.
+
+use crate::exit::{Code, Usage};
+use crate::{places, progress};
+use anyhow::{Result, bail};
+use hilum_core::{FailedPath, Reading};
+use hilum_image::{Limits, Recipe};
+use hilum_pipeline::{Answer, BatchOptions, Reader, batch, collect};
+use hilum_reading::terminal;
+use indicatif::ProgressBar;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// Read chest X-rays.
+///
+/// PATHs are files or folders (walked in sorted order). DICOM files are grouped into studies by their Study
+/// Instance UID; any other image is a study of its own. Exit codes: 0 all read, 1 some failed, 2 usage.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files (DICOM, PNG, JPEG, TIFF) or folders
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Print JSON Lines, one study or failed file a line, and nothing else on stdout
+    #[arg(long)]
+    json: bool,
+    /// Write reading.json, report.html, overlay.png and masks of every study under this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Threads (all cores when not given)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// How stored values become grey levels: voi, linear, mimic-jpg, chexpert
+    #[arg(long, default_value = "voi")]
+    recipe: Recipe,
+    /// Folder with models of your own (also $HILUM_MODELS)
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+    /// No progress bar
+    #[arg(long)]
+    no_progress: bool,
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> Result<Code> {
+    if let Some(out) = args.out.as_ref().filter(|p| p.exists() && !p.is_dir()) {
+        bail!(Usage(format!("--out {}: not a folder", out.display())));
+    }
+    let store = places::store(args.models.as_deref())?;
+    if store.models().is_empty() {
+        eprintln!("hilum: no models are here: nothing will be assessed (see `hilum weights list`)");
+    }
+    let jobs = args.jobs.map(usize::from);
+    let options = BatchOptions { jobs, out: args.out.clone() };
+    let pool = batch::threads(jobs)?;
+    let limits = Limits::default();
+    let found = pool.install(|| collect(&args.paths, &limits));
+    if found.passed_over > 0 {
+        eprintln!("hilum: {} other files in the folders were passed over", found.passed_over);
+    }
+    if found.items.is_empty() {
+        bail!("no image files under the paths given");
+    }
+    let reader = Reader::new(store, args.recipe, limits, args.out.is_some());
+    let mut output = Output::new(args, found.items.len());
+    batch::run(&reader, &found.items, &options, &pool, |answer| output.take(answer));
+    output.finish()
+}
+
+/// What was answered so far.
+struct Output {
+    json: bool,
+    bar: ProgressBar,
+    readings: Vec<Reading>,
+    failed: Vec<FailedPath>,
+    some_failed: bool,
+    error: Option<io::Error>,
+}
+
+impl Output {
+    fn new(args: &Args, studies: usize) -> Self {
+        Output {
+            json: args.json,
+            bar: progress::bar(studies, "reading", !args.no_progress),
+            readings: Vec::new(),
+            failed: Vec::new(),
+            some_failed: false,
+            error: None,
+        }
+    }
+
+    fn take(&mut self, answer: Answer) -> ControlFlow<()> {
+        self.bar.inc(1);
+        self.some_failed |= !answer.outcome.failed.is_empty();
+        if let Some(place) = &answer.written {
+            self.bar.suspend(|| eprintln!("hilum: wrote {}", place.display()));
+        }
+        if !self.json {
+            self.readings.extend(answer.outcome.reading);
+            self.failed.extend(answer.outcome.failed);
+            return ControlFlow::Continue(());
+        }
+        match self.bar.suspend(|| lines(&answer)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.error = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Code> {
+        self.bar.finish_and_clear();
+        if let Some(error) = self.error {
+            return Err(error.into());
+        }
+        if !self.json {
+            let text = table(&self.readings, &self.failed);
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes())?;
+            out.flush()?;
+        }
+        Ok(if self.some_failed { Code::Failed } else { Code::Success })
+    }
+}
+
+/// The JSON lines of one answer: its reading, then its files that failed.
+fn lines(answer: &Answer) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if let Some(reading) = &answer.outcome.reading {
+        serde_json::to_writer(&mut out, reading)?;
+        out.write_all(b"\n")?;
+    }
+    for failed in &answer.outcome.failed {
+        serde_json::to_writer(&mut out, failed)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+/// A few studies in full, many as one row each.
+fn table(readings: &[Reading], failed: &[FailedPath]) -> String {
+    const IN_FULL: usize = 3;
+    let options = terminal::Options { color: progress::colour(), width: progress::columns() };
+    let mut text = String::new();
+    if readings.len() <= IN_FULL {
+        for reading in readings {
+            text.push_str(&terminal::study(reading, &options));
+            text.push('\n');
+        }
+    }
+    if readings.len() != 1 || !failed.is_empty() {
+        text.push_str(&terminal::summary(readings, failed, &options));
+    }
+    text
+}
