@@ -9,6 +9,7 @@ pub mod gate;
 pub mod info;
 pub mod lungs_heart;
 pub mod method;
+pub mod multimodel_report;
 pub mod registry;
 pub mod reliable_tb;
 pub mod serve;

@@ -5,6 +5,7 @@ use crate::method::Method;
 /// All methods, by card number; parts of the project's own come last.
 pub fn all() -> &'static [&'static dyn Method] {
     &[
+        &crate::multimodel_report::MultimodelReport,
         &crate::chestx_ray8::ChestXray8,
         &crate::reliable_tb::ReliableTb,
         &crate::lungs_heart::LungsHeart,
