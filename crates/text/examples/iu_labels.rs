@@ -77,44 +77,96 @@ type Answers = Vec<[(bool, bool); 14]>;
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let split = args.first().map_or("dev", String::as_str).to_owned();
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/text/iu_reports.jsonl");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../shared/data/text/iu_reports.jsonl"
+    );
     let Ok(text) = std::fs::read_to_string(path) else {
-        eprintln!("skipped: the labeler's table needs ../shared/data/text/iu_reports.jsonl, which is not here");
+        eprintln!(
+            "skipped: the labeler's table needs ../shared/data/text/iu_reports.jsonl, which is not here"
+        );
         return Ok(());
     };
-    let mut rows: Vec<Row> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    rows.retain(|r| if split == "dev" { r.split != "test" } else { r.split == split });
+    let mut rows: Vec<Row> = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    rows.retain(|r| {
+        if split == "dev" {
+            r.split != "test"
+        } else {
+            r.split == split
+        }
+    });
     rows.retain(|r| r.labels14.is_some() && !(r.findings.is_empty() && r.impression.is_empty()));
     println!("{} labelled reports with text in split {split}", rows.len());
     let start = Instant::now();
     let labelled = label_all(&rows, true)?;
-    println!("{:.0} reports a second on one thread\n", rows.len() as f64 / start.elapsed().as_secs_f64());
+    println!(
+        "{:.0} reports a second on one thread\n",
+        rows.len() as f64 / start.elapsed().as_secs_f64()
+    );
     let bare = label_all(&rows, false)?;
     for (name, labels, policy) in [
         ("no negation rules", &bare, UncertainPolicy::Ones),
-        ("rules, uncertain as absent", &labelled, UncertainPolicy::Zeros),
-        ("rules, every uncertain as present", &labelled, UncertainPolicy::Ones),
-        ("rules, hedged as present", &labelled, UncertainPolicy::HedgesOnes),
-        ("rules, hedged signs as present (the policy of the table below)", &labelled, UncertainPolicy::SignsOnes),
+        (
+            "rules, uncertain as absent",
+            &labelled,
+            UncertainPolicy::Zeros,
+        ),
+        (
+            "rules, every uncertain as present",
+            &labelled,
+            UncertainPolicy::Ones,
+        ),
+        (
+            "rules, hedged as present",
+            &labelled,
+            UncertainPolicy::HedgesOnes,
+        ),
+        (
+            "rules, hedged signs as present (the policy of the table below)",
+            &labelled,
+            UncertainPolicy::SignsOnes,
+        ),
     ] {
         let answers = answers(&rows, labels, policy);
         let micro = pooled(&answers);
-        println!("{name}: precision {:.3} recall {:.3} micro F1 {} macro F1 {}", micro.precision(), micro.recall(),
-            with_interval(&answers, |a| pooled(a).f1()), with_interval(&answers, macro_f1));
+        println!(
+            "{name}: precision {:.3} recall {:.3} micro F1 {} macro F1 {}",
+            micro.precision(),
+            micro.recall(),
+            with_interval(&answers, |a| pooled(a).f1()),
+            with_interval(&answers, macro_f1)
+        );
     }
     let answers = answers(&rows, &labelled, UncertainPolicy::SignsOnes);
     table(&answers);
     no_finding(&rows, &labelled);
     if let Some(at) = args.iter().position(|a| a == "--errors") {
         let limit = args.get(at + 1).and_then(|n| n.parse().ok()).unwrap_or(20);
-        errors(&rows, &labelled, &answers, limit, args.get(at + 2).map(String::as_str));
+        errors(
+            &rows,
+            &labelled,
+            &answers,
+            limit,
+            args.get(at + 2).map(String::as_str),
+        );
     }
     Ok(())
 }
 
 fn label_all(rows: &[Row], negation: bool) -> Result<Vec<Labels>, Box<dyn Error>> {
-    let options = LabelOptions { negation, ..LabelOptions::default() };
-    let one = |r: &Row| Labeler::shared().label(&ReportText::from_parts(&r.findings, &r.impression), &options);
+    let options = LabelOptions {
+        negation,
+        ..LabelOptions::default()
+    };
+    let one = |r: &Row| {
+        Labeler::shared().label(
+            &ReportText::from_parts(&r.findings, &r.impression),
+            &options,
+        )
+    };
     Ok(rows.iter().map(one).collect::<Result<_, _>>()?)
 }
 
@@ -136,20 +188,29 @@ fn counts(answers: &[[(bool, bool); 14]], finding: usize) -> Counts {
 
 /// Findings that the labels have at all; Hernia is never set in them.
 fn labelled_findings(answers: &[[(bool, bool); 14]]) -> Vec<usize> {
-    (0..14).filter(|&f| answers.iter().any(|r| r[f].1)).collect()
+    (0..14)
+        .filter(|&f| answers.iter().any(|r| r[f].1))
+        .collect()
 }
 
 fn pooled(answers: &[[(bool, bool); 14]]) -> Counts {
     let mut all = Counts::default();
     for f in (0..14).filter(|&f| FINDINGS[f].0 != "Hernia") {
         let c = counts(answers, f);
-        all = Counts { tp: all.tp + c.tp, fp: all.fp + c.fp, fn_: all.fn_ + c.fn_ };
+        all = Counts {
+            tp: all.tp + c.tp,
+            fp: all.fp + c.fp,
+            fn_: all.fn_ + c.fn_,
+        };
     }
     all
 }
 
 fn macro_f1(answers: &[[(bool, bool); 14]]) -> f64 {
-    let scores: Vec<f64> = labelled_findings(answers).into_iter().map(|f| counts(answers, f).f1()).collect();
+    let scores: Vec<f64> = labelled_findings(answers)
+        .into_iter()
+        .map(|f| counts(answers, f).f1())
+        .collect();
     scores.iter().sum::<f64>() / scores.len() as f64
 }
 
@@ -158,7 +219,9 @@ fn with_interval(answers: &Answers, score: impl Fn(&[[(bool, bool); 14]]) -> f64
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(17);
     let mut draws: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            let sample: Answers = (0..answers.len()).map(|_| answers[rng.random_range(0..answers.len())]).collect();
+            let sample: Answers = (0..answers.len())
+                .map(|_| answers[rng.random_range(0..answers.len())])
+                .collect();
             score(&sample)
         })
         .filter(|v| v.is_finite())
@@ -172,35 +235,73 @@ fn with_interval(answers: &Answers, score: impl Fn(&[[(bool, bool); 14]]) -> f64
 }
 
 fn table(answers: &Answers) {
-    println!("\n| finding | positive | tp | fp | fn | precision | recall | F1 [95 %] |\n| --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!(
+        "\n| finding | positive | tp | fp | fn | precision | recall | F1 [95 %] |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+    );
     for f in labelled_findings(answers) {
         let c = counts(answers, f);
-        println!("| {} | {} | {} | {} | {} | {:.3} | {:.3} | {} |", FINDINGS[f].0, c.tp + c.fn_, c.tp, c.fp, c.fn_,
-            c.precision(), c.recall(), with_interval(answers, |a| counts(a, f).f1()));
+        println!(
+            "| {} | {} | {} | {} | {} | {:.3} | {:.3} | {} |",
+            FINDINGS[f].0,
+            c.tp + c.fn_,
+            c.tp,
+            c.fp,
+            c.fn_,
+            c.precision(),
+            c.recall(),
+            with_interval(answers, |a| counts(a, f).f1())
+        );
     }
 }
 
 fn no_finding(rows: &[Row], labels: &[Labels]) {
     let mut c = Counts::default();
     for (row, labels) in rows.iter().zip(labels) {
-        let truth = row.labels14.as_ref().is_some_and(|l| l.iter().any(|x| x == "normal"));
+        let truth = row
+            .labels14
+            .as_ref()
+            .is_some_and(|l| l.iter().any(|x| x == "normal"));
         c.add(labels.value("no_finding").is_some(), truth);
     }
-    println!("\nno_finding against the tag `normal`: precision {:.3} recall {:.3} F1 {:.3}", c.precision(), c.recall(), c.f1());
+    println!(
+        "\nno_finding against the tag `normal`: precision {:.3} recall {:.3} F1 {:.3}",
+        c.precision(),
+        c.recall(),
+        c.f1()
+    );
 }
 
 fn errors(rows: &[Row], labels: &[Labels], answers: &Answers, limit: usize, only: Option<&str>) {
-    for (f, (iu, code)) in FINDINGS.iter().enumerate().filter(|(f, (iu, _))| *f != 7 && only.is_none_or(|o| o == *iu)) {
+    for (f, (iu, code)) in FINDINGS
+        .iter()
+        .enumerate()
+        .filter(|(f, (iu, _))| *f != 7 && only.is_none_or(|o| o == *iu))
+    {
         let wrong = (0..rows.len()).filter(|&i| answers[i][f].0 != answers[i][f].1);
         for i in wrong.take(limit) {
-            let kind = if answers[i][f].0 { "FALSE ALARM" } else { "MISSED" };
+            let kind = if answers[i][f].0 {
+                "FALSE ALARM"
+            } else {
+                "MISSED"
+            };
             println!("\n{kind} {iu} {} {:?}", rows[i].id, rows[i].mesh_major);
             if answers[i][f].0 {
                 for m in labels[i].mentions_of(code).filter(|m| m.value.as_i8() != 0) {
-                    let text = &if m.section_index == 0 && !rows[i].findings.is_empty() { &rows[i].findings } else { &rows[i].impression };
+                    let text = &if m.section_index == 0 && !rows[i].findings.is_empty() {
+                        &rows[i].findings
+                    } else {
+                        &rows[i].impression
+                    };
                     let chars: Vec<char> = text.trim().chars().collect();
                     let from = m.span.start.saturating_sub(80);
-                    println!("   [{:?} cue {:?}] ...{}", m.value, m.cue.as_ref().map(|c| &c.text), chars[from..(m.span.end + 80).min(chars.len())].iter().collect::<String>());
+                    println!(
+                        "   [{:?} cue {:?}] ...{}",
+                        m.value,
+                        m.cue.as_ref().map(|c| &c.text),
+                        chars[from..(m.span.end + 80).min(chars.len())]
+                            .iter()
+                            .collect::<String>()
+                    );
                 }
             } else {
                 println!("   F: {}\n   I: {}", rows[i].findings, rows[i].impression);

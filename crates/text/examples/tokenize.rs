@@ -9,7 +9,11 @@ fn main() -> std::io::Result<()> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let tokens = if all { ptb::tokens(&line) } else { ptb::caption_tokens(&line) };
+        let tokens = if all {
+            ptb::tokens(&line)
+        } else {
+            ptb::caption_tokens(&line)
+        };
         writeln!(out, "{}", tokens.join(" "))?;
     }
     out.flush()

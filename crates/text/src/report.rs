@@ -70,11 +70,14 @@ impl SectionKind {
 
     /// The kind of that name.
     pub fn from_name(name: &str) -> Result<Self, TextError> {
-        Self::ALL.into_iter().find(|k| k.name() == name).ok_or_else(|| TextError::UnknownName {
-            what: "section",
-            name: name.to_owned(),
-            known: Self::ALL.map(SectionKind::name).join(", "),
-        })
+        Self::ALL
+            .into_iter()
+            .find(|k| k.name() == name)
+            .ok_or_else(|| TextError::UnknownName {
+                what: "section",
+                name: name.to_owned(),
+                known: Self::ALL.map(SectionKind::name).join(", "),
+            })
     }
 }
 
@@ -106,7 +109,10 @@ pub struct ReportText {
 impl ReportText {
     /// A report of running text, cut into sections by its headings (see [`crate::sections::split`]).
     pub fn from_text(text: &str) -> Self {
-        ReportText { id: None, sections: crate::sections::split(text) }
+        ReportText {
+            id: None,
+            sections: crate::sections::split(text),
+        }
     }
 
     /// A report of which findings and impression are known; empty ones are left out.
@@ -121,7 +127,12 @@ impl ReportText {
     pub fn push(&mut self, kind: SectionKind, text: &str) {
         let text = text.trim();
         if !text.is_empty() {
-            self.sections.push(SectionText { kind, heading: String::new(), text: text.to_owned(), start: None });
+            self.sections.push(SectionText {
+                kind,
+                heading: String::new(),
+                text: text.to_owned(),
+                start: None,
+            });
         }
     }
 
@@ -132,8 +143,12 @@ impl ReportText {
 
     /// Text of all sections of the kinds given, joined by a blank; empty if there are none.
     pub fn joined(&self, kinds: &[SectionKind]) -> String {
-        let parts: Vec<&str> =
-            self.sections.iter().filter(|s| kinds.contains(&s.kind)).map(|s| s.text.as_str()).collect();
+        let parts: Vec<&str> = self
+            .sections
+            .iter()
+            .filter(|s| kinds.contains(&s.kind))
+            .map(|s| s.text.as_str())
+            .collect();
         parts.join(" ")
     }
 
@@ -159,6 +174,9 @@ mod tests {
     fn blank_parts_are_left_out() {
         let report = ReportText::from_parts("  ", "Clear.");
         assert_eq!(report.sections.len(), 1);
-        assert_eq!(report.joined(&[SectionKind::Findings, SectionKind::Impression]), "Clear.");
+        assert_eq!(
+            report.joined(&[SectionKind::Findings, SectionKind::Impression]),
+            "Clear."
+        );
     }
 }

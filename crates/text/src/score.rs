@@ -41,17 +41,29 @@ pub const METRICS: [(&str, Metric); 5] = [
 ];
 
 /// The five findings of the short CheXpert F1 (Irvin et al. 2019, competition tasks).
-const FIVE: [&str; 5] = ["atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion"];
+const FIVE: [&str; 5] = [
+    "atelectasis",
+    "cardiomegaly",
+    "consolidation",
+    "edema",
+    "pleural_effusion",
+];
 
 impl Metric {
     /// The metric of a name: a family (`bleu`), one of its members (`bleu_4`) or itself.
     pub fn from_name(name: &str) -> Result<Metric, TextError> {
-        let fits = |key: &str| name == key || (name.starts_with(key) && name[key.len()..].starts_with('_'));
-        METRICS.iter().find(|(key, _)| fits(key)).map(|(_, m)| *m).ok_or_else(|| TextError::UnknownName {
-            what: "metric",
-            name: name.to_owned(),
-            known: METRICS.map(|(key, _)| key).join(", "),
-        })
+        let fits = |key: &str| {
+            name == key || (name.starts_with(key) && name[key.len()..].starts_with('_'))
+        };
+        METRICS
+            .iter()
+            .find(|(key, _)| fits(key))
+            .map(|(_, m)| *m)
+            .ok_or_else(|| TextError::UnknownName {
+                what: "metric",
+                name: name.to_owned(),
+                known: METRICS.map(|(key, _)| key).join(", "),
+            })
     }
 }
 
@@ -71,7 +83,12 @@ pub struct ScoreOptions {
 impl Default for ScoreOptions {
     fn default() -> Self {
         let metrics = METRICS.map(|(_, m)| m).to_vec();
-        ScoreOptions { metrics, tokenizer: Tokenizer::Ptb, uncertain: UncertainPolicy::Ones, allow_partial: false }
+        ScoreOptions {
+            metrics,
+            tokenizer: Tokenizer::Ptb,
+            uncertain: UncertainPolicy::Ones,
+            allow_partial: false,
+        }
     }
 }
 
@@ -108,7 +125,11 @@ struct Side {
 ///
 /// Errors: reading fails; nothing to score; or, unless `allow_partial`, any line that cannot be
 /// scored (the first is named with its line, the others are counted).
-pub fn score_jsonl(references: impl BufRead, hypotheses: impl BufRead, options: &ScoreOptions) -> Result<ScoreReport, TextError> {
+pub fn score_jsonl(
+    references: impl BufRead,
+    hypotheses: impl BufRead,
+    options: &ScoreOptions,
+) -> Result<ScoreReport, TextError> {
     let references = read_side(references)?;
     let mut hypotheses = read_side(hypotheses)?;
     let mut problems: Vec<SideError> = Vec::new();
@@ -120,22 +141,43 @@ pub fn score_jsonl(references: impl BufRead, hypotheses: impl BufRead, options: 
                 pairs.push((texts.remove(0), references.texts[id].clone()));
                 ids.push(id.clone());
             }
-            Some(_) => problems.push(side("hyp", unmatched(id, *line, "a hypothesis must be one text"))),
-            None => problems.push(side("ref", unmatched(id, *line, "no hypothesis with this id"))),
+            Some(_) => problems.push(side(
+                "hyp",
+                unmatched(id, *line, "a hypothesis must be one text"),
+            )),
+            None => problems.push(side(
+                "ref",
+                unmatched(id, *line, "no hypothesis with this id"),
+            )),
         }
     }
-    for (id, line) in hypotheses.order.iter().filter(|(id, _)| hypotheses.texts.contains_key(id)) {
-        problems.push(side("hyp", unmatched(id, *line, "no reference with this id")));
+    for (id, line) in hypotheses
+        .order
+        .iter()
+        .filter(|(id, _)| hypotheses.texts.contains_key(id))
+    {
+        problems.push(side(
+            "hyp",
+            unmatched(id, *line, "no reference with this id"),
+        ));
     }
     problems.extend(references.problems.into_iter().map(|e| side("ref", e)));
     problems.extend(hypotheses.problems.into_iter().map(|e| side("hyp", e)));
     if let Some(first) = problems.first().filter(|_| !options.allow_partial) {
         let (line, message) = (first.error.line, &first.error.message);
-        let reason = format!("{} of the lines cannot be scored; first: {} line {line}: {message}", problems.len(), first.side);
+        let reason = format!(
+            "{} of the lines cannot be scored; first: {} line {line}: {message}",
+            problems.len(),
+            first.side
+        );
         return Err(TextError::Unscorable { reason });
     }
     let metrics = score(&pairs, options)?;
-    Ok(ScoreReport { metrics, ids, problems })
+    Ok(ScoreReport {
+        metrics,
+        ids,
+        problems,
+    })
 }
 
 fn side(side: &'static str, error: LineError) -> SideError {
@@ -143,7 +185,12 @@ fn side(side: &'static str, error: LineError) -> SideError {
 }
 
 fn unmatched(id: &str, line: u64, message: &str) -> LineError {
-    LineError { line, id: Some(id.to_owned()), kind: Problem::Unmatched, message: message.to_owned() }
+    LineError {
+        line,
+        id: Some(id.to_owned()),
+        kind: Problem::Unmatched,
+        message: message.to_owned(),
+    }
 }
 
 fn read_side(mut reader: impl BufRead) -> Result<Side, TextError> {
@@ -157,12 +204,14 @@ fn read_side(mut reader: impl BufRead) -> Result<Side, TextError> {
         for line in &batch {
             match stream::parse(line).and_then(|row| row.map(|r| texts(&r, line)).transpose()) {
                 Ok(None) => {}
-                Ok(Some((id, _))) if side.texts.contains_key(&id) => side.problems.push(LineError {
-                    line: line.number,
-                    id: Some(id),
-                    kind: Problem::DuplicateId,
-                    message: "the id was seen before".to_owned(),
-                }),
+                Ok(Some((id, _))) if side.texts.contains_key(&id) => {
+                    side.problems.push(LineError {
+                        line: line.number,
+                        id: Some(id),
+                        kind: Problem::DuplicateId,
+                        message: "the id was seen before".to_owned(),
+                    })
+                }
                 Ok(Some((id, texts))) => {
                     side.order.push((id.clone(), line.number));
                     side.texts.insert(id, texts);
@@ -178,22 +227,29 @@ fn texts(row: &Row, line: &Line) -> Result<(String, Vec<String>), LineError> {
     if let Some(text) = stream::field(row, "text", line.number)? {
         return Ok((row.id.clone(), vec![text.to_owned()]));
     }
-    let many: Option<Vec<String>> = row.fields.get("texts").and_then(Value::as_array).and_then(|list| {
-        list.iter().map(|v| v.as_str().map(str::to_owned)).collect()
-    });
-    let many = many.filter(|texts| !texts.is_empty()).ok_or_else(|| LineError {
-        line: line.number,
-        id: Some(row.id.clone()),
-        kind: Problem::MissingText,
-        message: "neither `text` nor a list of `texts`".to_owned(),
-    })?;
+    let many: Option<Vec<String>> = row
+        .fields
+        .get("texts")
+        .and_then(Value::as_array)
+        .and_then(|list| list.iter().map(|v| v.as_str().map(str::to_owned)).collect());
+    let many = many
+        .filter(|texts| !texts.is_empty())
+        .ok_or_else(|| LineError {
+            line: line.number,
+            id: Some(row.id.clone()),
+            kind: Problem::MissingText,
+            message: "neither `text` nor a list of `texts`".to_owned(),
+        })?;
     Ok((row.id.clone(), many))
 }
 
 /// Scores pairs of a hypothesis and its references, as given (not tokenised).
 ///
 /// Errors: no pairs, or a pair without references.
-pub fn score(pairs: &[(String, Vec<String>)], options: &ScoreOptions) -> Result<BTreeMap<String, Score>, TextError> {
+pub fn score(
+    pairs: &[(String, Vec<String>)],
+    options: &ScoreOptions,
+) -> Result<BTreeMap<String, Score>, TextError> {
     let tokenizer = options.tokenizer;
     let samples: Vec<Sample> = pairs
         .par_iter()
@@ -211,9 +267,15 @@ pub fn score(pairs: &[(String, Vec<String>)], options: &ScoreOptions) -> Result<
                     scores.insert(format!("bleu_{}", k + 1), score);
                 }
             }
-            Metric::RougeL => drop(scores.insert("rouge_l".to_owned(), nlg::rouge::rouge_l(&samples, name)?)),
-            Metric::CiderD => drop(scores.insert("cider_d".to_owned(), nlg::cider::cider_d(&samples, name)?)),
-            Metric::Meteor => drop(scores.insert("meteor".to_owned(), nlg::meteor::meteor(&samples, name)?)),
+            Metric::RougeL => {
+                drop(scores.insert("rouge_l".to_owned(), nlg::rouge::rouge_l(&samples, name)?))
+            }
+            Metric::CiderD => {
+                drop(scores.insert("cider_d".to_owned(), nlg::cider::cider_d(&samples, name)?))
+            }
+            Metric::Meteor => {
+                drop(scores.insert("meteor".to_owned(), nlg::meteor::meteor(&samples, name)?))
+            }
             Metric::ChexpertF1 => scores.extend(chexpert_f1(pairs, options.uncertain)?),
         }
     }
@@ -221,29 +283,75 @@ pub fn score(pairs: &[(String, Vec<String>)], options: &ScoreOptions) -> Result<
 }
 
 /// F1 of the labels of hypothesis and first reference: micro and macro, over 14 and over 5.
-fn chexpert_f1(pairs: &[(String, Vec<String>)], policy: UncertainPolicy) -> Result<BTreeMap<String, Score>, TextError> {
-    let options = LabelOptions { space: LabelSpace::Chexpert, ..LabelOptions::default() };
+fn chexpert_f1(
+    pairs: &[(String, Vec<String>)],
+    policy: UncertainPolicy,
+) -> Result<BTreeMap<String, Score>, TextError> {
+    let options = LabelOptions {
+        space: LabelSpace::Chexpert,
+        ..LabelOptions::default()
+    };
     let present = |text: &str| -> Vec<bool> {
         let labels = Labeler::shared().label(&ReportText::from_text(text), &options);
-        CHEXPERT.iter().map(|code| labels.as_ref().is_ok_and(|l| l.present(code, policy))).collect()
+        CHEXPERT
+            .iter()
+            .map(|code| labels.as_ref().is_ok_and(|l| l.present(code, policy)))
+            .collect()
     };
     if pairs.is_empty() {
-        return Err(TextError::Unscorable { reason: "no samples".to_owned() });
+        return Err(TextError::Unscorable {
+            reason: "no samples".to_owned(),
+        });
     }
-    let rows: Vec<(Vec<bool>, Vec<bool>)> =
-        pairs.par_iter().map(|(hyp, refs)| (present(hyp), refs.first().map_or_else(Vec::new, |r| present(r)))).collect();
+    let rows: Vec<(Vec<bool>, Vec<bool>)> = pairs
+        .par_iter()
+        .map(|(hyp, refs)| {
+            (
+                present(hyp),
+                refs.first().map_or_else(Vec::new, |r| present(r)),
+            )
+        })
+        .collect();
     let mut scores = BTreeMap::new();
     for (suffix, codes) in [("", &CHEXPERT[..]), ("_5", &FIVE[..])] {
-        let at: Vec<usize> = codes.iter().filter_map(|c| CHEXPERT.iter().position(|x| x == c)).collect();
-        let per_sample: Vec<Option<f64>> = rows.iter().map(|row| f1(at.iter().map(|&i| (row.0[i], row.1[i])))).collect();
-        let micro = f1(rows.iter().flat_map(|row| at.iter().map(|&i| (row.0[i], row.1[i]))));
-        let each: Vec<f64> = at.iter().filter_map(|&i| f1(rows.iter().map(|row| (row.0[i], row.1[i])))).collect();
+        let at: Vec<usize> = codes
+            .iter()
+            .filter_map(|c| CHEXPERT.iter().position(|x| x == c))
+            .collect();
+        let per_sample: Vec<Option<f64>> = rows
+            .iter()
+            .map(|row| f1(at.iter().map(|&i| (row.0[i], row.1[i]))))
+            .collect();
+        let micro = f1(rows
+            .iter()
+            .flat_map(|row| at.iter().map(|&i| (row.0[i], row.1[i]))));
+        let each: Vec<f64> = at
+            .iter()
+            .filter_map(|&i| f1(rows.iter().map(|row| (row.0[i], row.1[i]))))
+            .collect();
         let whole = (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64);
         for (kind, value) in [("micro", micro), ("macro", whole)] {
-            let defined = if kind == "macro" { format!("|defined:{}of{}", each.len(), at.len()) } else { String::new() };
-            let signature = format!("chexpert_f1_{kind}{suffix}|labels:{}|labeler:hilum-rules|uncertain:{policy:?}|section:findings+impression{defined}|{VERSION}", at.len());
-            let reason = value.is_none().then(|| "no finding is present on either side".to_owned());
-            scores.insert(format!("chexpert_f1_{kind}{suffix}"), Score { value, per_sample: per_sample.clone(), signature, reason });
+            let defined = if kind == "macro" {
+                format!("|defined:{}of{}", each.len(), at.len())
+            } else {
+                String::new()
+            };
+            let signature = format!(
+                "chexpert_f1_{kind}{suffix}|labels:{}|labeler:hilum-rules|uncertain:{policy:?}|section:findings+impression{defined}|{VERSION}",
+                at.len()
+            );
+            let reason = value
+                .is_none()
+                .then(|| "no finding is present on either side".to_owned());
+            scores.insert(
+                format!("chexpert_f1_{kind}{suffix}"),
+                Score {
+                    value,
+                    per_sample: per_sample.clone(),
+                    signature,
+                    reason,
+                },
+            );
         }
     }
     Ok(scores)
@@ -271,11 +379,17 @@ mod tests {
     #[test]
     fn ids_are_matched_in_any_order_and_values_are_signed() {
         let hyps = "{\"id\":\"b\",\"text\":\"Lungs are clear.\"}\n{\"id\":\"a\",\"text\":\"Small left effusion.\"}\n";
-        let report = score_jsonl(REFS.as_bytes(), hyps.as_bytes(), &ScoreOptions::default()).unwrap();
+        let report =
+            score_jsonl(REFS.as_bytes(), hyps.as_bytes(), &ScoreOptions::default()).unwrap();
         assert_eq!(report.ids, ["a", "b"]);
         assert!((report.metrics["bleu_1"].value.unwrap() - 1.0).abs() < 1e-6);
         assert_eq!(report.metrics["chexpert_f1_micro"].value, Some(1.0));
-        assert!(report.metrics.values().all(|s| s.signature.contains(VERSION) && s.per_sample.len() == 2));
+        assert!(
+            report
+                .metrics
+                .values()
+                .all(|s| s.signature.contains(VERSION) && s.per_sample.len() == 2)
+        );
         assert!(report.metrics["bleu_4"].signature.contains("tok:ptb"));
     }
 
@@ -284,18 +398,37 @@ mod tests {
         let hyps = "{\"id\":\"a\",\"text\":\"x\"}\n{\"id\":\"a\",\"text\":\"y\"}\n{\"id\":\"z\",\"text\":\"y\"}\n";
         let strict = score_jsonl(REFS.as_bytes(), hyps.as_bytes(), &ScoreOptions::default());
         assert!(matches!(strict, Err(TextError::Unscorable { .. })));
-        let options = ScoreOptions { allow_partial: true, ..ScoreOptions::default() };
+        let options = ScoreOptions {
+            allow_partial: true,
+            ..ScoreOptions::default()
+        };
         let report = score_jsonl(REFS.as_bytes(), hyps.as_bytes(), &options).unwrap();
         assert_eq!(report.ids, ["a"]);
-        let kinds: Vec<_> = report.problems.iter().map(|p| (p.side, p.error.line, p.error.kind)).collect();
-        assert_eq!(kinds, [("ref", 2, Problem::Unmatched), ("hyp", 3, Problem::Unmatched), ("hyp", 2, Problem::DuplicateId)]);
-        assert!(report.metrics["cider_d"].value.is_none() && report.metrics["cider_d"].reason.is_some());
+        let kinds: Vec<_> = report
+            .problems
+            .iter()
+            .map(|p| (p.side, p.error.line, p.error.kind))
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                ("ref", 2, Problem::Unmatched),
+                ("hyp", 3, Problem::Unmatched),
+                ("hyp", 2, Problem::DuplicateId)
+            ]
+        );
+        assert!(
+            report.metrics["cider_d"].value.is_none() && report.metrics["cider_d"].reason.is_some()
+        );
     }
 
     #[test]
     fn member_names_lead_to_their_family() {
         assert_eq!(Metric::from_name("bleu_4").unwrap(), Metric::Bleu);
-        assert_eq!(Metric::from_name("chexpert_f1_micro").unwrap(), Metric::ChexpertF1);
+        assert_eq!(
+            Metric::from_name("chexpert_f1_micro").unwrap(),
+            Metric::ChexpertF1
+        );
         assert!(Metric::from_name("bleurt").is_err());
     }
 }

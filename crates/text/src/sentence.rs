@@ -9,8 +9,8 @@ use std::ops::Range;
 
 /// Words before a full stop that do not end a sentence, lower case.
 const ABBREVIATIONS: [&str; 26] = [
-    "dr", "drs", "mr", "mrs", "ms", "prof", "vs", "approx", "e.g", "i.e", "eg", "ie", "fig", "incl", "pt", "st", "etc",
-    "min", "max", "ca", "cf", "resp", "ant", "inf", "post", "sup",
+    "dr", "drs", "mr", "mrs", "ms", "prof", "vs", "approx", "e.g", "i.e", "eg", "ie", "fig",
+    "incl", "pt", "st", "etc", "min", "max", "ca", "cf", "resp", "ant", "inf", "post", "sup",
 ];
 
 /// Byte ranges of the sentences of `text`, trimmed, in order, none empty.
@@ -56,7 +56,8 @@ fn ends_here(text: &str, start: usize, at: usize) -> bool {
         Some(b')' | b'"' | b'\'' | b']') => return !is_abbreviation(before),
         Some(b) => {
             // `apex.There`: only a capital straight after a lower-case word is a new sentence.
-            let lower_before = before.len() > 1 && before.ends_with(|c: char| c.is_ascii_lowercase());
+            let lower_before =
+                before.len() > 1 && before.ends_with(|c: char| c.is_ascii_lowercase());
             if !(b.is_ascii_uppercase() && lower_before) {
                 return false;
             }
@@ -66,12 +67,17 @@ fn ends_here(text: &str, start: usize, at: usize) -> bool {
     if is_list_number(text, start, at) {
         return false;
     }
-    glued || bytes[at] != b'.' || !(is_abbreviation(before) || is_dotted(before) && goes_on(text, at))
+    glued
+        || bytes[at] != b'.'
+        || !(is_abbreviation(before) || is_dotted(before) && goes_on(text, at))
 }
 
 /// `a.m`, `s.p`: letters with a stop inside.
 fn is_dotted(word: &str) -> bool {
-    word.contains('.') && word.split('.').all(|part| part.len() == 1 && part.starts_with(|c: char| c.is_alphabetic()))
+    word.contains('.')
+        && word
+            .split('.')
+            .all(|part| part.len() == 1 && part.starts_with(|c: char| c.is_alphabetic()))
 }
 
 /// The next word begins with a small letter.
@@ -81,7 +87,9 @@ fn goes_on(text: &str, at: usize) -> bool {
 
 fn word_before(text: &str, start: usize, at: usize) -> &str {
     let head = &text[start..at];
-    let from = head.rfind(|c: char| c.is_whitespace() || c == '(' || c == ',').map_or(0, |i| i + 1);
+    let from = head
+        .rfind(|c: char| c.is_whitespace() || c == '(' || c == ',')
+        .map_or(0, |i| i + 1);
     &head[from..]
 }
 
@@ -107,7 +115,9 @@ fn breaks_line(text: &str, at: usize) -> bool {
     let numbered = (1..=2).contains(&digits) && line[digits..].starts_with(['.', ')']);
     let marked = line.starts_with("- ") || line.starts_with("* ") || line.starts_with('•');
     // `1.5 cm` at the start of a wrapped line is a size, not an item.
-    let decimal = line[digits..].strip_prefix('.').is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()));
+    let decimal = line[digits..]
+        .strip_prefix('.')
+        .is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()));
     marked || (numbered && !decimal)
 }
 
@@ -121,31 +131,45 @@ mod tests {
 
     #[test]
     fn sizes_titles_and_list_numbers_do_not_end_a_sentence() {
-        assert_eq!(cut("A 1.5 cm nodule. Dr. XXXX was told."), ["A 1.5 cm nodule.", "Dr. XXXX was told."]);
-        assert_eq!(cut("1. Left effusion. 2. No edema."), ["1. Left effusion.", "2. No edema."]);
-        assert_eq!(cut("Atelectasis vs. pneumonia at 10:30 a.m. today"), ["Atelectasis vs. pneumonia at 10:30 a.m. today"]
-            .map(|s| s)
-            .to_vec());
+        assert_eq!(
+            cut("A 1.5 cm nodule. Dr. XXXX was told."),
+            ["A 1.5 cm nodule.", "Dr. XXXX was told."]
+        );
+        assert_eq!(
+            cut("1. Left effusion. 2. No edema."),
+            ["1. Left effusion.", "2. No edema."]
+        );
+        assert_eq!(
+            cut("Atelectasis vs. pneumonia at 10:30 a.m. today"),
+            ["Atelectasis vs. pneumonia at 10:30 a.m. today"]
+                .map(|s| s)
+                .to_vec()
+        );
     }
 
     #[test]
     fn missing_blanks_and_doubled_stops_still_end_one() {
-        assert_eq!(cut("In the apex.There is scar.. Clear XXXX. ."), ["In the apex.", "There is scar..", "Clear XXXX."]);
+        assert_eq!(
+            cut("In the apex.There is scar.. Clear XXXX. ."),
+            ["In the apex.", "There is scar..", "Clear XXXX."]
+        );
     }
 
     #[test]
     fn wrapped_lines_stay_whole_and_lists_are_cut() {
-        assert_eq!(cut("There is a\nsmall effusion\n\n- No edema\n2. Stable"), [
-            "There is a\nsmall effusion",
-            "- No edema",
-            "2. Stable"
-        ]);
+        assert_eq!(
+            cut("There is a\nsmall effusion\n\n- No edema\n2. Stable"),
+            ["There is a\nsmall effusion", "- No edema", "2. Stable"]
+        );
         assert_eq!(cut("nodule of\n1.5 cm"), ["nodule of\n1.5 cm"]);
     }
 
     #[test]
     fn ranges_lie_on_character_boundaries() {
-        assert_eq!(cut("Épanchement pleural à droite. Pas d’œdème !"), ["Épanchement pleural à droite.", "Pas d’œdème !"]);
+        assert_eq!(
+            cut("Épanchement pleural à droite. Pas d’œdème !"),
+            ["Épanchement pleural à droite.", "Pas d’œdème !"]
+        );
         assert!(cut(" . \n ").is_empty());
     }
 }

@@ -115,7 +115,10 @@ pub(crate) struct Line {
 /// Reads one line without its end; `None` at the end of input.
 fn read_line(reader: &mut impl BufRead, number: u64) -> std::io::Result<Option<Line>> {
     let mut bytes = Vec::new();
-    let read = reader.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut bytes)?;
+    let read = reader
+        .by_ref()
+        .take(MAX_LINE as u64 + 1)
+        .read_until(b'\n', &mut bytes)?;
     if read == 0 {
         return Ok(None);
     }
@@ -123,20 +126,31 @@ fn read_line(reader: &mut impl BufRead, number: u64) -> std::io::Result<Option<L
         bytes.pop();
     } else if read > MAX_LINE {
         reader.skip_until(b'\n')?;
-        return Ok(Some(Line { number, bytes: Err(Problem::TooLong) }));
+        return Ok(Some(Line {
+            number,
+            bytes: Err(Problem::TooLong),
+        }));
     }
     if bytes.last() == Some(&b'\r') {
         bytes.pop();
     }
-    Ok(Some(Line { number, bytes: Ok(bytes) }))
+    Ok(Some(Line {
+        number,
+        bytes: Ok(bytes),
+    }))
 }
 
 /// Next lines, up to a batch.
-pub(crate) fn read_batch(reader: &mut impl BufRead, number: &mut u64) -> std::io::Result<Vec<Line>> {
+pub(crate) fn read_batch(
+    reader: &mut impl BufRead,
+    number: &mut u64,
+) -> std::io::Result<Vec<Line>> {
     let mut batch = Vec::new();
     let mut size = 0;
     while batch.len() < BATCH && size < BATCH_BYTES {
-        let Some(line) = read_line(reader, *number + 1)? else { break };
+        let Some(line) = read_line(reader, *number + 1)? else {
+            break;
+        };
         *number += 1;
         size += line.bytes.as_ref().map_or(0, Vec::len);
         batch.push(line);
@@ -152,22 +166,38 @@ pub(crate) struct Row {
 
 /// The row of a line, `None` for a blank one.
 pub(crate) fn parse(line: &Line) -> Result<Option<Row>, LineError> {
-    let fail = |id: Option<String>, kind, message: String| LineError { line: line.number, id, kind, message };
-    let bytes = line.bytes.as_ref().map_err(|&kind| fail(None, kind, format!("longer than {MAX_LINE} bytes")))?;
-    let text = std::str::from_utf8(bytes).map_err(|e| fail(None, Problem::InvalidUtf8, e.to_string()))?;
+    let fail = |id: Option<String>, kind, message: String| LineError {
+        line: line.number,
+        id,
+        kind,
+        message,
+    };
+    let bytes = line
+        .bytes
+        .as_ref()
+        .map_err(|&kind| fail(None, kind, format!("longer than {MAX_LINE} bytes")))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|e| fail(None, Problem::InvalidUtf8, e.to_string()))?;
     // A byte order mark is no part of the first line.
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         return Ok(None);
     }
-    let value: Value = serde_json::from_str(text).map_err(|e| fail(None, Problem::InvalidJson, e.to_string()))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|e| fail(None, Problem::InvalidJson, e.to_string()))?;
     let Value::Object(fields) = value else {
         return Err(fail(None, Problem::InvalidJson, "not an object".to_owned()));
     };
     let id = match fields.get("id") {
         Some(Value::String(id)) => id.clone(),
         Some(Value::Number(id)) => id.to_string(),
-        _ => return Err(fail(None, Problem::MissingId, "`id` is missing or neither text nor number".to_owned())),
+        _ => {
+            return Err(fail(
+                None,
+                Problem::MissingId,
+                "`id` is missing or neither text nor number".to_owned(),
+            ));
+        }
     };
     Ok(Some(Row { id, fields }))
 }
@@ -188,9 +218,16 @@ pub(crate) fn field<'a>(row: &'a Row, name: &str, line: u64) -> Result<Option<&'
 
 /// Report of a row: `xml` (Open-I), `text` (cut by its headings), or fields named like sections.
 fn report(row: &Row, line: u64) -> Result<ReportText, LineError> {
-    let fail = |kind, message: String| LineError { line, id: Some(row.id.clone()), kind, message };
+    let fail = |kind, message: String| LineError {
+        line,
+        id: Some(row.id.clone()),
+        kind,
+        message,
+    };
     if let Some(xml) = field(row, "xml", line)? {
-        return sections::openi::parse(xml).map(|r| r.report).map_err(|e| fail(Problem::InvalidXml, e.to_string()));
+        return sections::openi::parse(xml)
+            .map(|r| r.report)
+            .map_err(|e| fail(Problem::InvalidXml, e.to_string()));
     }
     if let Some(text) = field(row, "text", line)? {
         return Ok(ReportText::from_text(text));
@@ -204,7 +241,8 @@ fn report(row: &Row, line: u64) -> Result<ReportText, LineError> {
         }
     }
     if !known {
-        let message = "no `text`, `xml`, `findings`, `impression` or other section field".to_owned();
+        let message =
+            "no `text`, `xml`, `findings`, `impression` or other section field".to_owned();
         return Err(fail(Problem::MissingText, message));
     }
     Ok(report)
@@ -213,10 +251,17 @@ fn report(row: &Row, line: u64) -> Result<ReportText, LineError> {
 /// Labels of every row: `{"id","labels":{code: 1|0|-1|null}}`, with `details` also `mentions`.
 ///
 /// Errors: only reading or writing; what is wrong with a line goes into the output and the summary.
-pub fn label_jsonl(reader: impl BufRead, out: impl Write, options: &LabelOptions, details: bool) -> Result<Summary, TextError> {
+pub fn label_jsonl(
+    reader: impl BufRead,
+    out: impl Write,
+    options: &LabelOptions,
+    details: bool,
+) -> Result<Summary, TextError> {
     let labeler = Labeler::shared();
     run(reader, out, |row, line| {
-        let labels = labeler.label(&report(row, line)?, options).map_err(|e| text_problem(row, line, &e))?;
+        let labels = labeler
+            .label(&report(row, line)?, options)
+            .map_err(|e| text_problem(row, line, &e))?;
         let mut value = json!({ "id": row.fields["id"], "labels": labels.to_map() });
         if details {
             value["mentions"] = json!(labels.mentions);
@@ -240,10 +285,19 @@ pub fn sections_jsonl(reader: impl BufRead, out: impl Write) -> Result<Summary, 
         let checks = [
             ("without_findings", lacks(SectionKind::Findings)),
             ("without_impression", lacks(SectionKind::Impression)),
-            ("without_any_heading", report.sections.iter().all(|s| s.kind == SectionKind::Unlabelled)),
+            (
+                "without_any_heading",
+                report
+                    .sections
+                    .iter()
+                    .all(|s| s.kind == SectionKind::Unlabelled),
+            ),
         ];
         notes.extend(checks.iter().filter(|(_, yes)| *yes).map(|(name, _)| *name));
-        Ok((json!({ "id": row.fields["id"], "sections": report.sections }), notes))
+        Ok((
+            json!({ "id": row.fields["id"], "sections": report.sections }),
+            notes,
+        ))
     })
 }
 
@@ -253,9 +307,16 @@ fn text_problem(row: &Row, line: u64, error: &TextError) -> LineError {
         TextError::Xml { .. } => Problem::InvalidXml,
         _ => Problem::NoSuchSection,
     };
-    LineError { line, id: Some(row.id.clone()), kind, message: error.to_string() }
+    LineError {
+        line,
+        id: Some(row.id.clone()),
+        kind,
+        message: error.to_string(),
+    }
 }
 
+/// Output line of an input line with its notes; `None` for a blank one.
+type Written = Result<Option<(String, Vec<&'static str>)>, LineError>;
 type Outcome = (Value, Vec<&'static str>);
 
 /// Drives `work` over the lines; output keeps the order of the input whatever the number of threads.
@@ -263,7 +324,10 @@ fn run<F>(mut reader: impl BufRead, mut out: impl Write, work: F) -> Result<Summ
 where
     F: Fn(&Row, u64) -> Result<Outcome, LineError> + Sync,
 {
-    let mut summary = Summary { all_ids_checked: true, ..Summary::default() };
+    let mut summary = Summary {
+        all_ids_checked: true,
+        ..Summary::default()
+    };
     let mut seen = SeenIds::default();
     let mut number = 0;
     loop {
@@ -271,14 +335,21 @@ where
         if batch.is_empty() {
             break;
         }
-        let rows: Vec<(u64, Result<Option<Row>, LineError>)> =
-            batch.par_iter().map(|line| (line.number, parse(line))).collect();
-        let rows: Vec<_> = rows.into_iter().map(|(line, row)| (line, row.and_then(|r| seen.check(r, line)))).collect();
-        let results: Vec<Result<Option<(String, Vec<&'static str>)>, LineError>> = rows
+        let rows: Vec<(u64, Result<Option<Row>, LineError>)> = batch
+            .par_iter()
+            .map(|line| (line.number, parse(line)))
+            .collect();
+        let rows: Vec<_> = rows
+            .into_iter()
+            .map(|(line, row)| (line, row.and_then(|r| seen.check(r, line))))
+            .collect();
+        let results: Vec<Written> = rows
             .into_par_iter()
             .map(|(line, row)| match row? {
                 None => Ok(None),
-                Some(row) => work(&row, line).map(|(value, notes)| Some((value.to_string(), notes))),
+                Some(row) => {
+                    work(&row, line).map(|(value, notes)| Some((value.to_string(), notes)))
+                }
             })
             .collect();
         for result in results {
@@ -290,7 +361,11 @@ where
     Ok(summary)
 }
 
-fn write_result(out: &mut impl Write, result: Result<Option<(String, Vec<&'static str>)>, LineError>, summary: &mut Summary) -> Result<(), TextError> {
+fn write_result(
+    out: &mut impl Write,
+    result: Written,
+    summary: &mut Summary,
+) -> Result<(), TextError> {
     summary.lines += 1;
     match result {
         Ok(None) => summary.blank += 1,
@@ -331,7 +406,12 @@ impl SeenIds {
             return Ok(Some(row));
         }
         let message = "the id was seen before".to_owned();
-        Err(LineError { line, id: Some(row.id), kind: Problem::DuplicateId, message })
+        Err(LineError {
+            line,
+            id: Some(row.id),
+            kind: Problem::DuplicateId,
+            message,
+        })
     }
 }
 
@@ -343,7 +423,10 @@ mod tests {
         let mut out = Vec::new();
         let summary = label_jsonl(input, &mut out, &LabelOptions::default(), false).unwrap();
         let lines = out.split(|b| *b == b'\n').filter(|l| !l.is_empty());
-        (summary, lines.map(|l| serde_json::from_slice(l).unwrap()).collect())
+        (
+            summary,
+            lines.map(|l| serde_json::from_slice(l).unwrap()).collect(),
+        )
     }
 
     #[test]
@@ -352,13 +435,29 @@ mod tests {
         input.extend(b"\xff\xfe\n{\"id\":\"a\",\"text\":\"x\"}\n[1]\n{\"text\":\"x\"}\n{\"id\":\"b\"}\n{\"id\":\"c\",\"text\":\" \"}\n");
         input.extend(b"{\"id\":\"d\",\"indication\":\"Cough\"}\n{\"id\":\"e\",\"text\":3}\n{\"id\":\"f\",\"xml\":\"<a/>\"}");
         let (summary, lines) = label(&input);
-        assert_eq!((summary.lines, summary.done, summary.blank, summary.failed), (12, 2, 1, 9));
+        assert_eq!(
+            (summary.lines, summary.done, summary.blank, summary.failed),
+            (12, 2, 1, 9)
+        );
         assert_eq!(lines.len(), 11);
         assert_eq!(lines[0]["labels"]["pleural_effusion"], 1);
         assert!(lines[0]["labels"]["fracture"].is_null());
         assert_eq!(lines[1]["id"], 7);
-        let kinds: Vec<&str> = lines[2..].iter().map(|l| l["error"]["kind"].as_str().unwrap()).collect();
-        let expected = ["invalid_utf8", "duplicate_id", "invalid_json", "missing_id", "missing_text", "empty_report", "no_such_section", "missing_text", "invalid_xml"];
+        let kinds: Vec<&str> = lines[2..]
+            .iter()
+            .map(|l| l["error"]["kind"].as_str().unwrap())
+            .collect();
+        let expected = [
+            "invalid_utf8",
+            "duplicate_id",
+            "invalid_json",
+            "missing_id",
+            "missing_text",
+            "empty_report",
+            "no_such_section",
+            "missing_text",
+            "invalid_xml",
+        ];
         assert_eq!(kinds, expected);
         assert_eq!(lines[2]["line"], 4);
         assert_eq!(summary.problems.values().sum::<u64>(), 9);
@@ -370,7 +469,13 @@ mod tests {
         for i in 0..3000 {
             input.extend(format!("{{\"id\":{i},\"text\":\"No effusion.\"}}\n").bytes());
         }
-        input.extend(format!("{{\"id\":\"long\",\"text\":\"{}\"}}\n", "No effusion. ".repeat(90_000)).bytes());
+        input.extend(
+            format!(
+                "{{\"id\":\"long\",\"text\":\"{}\"}}\n",
+                "No effusion. ".repeat(90_000)
+            )
+            .bytes(),
+        );
         let (summary, lines) = label(&input);
         assert_eq!(summary.done, 3001);
         assert!(lines[..3000].iter().enumerate().all(|(i, l)| l["id"] == i));
@@ -389,10 +494,15 @@ mod tests {
     #[test]
     fn missing_sections_are_noted() {
         let mut out = Vec::new();
-        let input: &[u8] = b"{\"id\":1,\"text\":\"IMPRESSION: Clear.\"}\n{\"id\":2,\"text\":\"Clear.\"}\n";
+        let input: &[u8] =
+            b"{\"id\":1,\"text\":\"IMPRESSION: Clear.\"}\n{\"id\":2,\"text\":\"Clear.\"}\n";
         let summary = sections_jsonl(input, &mut out).unwrap();
         assert_eq!(summary.notes["without_findings"], 2);
         assert_eq!(summary.notes["without_any_heading"], 1);
-        assert!(String::from_utf8(out).unwrap().contains("\"kind\":\"impression\""));
+        assert!(
+            String::from_utf8(out)
+                .unwrap()
+                .contains("\"kind\":\"impression\"")
+        );
     }
 }

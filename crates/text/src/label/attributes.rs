@@ -37,7 +37,13 @@ pub struct Attributes {
 }
 
 /// Gathers the attributes of the mention at words `start..end`.
-pub fn gather(lexicon: &Lexicon, s: &SentenceHits, lower: &str, start: usize, end: usize) -> Attributes {
+pub fn gather(
+    lexicon: &Lexicon,
+    s: &SentenceHits,
+    lower: &str,
+    start: usize,
+    end: usize,
+) -> Attributes {
     let window = window(s, start, end);
     let mut attributes = Attributes::default();
     // Inside the phrase first, then nearest in front, then nearest behind.
@@ -50,7 +56,11 @@ pub fn gather(lexicon: &Lexicon, s: &SentenceHits, lower: &str, start: usize, en
             200 + (at - end)
         }
     };
-    let mut near: Vec<_> = s.modifiers.iter().filter(|m| window.contains(&m.start)).collect();
+    let mut near: Vec<_> = s
+        .modifiers
+        .iter()
+        .filter(|m| window.contains(&m.start))
+        .collect();
     near.sort_by_key(|m| order(m.start));
     for hit in &near {
         attributes.take(lexicon, hit.what);
@@ -118,7 +128,11 @@ fn window(s: &SentenceHits, start: usize, end: usize) -> Range<usize> {
         from = boundary.filter(|&b| b >= from).unwrap_or(from);
     }
     let ends = |h: &&super::hits::Hit<Role>| {
-        h.start >= end && matches!(h.what, Role::Term(_) | Role::Structure(_) | Role::Cue(CueKind::Stop | CueKind::Join))
+        h.start >= end
+            && matches!(
+                h.what,
+                Role::Term(_) | Role::Structure(_) | Role::Cue(CueKind::Stop | CueKind::Join)
+            )
     };
     let to = s.hits.iter().find(ends).map_or(s.words.len(), |h| h.start);
     from..to.max(end)
@@ -127,7 +141,11 @@ fn window(s: &SentenceHits, start: usize, end: usize) -> Range<usize> {
 /// First `number [x number ...] cm|mm` inside the words.
 fn size_in(s: &SentenceHits, lower: &str, window: Range<usize>) -> Option<Size> {
     let word = |i: usize| s.words.get(i).map(|w| w.of(lower));
-    let number = |i: usize| word(i).filter(|w| w.starts_with(|c: char| c.is_ascii_digit())).and_then(|w| w.parse::<f64>().ok());
+    let number = |i: usize| {
+        word(i)
+            .filter(|w| w.starts_with(|c: char| c.is_ascii_digit()))
+            .and_then(|w| w.parse::<f64>().ok())
+    };
     for at in window {
         let Some(first) = number(at) else { continue };
         let mut values = vec![first];
@@ -140,10 +158,15 @@ fn size_in(s: &SentenceHits, lower: &str, window: Range<usize>) -> Option<Size> 
         // `2 cm x 3 cm` repeats its unit.
         let (unit, factor) = match word(next) {
             Some("mm" | "millimeter" | "millimeters" | "millimetre" | "millimetres") => ("mm", 1.0),
-            Some("cm" | "centimeter" | "centimeters" | "centimetre" | "centimetres") => ("cm", 10.0),
+            Some("cm" | "centimeter" | "centimeters" | "centimetre" | "centimetres") => {
+                ("cm", 10.0)
+            }
             _ => continue,
         };
-        while matches!(word(next + 1), Some("x" | "by")) && number(next + 2).is_some() && word(next + 3) == word(next) {
+        while matches!(word(next + 1), Some("x" | "by"))
+            && number(next + 2).is_some()
+            && word(next + 3) == word(next)
+        {
             values.extend(number(next + 2));
             next += 3;
         }

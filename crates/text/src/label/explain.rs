@@ -10,12 +10,18 @@ pub fn explain(report: &ReportText, labels: &Labels) -> String {
     let mut out = String::new();
     for (index, section) in report.sections.iter().enumerate() {
         for (number, range) in sentence::split(&section.text).into_iter().enumerate() {
-            let here: Vec<&Mention> =
-                labels.mentions.iter().filter(|m| m.section_index == index && m.sentence == number).collect();
+            let here: Vec<&Mention> = labels
+                .mentions
+                .iter()
+                .filter(|m| m.section_index == index && m.sentence == number)
+                .collect();
             if here.is_empty() {
                 continue;
             }
-            let text = section.text[range].split_whitespace().collect::<Vec<_>>().join(" ");
+            let text = section.text[range]
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ");
             // Writing to a String cannot fail.
             let _ = writeln!(out, "[{}] {text}", section.kind.name());
             for mention in here {
@@ -32,7 +38,11 @@ fn line(mention: &Mention) -> String {
         LabelValue::Absent => "absent",
         LabelValue::Uncertain => "uncertain",
     };
-    let mut line = format!("{} = {value}: \"{}\"", mention.codes.join(" + "), mention.text);
+    let mut line = format!(
+        "{} = {value}: \"{}\"",
+        mention.codes.join(" + "),
+        mention.text
+    );
     if let Some(cue) = &mention.cue {
         let class = serde_json::to_value(cue.class).ok();
         let class = class.as_ref().and_then(|v| v.as_str()).unwrap_or_default();
@@ -40,8 +50,14 @@ fn line(mention: &Mention) -> String {
     }
     let a = &mention.attributes;
     let places = (!a.places.is_empty()).then(|| a.places.join(" "));
-    let size = a.size.as_ref().map(|s| format!("{:?} {}", s.values, s.unit));
-    for part in [&a.severity, &a.side, &places, &a.change, &size].into_iter().flatten() {
+    let size = a
+        .size
+        .as_ref()
+        .map(|s| format!("{:?} {}", s.values, s.unit));
+    for part in [&a.severity, &a.side, &places, &a.change, &size]
+        .into_iter()
+        .flatten()
+    {
         line += &format!("; {part}");
     }
     line

@@ -26,6 +26,7 @@ pub struct SentenceHits {
     /// Modifiers, by place; `what` indexes [`Lexicon::modifiers`].
     pub modifiers: Vec<Hit<u32>>,
     symbols: Vec<Option<Symbols>>,
+    found: Vec<u32>,
 }
 
 impl SentenceHits {
@@ -40,21 +41,28 @@ impl SentenceHits {
     fn find_phrases(&mut self, lexicon: &Lexicon, lower: &str) {
         self.hits.clear();
         self.symbols.clear();
-        self.symbols.extend(self.words.iter().map(|w| lexicon.phrases.symbols(w.of(lower))));
+        self.symbols.extend(
+            self.words
+                .iter()
+                .map(|w| lexicon.phrases.symbols(w.of(lower))),
+        );
         let mut at = 0;
         while at < self.words.len() {
-            let Some((len, payloads)) = lexicon.phrases.longest_at(&self.symbols, at) else {
-                at += 1;
-                continue;
-            };
-            let mut step = len;
-            for &payload in payloads {
+            let len = lexicon
+                .phrases
+                .longest_at(&self.symbols, at, &mut self.found);
+            let mut step = len.max(1);
+            for &payload in &self.found {
                 let what = lexicon.roles[payload as usize];
                 // `, stable` ends a reach, but its word still says something about a structure.
                 if what == Role::Cue(CueKind::Stop) {
                     step = 1;
                 }
-                self.hits.push(Hit { start: at, end: at + len, what });
+                self.hits.push(Hit {
+                    start: at,
+                    end: at + len,
+                    what,
+                });
             }
             at += step;
         }
@@ -63,15 +71,22 @@ impl SentenceHits {
     fn find_modifiers(&mut self, lexicon: &Lexicon, lower: &str) {
         self.modifiers.clear();
         self.symbols.clear();
-        self.symbols.extend(self.words.iter().map(|w| lexicon.modifier_phrases.symbols(w.of(lower))));
+        self.symbols.extend(
+            self.words
+                .iter()
+                .map(|w| lexicon.modifier_phrases.symbols(w.of(lower))),
+        );
         let mut at = 0;
         while at < self.words.len() {
-            let Some((len, payloads)) = lexicon.modifier_phrases.longest_at(&self.symbols, at) else {
-                at += 1;
-                continue;
-            };
-            self.modifiers.extend(payloads.iter().map(|&what| Hit { start: at, end: at + len, what }));
-            at += len;
+            let len = lexicon
+                .modifier_phrases
+                .longest_at(&self.symbols, at, &mut self.found);
+            self.modifiers.extend(self.found.iter().map(|&what| Hit {
+                start: at,
+                end: at + len,
+                what,
+            }));
+            at += len.max(1);
         }
     }
 

@@ -27,6 +27,9 @@ use std::sync::{Arc, LazyLock};
 
 pub use explain::explain;
 
+/// Bytes of a sentence that rules look at together.
+const MAX_SENTENCE: usize = 4096;
+
 /// What a report says about a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LabelValue {
@@ -180,7 +183,9 @@ impl Labels {
 
     /// Mentions that count for a code.
     pub fn mentions_of(&self, code: &str) -> impl Iterator<Item = &Mention> {
-        self.mentions.iter().filter(move |m| m.codes.contains(&code))
+        self.mentions
+            .iter()
+            .filter(move |m| m.codes.contains(&code))
     }
 
     /// Whether a code counts as present under a policy.
@@ -199,14 +204,18 @@ impl Labels {
 
     fn hedged(&self, code: &str) -> bool {
         let hedge = |m: &Mention| m.cue.as_ref().is_some_and(|c| c.class == CueClass::Hedge);
-        self.mentions_of(code).any(|m| m.value == LabelValue::Uncertain && hedge(m))
+        self.mentions_of(code)
+            .any(|m| m.value == LabelValue::Uncertain && hedge(m))
     }
 
     /// `{"cardiomegaly": 1, "edema": null, ...}` over every code of the label space, in its order.
     pub fn to_map(&self) -> serde_json::Map<String, serde_json::Value> {
         let value = |code: &&'static str| {
             let number = self.value(code).map(|v| serde_json::Value::from(v.as_i8()));
-            ((*code).to_owned(), number.unwrap_or(serde_json::Value::Null))
+            (
+                (*code).to_owned(),
+                number.unwrap_or(serde_json::Value::Null),
+            )
         };
         self.codes.iter().map(value).collect()
     }
@@ -240,7 +249,11 @@ impl Labeler {
     /// A labeler over a lexicon.
     pub fn new(lexicon: Lexicon) -> Self {
         let all = lexicon.codes.clone().into();
-        Labeler { lexicon, all, chexpert: CHEXPERT.to_vec().into() }
+        Labeler {
+            lexicon,
+            all,
+            chexpert: CHEXPERT.to_vec().into(),
+        }
     }
 
     /// The labeler over the embedded lexicon, built once.
@@ -273,30 +286,58 @@ impl Labeler {
         let codes = self.codes(options.space);
         if options.space == LabelSpace::Chexpert {
             for mention in &mut mentions {
-                mention.codes.retain(|c| codes.contains(c) || *c == "other_finding");
+                mention
+                    .codes
+                    .retain(|c| codes.contains(c) || *c == "other_finding");
             }
         }
         let values = aggregate(&mentions);
-        let mut labels = Labels { codes, values, mentions };
+        let mut labels = Labels {
+            codes,
+            values,
+            mentions,
+        };
         labels.values.retain(|code, _| labels.codes.contains(code));
         Ok(labels)
     }
 
-    fn read_section(&self, index: usize, section: &SectionText, negation: bool, mentions: &mut Vec<Mention>) {
+    fn read_section(
+        &self,
+        index: usize,
+        section: &SectionText,
+        negation: bool,
+        mentions: &mut Vec<Mention>,
+    ) {
         let lower = section.text.to_ascii_lowercase();
         let chars = char_index(&section.text);
         let mut s = SentenceHits::default();
         for (number, range) in sentence::split(&section.text).into_iter().enumerate() {
-            s.read(&self.lexicon, &lower, range);
-            let place = Place { index, kind: section.kind, sentence: number, text: &section.text, lower: &lower, chars: &chars };
-            self.read_sentence(&s, &place, negation, mentions);
+            let place = Place {
+                index,
+                kind: section.kind,
+                sentence: number,
+                text: &section.text,
+                lower: &lower,
+                chars: &chars,
+            };
+            for part in bounded(&section.text, range) {
+                s.read(&self.lexicon, &lower, part);
+                self.read_sentence(&s, &place, negation, mentions);
+            }
         }
     }
 
-    fn read_sentence(&self, s: &SentenceHits, place: &Place, negation: bool, mentions: &mut Vec<Mention>) {
+    fn read_sentence(
+        &self,
+        s: &SentenceHits,
+        place: &Place,
+        negation: bool,
+        mentions: &mut Vec<Mention>,
+    ) {
         let first = mentions.len();
         for stated in state::stated(&self.lexicon, s, place.lower) {
-            let span = stated.structure.start.min(stated.state.start)..stated.structure.end.max(stated.state.end);
+            let span = stated.structure.start.min(stated.state.start)
+                ..stated.structure.end.max(stated.state.end);
             let class = match stated.rule.says {
                 crate::lexicon::Says::Unstated => Some(CueClass::Unstated),
                 crate::lexicon::Says::Uncertain => Some(CueClass::Hedge),
@@ -313,24 +354,54 @@ impl Labeler {
         mentions[first..].sort_by_key(|m| m.span.start);
     }
 
-    fn term_mentions(&self, s: &SentenceHits, place: &Place, hit: &Hit<Role>, id: u16, judged: Judgement, out: &mut Vec<Mention>) {
+    fn term_mentions(
+        &self,
+        s: &SentenceHits,
+        place: &Place,
+        hit: &Hit<Role>,
+        id: u16,
+        judged: Judgement,
+        out: &mut Vec<Mention>,
+    ) {
         let term = &self.lexicon.terms[id as usize];
         let range = hit.start..hit.end;
         out.push(self.mention(s, place, range.clone(), &term.codes, judged, None));
         let present = judged.polarity != Polarity::Absent;
-        let own = Hit { start: hit.start, end: hit.end, what: CueKind::UncPre };
-        let doubt = Judgement { polarity: Polarity::Uncertain, cue: Some(own) };
+        let own = Hit {
+            start: hit.start,
+            end: hit.end,
+            what: CueKind::UncPre,
+        };
+        let doubt = Judgement {
+            polarity: Polarity::Uncertain,
+            cue: Some(own),
+        };
         if !term.hedged.is_empty() {
             let judged = if present { doubt } else { judged };
             let class = present.then_some(CueClass::Implied);
             out.push(self.mention(s, place, range.clone(), &term.hedged, judged, class));
         }
         if !term.implied.is_empty() && present {
-            out.push(self.mention(s, place, range, &term.implied, doubt, Some(CueClass::Implied)));
+            out.push(self.mention(
+                s,
+                place,
+                range,
+                &term.implied,
+                doubt,
+                Some(CueClass::Implied),
+            ));
         }
     }
 
-    fn mention(&self, s: &SentenceHits, place: &Place, words: Range<usize>, codes: &[&'static str], judged: Judgement, class: Option<CueClass>) -> Mention {
+    fn mention(
+        &self,
+        s: &SentenceHits,
+        place: &Place,
+        words: Range<usize>,
+        codes: &[&'static str],
+        judged: Judgement,
+        class: Option<CueClass>,
+    ) -> Mention {
         let bytes = s.bytes(words.start, words.end);
         let cue = judged.cue.map(|cue| {
             let range = s.bytes(cue.start, cue.end);
@@ -364,6 +435,24 @@ struct Place<'a> {
     chars: &'a [u32],
 }
 
+/// Cuts a sentence longer than [`MAX_SENTENCE`] at blanks: rules compare every phrase of a sentence
+/// with every other, and a megabyte without a full stop must not take hours.
+fn bounded(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let mut rest = range;
+    while rest.len() > MAX_SENTENCE {
+        let end = text.floor_char_boundary(rest.start + MAX_SENTENCE);
+        let blank = text[rest.start..end]
+            .rfind(char::is_whitespace)
+            .filter(|&at| at > 0);
+        let cut = blank.map_or(end, |at| rest.start + at);
+        parts.push(rest.start..cut);
+        rest.start = cut;
+    }
+    parts.push(rest);
+    parts
+}
+
 /// Number of characters before each byte; empty when every byte is a character.
 fn char_index(text: &str) -> Vec<u32> {
     if text.is_ascii() {
@@ -380,7 +469,10 @@ fn char_index(text: &str) -> Vec<u32> {
 impl Place<'_> {
     fn span(&self, bytes: Range<usize>) -> Span {
         let char_at = |byte: usize| self.chars.get(byte).map_or(byte, |&c| c as usize);
-        Span { start: char_at(bytes.start), end: char_at(bytes.end) }
+        Span {
+            start: char_at(bytes.start),
+            end: char_at(bytes.end),
+        }
     }
 }
 
@@ -401,17 +493,32 @@ fn class_of(kind: CueKind) -> CueClass {
 }
 
 fn switch(judged: Judgement, negation: bool) -> Judgement {
-    if negation { judged } else { Judgement { polarity: Polarity::Present, cue: None } }
+    if negation {
+        judged
+    } else {
+        Judgement {
+            polarity: Polarity::Present,
+            cue: None,
+        }
+    }
 }
 
 /// Sections to read with their index; unlabelled text stands in where there is no heading at all.
-fn chosen<'a>(report: &'a ReportText, wanted: &[SectionKind]) -> Result<Vec<(usize, &'a SectionText)>, TextError> {
+fn chosen<'a>(
+    report: &'a ReportText,
+    wanted: &[SectionKind],
+) -> Result<Vec<(usize, &'a SectionText)>, TextError> {
     if report.is_empty() {
         return Err(TextError::EmptyReport);
     }
     let pick = |kinds: &[SectionKind]| -> Vec<(usize, &SectionText)> {
         let filled = |s: &&SectionText| kinds.contains(&s.kind) && !s.text.trim().is_empty();
-        report.sections.iter().enumerate().filter(|(_, s)| filled(s)).collect()
+        report
+            .sections
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| filled(s))
+            .collect()
     };
     let named = pick(wanted);
     if !named.is_empty() {
@@ -423,7 +530,11 @@ fn chosen<'a>(report: &'a ReportText, wanted: &[SectionKind]) -> Result<Vec<(usi
     }
     Err(TextError::NoSuchSection {
         wanted: wanted.iter().map(|k| k.name().to_owned()).collect(),
-        present: report.sections.iter().map(|s| s.kind.name().to_owned()).collect(),
+        present: report
+            .sections
+            .iter()
+            .map(|s| s.kind.name().to_owned())
+            .collect(),
     })
 }
 

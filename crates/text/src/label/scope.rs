@@ -28,7 +28,10 @@ pub struct Judgement {
     pub cue: Option<Hit<CueKind>>,
 }
 
-const PRESENT: Judgement = Judgement { polarity: Polarity::Present, cue: None };
+const PRESENT: Judgement = Judgement {
+    polarity: Polarity::Present,
+    cue: None,
+};
 
 /// Judges the mention at words `start..end`.
 pub fn judge(s: &SentenceHits, lower: &str, start: usize, end: usize) -> Judgement {
@@ -36,16 +39,31 @@ pub fn judge(s: &SentenceHits, lower: &str, start: usize, end: usize) -> Judgeme
     let after = cue_after(s, end);
     let firm = [before, after].into_iter().flatten().find(|c| firm(c.what));
     if let Some(cue) = firm {
-        return Judgement { polarity: Polarity::Uncertain, cue: Some(cue) };
+        return Judgement {
+            polarity: Polarity::Uncertain,
+            cue: Some(cue),
+        };
     }
-    let negation = [before, after].into_iter().flatten().find(|c| negates(c.what));
+    let negation = [before, after]
+        .into_iter()
+        .flatten()
+        .find(|c| negates(c.what));
     if let Some(cue) = negation {
-        return Judgement { polarity: Polarity::Absent, cue: Some(cue) };
+        return Judgement {
+            polarity: Polarity::Absent,
+            cue: Some(cue),
+        };
     }
     if let Some(cue) = before.or(after) {
-        return Judgement { polarity: Polarity::Uncertain, cue: Some(cue) };
+        return Judgement {
+            polarity: Polarity::Uncertain,
+            cue: Some(cue),
+        };
     }
-    alternative(s, lower, start, end).map_or(PRESENT, |cue| Judgement { polarity: Polarity::Uncertain, cue: Some(cue) })
+    alternative(s, lower, start, end).map_or(PRESENT, |cue| Judgement {
+        polarity: Polarity::Uncertain,
+        cue: Some(cue),
+    })
 }
 
 fn firm(kind: CueKind) -> bool {
@@ -58,7 +76,11 @@ fn negates(kind: CueKind) -> bool {
 
 fn cues(s: &SentenceHits) -> impl DoubleEndedIterator<Item = Hit<CueKind>> + '_ {
     s.hits.iter().filter_map(|h| match h.what {
-        Role::Cue(what) => Some(Hit { start: h.start, end: h.end, what }),
+        Role::Cue(what) => Some(Hit {
+            start: h.start,
+            end: h.end,
+            what,
+        }),
         _ => None,
     })
 }
@@ -69,7 +91,9 @@ fn cue_before(s: &SentenceHits, start: usize) -> Option<Hit<CueKind>> {
     let mut doubt: Option<Hit<CueKind>> = None;
     for cue in cues(s).rev().filter(|c| c.end <= start) {
         let reaches = match cue.what {
-            CueKind::NegPre | CueKind::UncPre | CueKind::FirmUncPre => reaches(s, cue.end, start, false),
+            CueKind::NegPre | CueKind::UncPre | CueKind::FirmUncPre => {
+                reaches(s, cue.end, start, false)
+            }
             CueKind::UncNear | CueKind::PastPre => reaches(s, cue.end, start, true),
             _ => continue,
         };
@@ -93,13 +117,20 @@ fn cue_before(s: &SentenceHits, start: usize) -> Option<Hit<CueKind>> {
 fn cue_after(s: &SentenceHits, end: usize) -> Option<Hit<CueKind>> {
     let kinds = [CueKind::NegPost, CueKind::UncPost, CueKind::FirmUncPost];
     let mut candidates = cues(s).filter(|c| c.start >= end && kinds.contains(&c.what));
-    candidates.find(|c| reaches(s, end, c.start, false) && !(c.what == CueKind::UncPost && crosses_term(s, end, c.start)))
+    // A lone adjective ("effusion possible") belongs to its own phrase.
+    let lone = |c: &Hit<CueKind>| c.what == CueKind::UncPost && c.end - c.start == 1;
+    candidates.find(|c| {
+        reaches(s, end, c.start, lone(c))
+            && !(c.what == CueKind::UncPost && crosses_term(s, end, c.start))
+    })
 }
 
 /// Doubt after a mention belongs to the nearest mention only: in "opacity with effusion versus
 /// thickening" the opacity is certain.
 fn crosses_term(s: &SentenceHits, from: usize, to: usize) -> bool {
-    s.hits.iter().any(|h| matches!(h.what, Role::Term(_)) && h.start >= from && h.end <= to)
+    s.hits
+        .iter()
+        .any(|h| matches!(h.what, Role::Term(_)) && h.start >= from && h.end <= to)
 }
 
 /// Whether nothing between words `from` and `to` ends the statement. `near`: a comma, `and` or
@@ -133,11 +164,20 @@ fn alternative(s: &SentenceHits, lower: &str, start: usize, end: usize) -> Optio
 
 fn or_between(s: &SentenceHits, lower: &str, from: usize, to: usize) -> Option<Hit<CueKind>> {
     let closed = s.hits.iter().any(|h| {
-        h.start >= from && h.end <= to && matches!(h.what, Role::Cue(CueKind::Join | CueKind::Stop | CueKind::Verb))
+        h.start >= from
+            && h.end <= to
+            && matches!(
+                h.what,
+                Role::Cue(CueKind::Join | CueKind::Stop | CueKind::Verb)
+            )
     });
     if closed {
         return None;
     }
     let at = (from..to).find(|&i| s.word_is(lower, i, "or"))?;
-    Some(Hit { start: at, end: at + 1, what: CueKind::UncPre })
+    Some(Hit {
+        start: at,
+        end: at + 1,
+        what: CueKind::UncPre,
+    })
 }

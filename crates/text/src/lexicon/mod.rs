@@ -229,7 +229,10 @@ struct ModifierRow {
 }
 
 fn parse<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, TextError> {
-    toml::from_str(text).map_err(|e| TextError::Lexicon { file: file.to_owned(), reason: e.to_string() })
+    toml::from_str(text).map_err(|e| TextError::Lexicon {
+        file: file.to_owned(),
+        reason: e.to_string(),
+    })
 }
 
 impl Lexicon {
@@ -246,25 +249,45 @@ impl Lexicon {
             modifier_phrases: PhraseTrie::new(),
             codes: Vec::new(),
         };
-        lexicon.add_findings(parse("findings.toml", include_str!("../../data/findings.toml"))?)?;
-        lexicon.add_structures(parse("structures.toml", include_str!("../../data/structures.toml"))?)?;
+        lexicon.add_findings(parse(
+            "findings.toml",
+            include_str!("../../data/findings.toml"),
+        )?)?;
+        lexicon.add_structures(parse(
+            "structures.toml",
+            include_str!("../../data/structures.toml"),
+        )?)?;
         lexicon.add_cues(parse("cues.toml", include_str!("../../data/cues.toml"))?)?;
-        lexicon.add_modifiers(parse("modifiers.toml", include_str!("../../data/modifiers.toml"))?)?;
+        lexicon.add_modifiers(parse(
+            "modifiers.toml",
+            include_str!("../../data/modifiers.toml"),
+        )?)?;
         lexicon.list_codes();
         Ok(lexicon)
     }
 
     /// Name to show for a code.
     pub fn name_of(code: &str) -> Option<&'static str> {
-        let extension = EXTENSIONS.iter().find(|(c, _)| *c == code).map(|(_, name)| *name);
+        let extension = EXTENSIONS
+            .iter()
+            .find(|(c, _)| *c == code)
+            .map(|(_, name)| *name);
         taxonomy::by_code(code).map(|t| t.name).or(extension)
     }
 
     fn add_findings(&mut self, file: FindingsFile) -> Result<(), TextError> {
         self.add_phrases("findings.toml", &file.ignore, Role::Ignore)?;
         for row in file.term {
-            let term = Term { codes: codes(&row.codes)?, hedged: codes(&row.hedged)?, implied: codes(&row.implied)? };
-            self.add_phrases("findings.toml", &row.phrases, Role::Term(self.terms.len() as u16))?;
+            let term = Term {
+                codes: codes(&row.codes)?,
+                hedged: codes(&row.hedged)?,
+                implied: codes(&row.implied)?,
+            };
+            self.add_phrases(
+                "findings.toml",
+                &row.phrases,
+                Role::Term(self.terms.len() as u16),
+            )?;
             self.terms.push(term);
         }
         Ok(())
@@ -282,7 +305,12 @@ impl Lexicon {
             let state = index_of(FILE, &file.state, &row.state)?;
             for structure in &row.structure {
                 let structure = index_of(FILE, &file.structure, structure)?;
-                self.rules.push(StateRule { structure, state, codes: codes(&row.codes)?, says: row.says });
+                self.rules.push(StateRule {
+                    structure,
+                    state,
+                    codes: codes(&row.codes)?,
+                    says: row.says,
+                });
             }
         }
         self.structures = file.structure.into_iter().map(|r| r.id).collect();
@@ -291,14 +319,24 @@ impl Lexicon {
     }
 
     fn add_cues(&mut self, file: CuesFile) -> Result<(), TextError> {
-        file.cue.iter().try_for_each(|row| self.add_phrases("cues.toml", &row.phrases, Role::Cue(row.kind)))
+        file.cue
+            .iter()
+            .try_for_each(|row| self.add_phrases("cues.toml", &row.phrases, Role::Cue(row.kind)))
     }
 
     fn add_modifiers(&mut self, file: ModifiersFile) -> Result<(), TextError> {
         for row in file.modifier {
             let id = self.modifiers.len() as u32;
-            insert("modifiers.toml", &mut self.modifier_phrases, &row.phrases, id)?;
-            self.modifiers.push(Modifier { kind: row.kind, value: row.value });
+            insert(
+                "modifiers.toml",
+                &mut self.modifier_phrases,
+                &row.phrases,
+                id,
+            )?;
+            self.modifiers.push(Modifier {
+                kind: row.kind,
+                value: row.value,
+            });
         }
         Ok(())
     }
@@ -310,16 +348,25 @@ impl Lexicon {
     }
 
     fn list_codes(&mut self) {
-        let terms = self.terms.iter().flat_map(|t| t.codes.iter().chain(&t.hedged).chain(&t.implied));
-        let all: BTreeSet<&'static str> =
-            terms.chain(self.rules.iter().flat_map(|r| &r.codes)).copied().collect();
+        let terms = self
+            .terms
+            .iter()
+            .flat_map(|t| t.codes.iter().chain(&t.hedged).chain(&t.implied));
+        let all: BTreeSet<&'static str> = terms
+            .chain(self.rules.iter().flat_map(|r| &r.codes))
+            .copied()
+            .collect();
         self.codes = CHEXPERT.to_vec();
-        self.codes.extend(all.into_iter().filter(|c| !CHEXPERT.contains(c)));
+        self.codes
+            .extend(all.into_iter().filter(|c| !CHEXPERT.contains(c)));
     }
 }
 
 fn insert(file: &str, trie: &mut PhraseTrie, phrases: &[String], id: u32) -> Result<(), TextError> {
-    let wrong = |reason: String| TextError::Lexicon { file: file.to_owned(), reason };
+    let wrong = |reason: String| TextError::Lexicon {
+        file: file.to_owned(),
+        reason,
+    };
     for phrase in phrases {
         for words in pattern::expand(phrase).map_err(wrong)? {
             trie.insert(&words, id).map_err(wrong)?;
@@ -331,19 +378,25 @@ fn insert(file: &str, trie: &mut PhraseTrie, phrases: &[String], id: u32) -> Res
 fn codes(names: &[String]) -> Result<Vec<&'static str>, TextError> {
     let known = |name: &String| {
         let extension = EXTENSIONS.iter().find(|(c, _)| c == name).map(|(c, _)| *c);
-        taxonomy::by_code(name).map(|t| t.code).or(extension).ok_or_else(|| TextError::Lexicon {
-            file: "codes".to_owned(),
-            reason: format!("`{name}` is neither in the taxonomy nor an extension"),
-        })
+        taxonomy::by_code(name)
+            .map(|t| t.code)
+            .or(extension)
+            .ok_or_else(|| TextError::Lexicon {
+                file: "codes".to_owned(),
+                reason: format!("`{name}` is neither in the taxonomy nor an extension"),
+            })
     };
     names.iter().map(known).collect()
 }
 
 fn index_of(file: &str, rows: &[NamedRow], id: &str) -> Result<u16, TextError> {
-    rows.iter().position(|r| r.id == id).map(|i| i as u16).ok_or_else(|| TextError::Lexicon {
-        file: file.to_owned(),
-        reason: format!("no row with id `{id}`"),
-    })
+    rows.iter()
+        .position(|r| r.id == id)
+        .map(|i| i as u16)
+        .ok_or_else(|| TextError::Lexicon {
+            file: file.to_owned(),
+            reason: format!("no row with id `{id}`"),
+        })
 }
 
 #[cfg(test)]

@@ -34,7 +34,10 @@ fn alternatives(rest: &mut &str) -> Result<Vec<String>, String> {
             '(' => {
                 let inner = alternatives(rest)?;
                 *rest = rest.strip_prefix(')').ok_or("unbalanced `(`")?;
-                current = current.iter().flat_map(|l| inner.iter().map(move |r| format!("{l}{r}"))).collect();
+                current = current
+                    .iter()
+                    .flat_map(|l| inner.iter().map(move |r| format!("{l}{r}")))
+                    .collect();
             }
             c => current.iter_mut().for_each(|text| text.push(c)),
         }
@@ -48,7 +51,10 @@ fn words(text: &str) -> Vec<String> {
         if word == "-" {
             return vec![word.to_owned()];
         }
-        word.split('-').filter(|w| !w.is_empty()).map(str::to_lowercase).collect()
+        word.split('-')
+            .filter(|w| !w.is_empty())
+            .map(str::to_lowercase)
+            .collect()
     };
     text.split_whitespace().flat_map(cut).collect()
 }
@@ -58,7 +64,11 @@ mod tests {
     use super::*;
 
     fn strings(pattern: &str) -> Vec<String> {
-        expand(pattern).unwrap().into_iter().map(|w| w.join(" ")).collect()
+        expand(pattern)
+            .unwrap()
+            .into_iter()
+            .map(|w| w.join(" "))
+            .collect()
     }
 
     #[test]

@@ -29,7 +29,10 @@ pub struct PhraseTrie {
 impl PhraseTrie {
     /// An empty set.
     pub fn new() -> Self {
-        PhraseTrie { ends: vec![Vec::new()], ..PhraseTrie::default() }
+        PhraseTrie {
+            ends: vec![Vec::new()],
+            ..PhraseTrie::default()
+        }
     }
 
     /// Adds one plain word sequence. Errors: a `prefix*` that is too short.
@@ -52,7 +55,9 @@ impl PhraseTrie {
 
     fn symbol_for(&mut self, word: &str) -> Result<u32, String> {
         let (map, key) = match word.strip_suffix('*') {
-            Some(stem) if stem.len() < MIN_PREFIX => return Err(format!("`{word}` is too short a beginning")),
+            Some(stem) if stem.len() < MIN_PREFIX => {
+                return Err(format!("`{word}` is too short a beginning"));
+            }
             Some(stem) => {
                 self.longest_prefix = self.longest_prefix.max(stem.len());
                 (&mut self.prefixes, stem)
@@ -76,7 +81,9 @@ impl PhraseTrie {
             count = 1;
         }
         for len in MIN_PREFIX..=token.len().min(self.longest_prefix) {
-            let Some(stem) = token.get(..len) else { continue };
+            let Some(stem) = token.get(..len) else {
+                continue;
+            };
             if let Some(&id) = self.prefixes.get(stem)
                 && count < found.len()
             {
@@ -87,22 +94,44 @@ impl PhraseTrie {
         (count > 0).then_some(found)
     }
 
-    /// Longest phrase that starts at `at`: number of tokens and payloads.
-    pub fn longest_at(&self, tokens: &[Option<Symbols>], at: usize) -> Option<(usize, &[u32])> {
-        let mut best = None;
-        self.walk(tokens, at, at, 0, &mut best);
-        best.map(|(len, node): (usize, u32)| (len, self.ends[node as usize].as_slice()))
+    /// Length of the longest phrase that starts at `at`, 0 for none; its payloads go into `found`.
+    ///
+    /// A word and a `prefix*` may give two phrases of one length: both count.
+    pub fn longest_at(&self, tokens: &[Option<Symbols>], at: usize, found: &mut Vec<u32>) -> usize {
+        found.clear();
+        let mut longest = 0;
+        self.walk(tokens, at, at, 0, &mut longest, found);
+        longest
     }
 
-    fn walk(&self, tokens: &[Option<Symbols>], start: usize, at: usize, node: u32, best: &mut Option<(usize, u32)>) {
-        let len = at - start;
-        if !self.ends[node as usize].is_empty() && best.is_none_or(|(longest, _)| len > longest) {
-            *best = Some((len, node));
+    fn walk(
+        &self,
+        tokens: &[Option<Symbols>],
+        start: usize,
+        at: usize,
+        node: u32,
+        longest: &mut usize,
+        found: &mut Vec<u32>,
+    ) {
+        let (len, ends) = (at - start, &self.ends[node as usize]);
+        if !ends.is_empty() && len >= *longest {
+            if len > *longest {
+                found.clear();
+                *longest = len;
+            }
+            found.extend(
+                ends.iter()
+                    .filter(|p| !found.contains(p))
+                    .copied()
+                    .collect::<Vec<_>>(),
+            );
         }
-        let Some(Some(symbols)) = tokens.get(at) else { return };
+        let Some(Some(symbols)) = tokens.get(at) else {
+            return;
+        };
         for &symbol in symbols.iter().take_while(|&&s| s != NONE) {
             if let Some(&next) = self.edges.get(&(node, symbol)) {
-                self.walk(tokens, start, at + 1, next, best);
+                self.walk(tokens, start, at + 1, next, longest, found);
             }
         }
     }
@@ -125,7 +154,9 @@ mod tests {
 
     fn longest(trie: &PhraseTrie, text: &str) -> Option<(usize, Vec<u32>)> {
         let tokens: Vec<_> = text.split(' ').map(|t| trie.symbols(t)).collect();
-        trie.longest_at(&tokens, 0).map(|(n, p)| (n, p.to_vec()))
+        let mut found = Vec::new();
+        let len = trie.longest_at(&tokens, 0, &mut found);
+        (len > 0).then_some((len, found))
     }
 
     #[test]
@@ -134,6 +165,13 @@ mod tests {
         assert_eq!(longest(&trie, "effusions are"), Some((1, vec![0])));
         assert_eq!(longest(&trie, "effusions were"), Some((2, vec![1])));
         assert_eq!(longest(&trie, "massive"), None);
+        assert_eq!(
+            longest(
+                &self::trie(&["not exclud*", "not excluded"]),
+                "not excluded"
+            ),
+            Some((2, vec![1, 0]))
+        );
         assert!(PhraseTrie::new().insert(&["ab*".to_owned()], 0).is_err());
     }
 }

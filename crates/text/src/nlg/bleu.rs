@@ -29,7 +29,11 @@ impl Statistics {
     fn bleu(&self) -> [f64; ORDERS] {
         let mut product = 1.0;
         let ratio = (self.test_len + TINY) / (self.ref_len + SMALL);
-        let brevity = if ratio < 1.0 { (1.0 - 1.0 / ratio).exp() } else { 1.0 };
+        let brevity = if ratio < 1.0 {
+            (1.0 - 1.0 / ratio).exp()
+        } else {
+            1.0
+        };
         std::array::from_fn(|k| {
             product *= (self.correct[k] + TINY) / (self.guess[k] + SMALL);
             f64::powf(product, 1.0 / (k as f64 + 1.0)) * brevity
@@ -56,7 +60,9 @@ pub fn bleu(samples: &[Sample], tokenizer: &str) -> Result<[Score; ORDERS], Text
         Score {
             value: Some(corpus[order - 1]),
             per_sample: defined(per_sample),
-            signature: format!("bleu_{order}|tok:{tokenizer}|smooth:none|ref:closest|impl:coco|{VERSION}"),
+            signature: format!(
+                "bleu_{order}|tok:{tokenizer}|smooth:none|ref:closest|impl:coco|{VERSION}"
+            ),
             reason: None,
         }
     }))
@@ -66,13 +72,25 @@ fn statistics(sample: &Sample) -> Statistics {
     let mut words = Words::default();
     let test = words.ids(&sample.hypothesis);
     let references: Vec<Vec<u32>> = sample.references.iter().map(|r| words.ids(r)).collect();
-    let closest = references.iter().map(Vec::len).min_by_key(|&len| (len.abs_diff(test.len()), len)).unwrap_or(0);
-    let mut out = Statistics { test_len: test.len() as f64, ref_len: closest as f64, ..Statistics::default() };
+    let closest = references
+        .iter()
+        .map(Vec::len)
+        .min_by_key(|&len| (len.abs_diff(test.len()), len))
+        .unwrap_or(0);
+    let mut out = Statistics {
+        test_len: test.len() as f64,
+        ref_len: closest as f64,
+        ..Statistics::default()
+    };
     for k in 0..ORDERS {
         let of_references: Vec<_> = references.iter().map(|r| counts(r, k + 1)).collect();
         out.guess[k] = test.len().saturating_sub(k) as f64;
         for (gram, count) in counts(&test, k + 1) {
-            let most = of_references.iter().map(|r| count_of(r, &gram)).max().unwrap_or(0);
+            let most = of_references
+                .iter()
+                .map(|r| count_of(r, &gram))
+                .max()
+                .unwrap_or(0);
             out.correct[k] += f64::from(count.min(most));
         }
     }

@@ -31,26 +31,48 @@ pub fn cider_d(samples: &[Sample], tokenizer: &str) -> Result<Score, TextError> 
     };
     let counted: Vec<(Counted, Vec<Counted>)> = samples
         .iter()
-        .map(|s| (count(s.hypothesis.as_str()), s.references.iter().map(|r| count(r.as_str())).collect()))
+        .map(|s| {
+            (
+                count(s.hypothesis.as_str()),
+                s.references.iter().map(|r| count(r.as_str())).collect(),
+            )
+        })
         .collect();
     let frequency = document_frequency(&counted);
     let documents = (samples.len() as f64).ln();
     let score = |(test, references): &(Counted, Vec<Counted>)| {
         let test = weigh(test, &frequency, documents);
-        let total: f64 = references.iter().map(|r| similarity(&test, &weigh(r, &frequency, documents))).sum();
+        let total: f64 = references
+            .iter()
+            .map(|r| similarity(&test, &weigh(r, &frequency, documents)))
+            .sum();
         10.0 * total / references.len() as f64
     };
     let per_sample: Vec<f64> = counted.iter().map(score).collect();
-    let reason = (samples.len() == 1).then(|| "document frequencies of a single sample make every weight zero".to_owned());
-    let signature = format!("cider_d|tok:{tokenizer}|n:4|sigma:6|df:refs:{}|x10|impl:coco|{VERSION}", samples.len());
-    Ok(Score { value: Some(mean(&per_sample)).filter(|_| reason.is_none()), per_sample: defined(per_sample), signature, reason })
+    let reason = (samples.len() == 1)
+        .then(|| "document frequencies of a single sample make every weight zero".to_owned());
+    let signature = format!(
+        "cider_d|tok:{tokenizer}|n:4|sigma:6|df:refs:{}|x10|impl:coco|{VERSION}",
+        samples.len()
+    );
+    Ok(Score {
+        value: Some(mean(&per_sample)).filter(|_| reason.is_none()),
+        per_sample: defined(per_sample),
+        signature,
+        reason,
+    })
 }
 
 /// In how many samples' references each gram occurs.
 fn document_frequency(counted: &[(Counted, Vec<Counted>)]) -> FxHashMap<Gram, u32> {
     let mut frequency = FxHashMap::default();
     for (_, references) in counted {
-        let mut grams: Vec<Gram> = references.iter().flatten().flatten().map(|(g, _)| *g).collect();
+        let mut grams: Vec<Gram> = references
+            .iter()
+            .flatten()
+            .flatten()
+            .map(|(g, _)| *g)
+            .collect();
         grams.sort_unstable();
         grams.dedup();
         for gram in grams {
@@ -61,11 +83,20 @@ fn document_frequency(counted: &[(Counted, Vec<Counted>)]) -> FxHashMap<Gram, u3
 }
 
 fn weigh(counted: &Counted, frequency: &FxHashMap<Gram, u32>, documents: f64) -> Vector {
-    let idf = |gram: &Gram| documents - f64::from(frequency.get(gram).copied().unwrap_or(0).max(1)).ln();
-    let weights: [Vec<(Gram, f64)>; ORDERS] =
-        std::array::from_fn(|k| counted[k].iter().map(|(g, c)| (*g, f64::from(*c) * idf(g))).collect());
+    let idf =
+        |gram: &Gram| documents - f64::from(frequency.get(gram).copied().unwrap_or(0).max(1)).ln();
+    let weights: [Vec<(Gram, f64)>; ORDERS] = std::array::from_fn(|k| {
+        counted[k]
+            .iter()
+            .map(|(g, c)| (*g, f64::from(*c) * idf(g)))
+            .collect()
+    });
     let norms = std::array::from_fn(|k| weights[k].iter().map(|(_, w)| w * w).sum::<f64>().sqrt());
-    Vector { weights, norms, length: counted[1].iter().map(|(_, c)| f64::from(*c)).sum() }
+    Vector {
+        weights,
+        norms,
+        length: counted[1].iter().map(|(_, c)| f64::from(*c)).sum(),
+    }
 }
 
 /// Mean over the orders of the clipped cosine with its length penalty.
@@ -76,7 +107,9 @@ fn similarity(test: &Vector, reference: &Vector) -> f64 {
     for k in 0..ORDERS {
         let mut value = 0.0;
         for (gram, weight) in &test.weights[k] {
-            let Ok(at) = reference.weights[k].binary_search_by(|(g, _)| g.cmp(gram)) else { continue };
+            let Ok(at) = reference.weights[k].binary_search_by(|(g, _)| g.cmp(gram)) else {
+                continue;
+            };
             let other = reference.weights[k][at].1;
             value += weight.min(other) * other;
         }

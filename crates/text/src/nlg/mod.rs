@@ -42,10 +42,14 @@ pub const VERSION: &str = concat!("hilum-", env!("CARGO_PKG_VERSION"));
 /// Refuses empty sets and samples without a reference.
 fn check(samples: &[Sample]) -> Result<(), TextError> {
     if samples.is_empty() {
-        return Err(TextError::Unscorable { reason: "no samples".to_owned() });
+        return Err(TextError::Unscorable {
+            reason: "no samples".to_owned(),
+        });
     }
     match samples.iter().position(|s| s.references.is_empty()) {
-        Some(at) => Err(TextError::Unscorable { reason: format!("sample {at} has no reference") }),
+        Some(at) => Err(TextError::Unscorable {
+            reason: format!("sample {at} has no reference"),
+        }),
         None => Ok(()),
     }
 }

@@ -49,7 +49,9 @@ pub fn counts(ids: &[u32], order: usize) -> Vec<(Gram, u32)> {
 
 /// Count of a gram in a sorted list.
 pub fn count_of(counted: &[(Gram, u32)], gram: &Gram) -> u32 {
-    counted.binary_search_by(|(g, _)| g.cmp(gram)).map_or(0, |i| counted[i].1)
+    counted
+        .binary_search_by(|(g, _)| g.cmp(gram))
+        .map_or(0, |i| counted[i].1)
 }
 
 #[cfg(test)]

@@ -11,7 +11,12 @@ pub fn rouge_l(samples: &[Sample], tokenizer: &str) -> Result<Score, TextError> 
     check(samples)?;
     let per_sample: Vec<f64> = samples.iter().map(one).collect();
     let signature = format!("rouge_l|tok:{tokenizer}|beta:1.2|agg:mean|impl:coco|{VERSION}");
-    Ok(Score { value: Some(mean(&per_sample)), per_sample: defined(per_sample), signature, reason: None })
+    Ok(Score {
+        value: Some(mean(&per_sample)),
+        per_sample: defined(per_sample),
+        signature,
+        reason: None,
+    })
 }
 
 fn one(sample: &Sample) -> f64 {
@@ -36,7 +41,11 @@ fn longest_common(a: &[&str], b: &[&str]) -> usize {
         let mut diagonal = 0;
         for (j, y) in b.iter().enumerate() {
             let above = row[j + 1];
-            row[j + 1] = if x == y { diagonal + 1 } else { above.max(row[j]) };
+            row[j + 1] = if x == y {
+                diagonal + 1
+            } else {
+                above.max(row[j])
+            };
             diagonal = above;
         }
     }

@@ -78,14 +78,24 @@ pub fn split(text: &str) -> Vec<SectionText> {
     push(text, SectionKind::Unlabelled, "", 0, first, &mut sections);
     for (i, heading) in headings.iter().enumerate() {
         let end = headings.get(i + 1).map_or(text.len(), |h| h.start);
-        let title = text[heading.start..heading.body].trim().trim_end_matches(':').trim_end();
+        let title = text[heading.start..heading.body]
+            .trim()
+            .trim_end_matches(':')
+            .trim_end();
         push(text, heading.kind, title, heading.body, end, &mut sections);
     }
     lift_described_views(&mut sections);
     sections
 }
 
-fn push(text: &str, kind: SectionKind, heading: &str, from: usize, to: usize, sections: &mut Vec<SectionText>) {
+fn push(
+    text: &str,
+    kind: SectionKind,
+    heading: &str,
+    from: usize,
+    to: usize,
+    sections: &mut Vec<SectionText>,
+) {
     let part = &text[from..to];
     let trimmed = part.trim();
     if trimmed.chars().any(char::is_alphanumeric) {
@@ -107,7 +117,10 @@ fn lift_described_views(sections: &mut [SectionText]) {
     }
     let names_a_view = |s: &SectionText| {
         let heading = s.heading.to_uppercase();
-        s.kind == SectionKind::Other && ["CHEST", "VIEW", "AP ", "PA ", "LATERAL", "RADIOGRAPH"].iter().any(|w| heading.contains(w))
+        s.kind == SectionKind::Other
+            && ["CHEST", "VIEW", "AP ", "PA ", "LATERAL", "RADIOGRAPH"]
+                .iter()
+                .any(|w| heading.contains(w))
     };
     for section in sections.iter_mut().filter(|s| names_a_view(s)) {
         section.kind = SectionKind::Findings;
@@ -134,17 +147,30 @@ fn headings(text: &str) -> Vec<Heading> {
 fn heading_at(text: &str, at: usize) -> Option<Heading> {
     let rest = &text[at..];
     let line_end = rest.find('\n').unwrap_or(rest.len());
-    let colon = rest[..line_end].char_indices().take(MAX_HEADING + 1).find(|(_, c)| *c == ':').map(|(i, _)| i);
+    let colon = rest[..line_end]
+        .char_indices()
+        .take(MAX_HEADING + 1)
+        .find(|(_, c)| *c == ':')
+        .map(|(i, _)| i);
     if let Some(colon) = colon {
         let title = rest[..colon].trim();
         let kind = kind_of(title)?;
-        return Some(Heading { kind, start: at, body: at + colon + 1 });
+        return Some(Heading {
+            kind,
+            start: at,
+            body: at + colon + 1,
+        });
     }
     // A known title alone on its line needs no colon.
     let line = rest[..line_end].trim();
-    let own_line = text[..at].trim_end_matches([' ', '\t']).ends_with('\n') || text[..at].trim().is_empty();
+    let own_line =
+        text[..at].trim_end_matches([' ', '\t']).ends_with('\n') || text[..at].trim().is_empty();
     let exact = TITLES.iter().find(|(t, _)| own_line && *t == line)?;
-    Some(Heading { kind: exact.1, start: at, body: at + line_end })
+    Some(Heading {
+        kind: exact.1,
+        start: at,
+        body: at + line_end,
+    })
 }
 
 fn kind_of(title: &str) -> Option<SectionKind> {
@@ -160,7 +186,9 @@ fn kind_of(title: &str) -> Option<SectionKind> {
         return None;
     }
     // `IMPRESSION PORTABLE CHEST`: the first word decides.
-    let starts = TITLES.iter().find(|(t, _)| upper.strip_prefix(t).is_some_and(|r| r.starts_with(' ')));
+    let starts = TITLES
+        .iter()
+        .find(|(t, _)| upper.strip_prefix(t).is_some_and(|r| r.starts_with(' ')));
     Some(starts.map_or(SectionKind::Other, |(_, kind)| *kind))
 }
 
@@ -185,8 +213,13 @@ mod tests {
 
     #[test]
     fn described_views_stand_in_for_findings() {
-        let got = kinds("FINAL REPORT\nHISTORY: Cough.\nPORTABLE AP CHEST RADIOGRAPH: Small effusion.\nIMPRESSION: Effusion.");
-        assert_eq!(got[1], (SectionKind::Findings, "Small effusion.".to_owned()));
+        let got = kinds(
+            "FINAL REPORT\nHISTORY: Cough.\nPORTABLE AP CHEST RADIOGRAPH: Small effusion.\nIMPRESSION: Effusion.",
+        );
+        assert_eq!(
+            got[1],
+            (SectionKind::Findings, "Small effusion.".to_owned())
+        );
         let got = kinds("FINDINGS: Clear.\nPA AND LATERAL: two views.");
         assert_eq!(got[1].0, SectionKind::Other);
     }
@@ -194,10 +227,13 @@ mod tests {
     #[test]
     fn one_line_and_mixed_case_forms_work_and_prose_is_left_alone() {
         let got = kinds("Findings: Clear lungs. Impression: Normal.");
-        assert_eq!(got, [
-            (SectionKind::Findings, "Clear lungs.".to_owned()),
-            (SectionKind::Impression, "Normal.".to_owned())
-        ]);
+        assert_eq!(
+            got,
+            [
+                (SectionKind::Findings, "Clear lungs.".to_owned()),
+                (SectionKind::Impression, "Normal.".to_owned())
+            ]
+        );
         let got = kinds("Clear lungs. Note: no prior was there.");
         assert_eq!(got.len(), 1);
         assert_eq!(got[0].0, SectionKind::Unlabelled);

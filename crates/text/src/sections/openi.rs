@@ -29,7 +29,9 @@ enum Inside {
 ///
 /// Errors: malformed XML, or XML without any `AbstractText`, which is another kind of file.
 pub fn parse(xml: &str) -> Result<OpenIReport, TextError> {
-    let wrong = |e: &dyn std::fmt::Display| TextError::Xml { reason: e.to_string() };
+    let wrong = |e: &dyn std::fmt::Display| TextError::Xml {
+        reason: e.to_string(),
+    };
     let mut reader = Reader::from_str(xml);
     let mut out = OpenIReport::default();
     let mut inside = None;
@@ -54,7 +56,9 @@ pub fn parse(xml: &str) -> Result<OpenIReport, TextError> {
         }
     }
     if abstracts == 0 {
-        return Err(TextError::Xml { reason: "no AbstractText: not an Open-I report".to_owned() });
+        return Err(TextError::Xml {
+            reason: "no AbstractText: not an Open-I report".to_owned(),
+        });
     }
     Ok(out)
 }
@@ -73,7 +77,12 @@ fn push_reference(name: &quick_xml::events::BytesRef, text: &mut String) -> Resu
 
 fn attribute(tag: &BytesStart, name: &str) -> Result<Option<String>, TextError> {
     let wrong = |reason: String| TextError::Xml { reason };
-    let Some(found) = tag.try_get_attribute(name).map_err(|e| wrong(e.to_string()))? else { return Ok(None) };
+    let Some(found) = tag
+        .try_get_attribute(name)
+        .map_err(|e| wrong(e.to_string()))?
+    else {
+        return Ok(None);
+    };
     Ok(Some(found.value.into_owned()))
 }
 
@@ -116,9 +125,18 @@ mod tests {
     fn text_tags_and_images_are_read() {
         let got = parse(XML).unwrap();
         assert_eq!(got.report.id.as_deref(), Some("CXR9"));
-        assert_eq!(got.report.joined(&[SectionKind::Findings]), "Size < 2 cm & clear.");
+        assert_eq!(
+            got.report.joined(&[SectionKind::Findings]),
+            "Size < 2 cm & clear."
+        );
         assert_eq!(got.report.sections.len(), 1);
-        assert_eq!((got.mesh_major, got.images), (vec!["Cardiomegaly/mild".to_owned()], vec!["CXR9_IM-1".to_owned()]));
+        assert_eq!(
+            (got.mesh_major, got.images),
+            (
+                vec!["Cardiomegaly/mild".to_owned()],
+                vec!["CXR9_IM-1".to_owned()]
+            )
+        );
     }
 
     #[test]

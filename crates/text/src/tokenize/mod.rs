@@ -30,9 +30,14 @@ impl Tokenizer {
 
     /// The tokenizer of that name.
     pub fn from_name(name: &str) -> Result<Self, TextError> {
-        [Tokenizer::Ptb, Tokenizer::None, Tokenizer::Simple].into_iter().find(|t| t.name() == name).ok_or_else(|| {
-            TextError::UnknownName { what: "tokenizer", name: name.to_owned(), known: "ptb, none, simple".to_owned() }
-        })
+        [Tokenizer::Ptb, Tokenizer::None, Tokenizer::Simple]
+            .into_iter()
+            .find(|t| t.name() == name)
+            .ok_or_else(|| TextError::UnknownName {
+                what: "tokenizer",
+                name: name.to_owned(),
+                known: "ptb, none, simple".to_owned(),
+            })
     }
 
     /// Tokens of `text`, joined by one blank each.
@@ -67,7 +72,10 @@ mod tests {
         for tokenizer in [Tokenizer::Ptb, Tokenizer::None, Tokenizer::Simple] {
             assert_eq!(Tokenizer::from_name(tokenizer.name()).unwrap(), tokenizer);
         }
-        assert_eq!(Tokenizer::Simple.tokenize("No  PTX, s/p tube."), "no ptx , s / p tube .");
+        assert_eq!(
+            Tokenizer::Simple.tokenize("No  PTX, s/p tube."),
+            "no ptx , s / p tube ."
+        );
         assert_eq!(Tokenizer::None.tokenize(" No  PTX."), "No PTX.");
     }
 }

@@ -6,21 +6,31 @@
 //! the drop list (upper case) does not name; they stay, as they do there.
 
 /// Tokens that pycocoevalcap drops.
-const DROPPED: [&str; 16] =
-    ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "..."];
+const DROPPED: [&str; 16] = [
+    "''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--",
+    "...",
+];
 
 /// Words that keep their full stop.
 const ABBREVIATIONS: [&str; 59] = [
-    "ct",
-    "dr", "drs", "mr", "mrs", "ms", "prof", "st", "jr", "sr", "vs", "etc", "inc", "co", "corp", "ltd", "jan", "feb",
-    "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "mon", "tue", "tues", "wed", "thu", "thurs",
-    "fri", "gen", "col", "lt", "sgt", "capt", "cmdr", "maj", "gov", "sen", "rep", "rev", "hon", "pres", "mt", "ft",
-    "ave", "blvd", "rd", "bros", "messrs", "ph.d", "adm", "atty", "supt",
+    "ct", "dr", "drs", "mr", "mrs", "ms", "prof", "st", "jr", "sr", "vs", "etc", "inc", "co",
+    "corp", "ltd", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov",
+    "dec", "mon", "tue", "tues", "wed", "thu", "thurs", "fri", "gen", "col", "lt", "sgt", "capt",
+    "cmdr", "maj", "gov", "sen", "rep", "rev", "hon", "pres", "mt", "ft", "ave", "blvd", "rd",
+    "bros", "messrs", "ph.d", "adm", "atty", "supt",
 ];
 
 /// Words that are cut in two: where.
-const SPLIT_WORDS: [(&str, usize); 8] =
-    [("cannot", 3), ("gonna", 3), ("gotta", 3), ("lemme", 3), ("gimme", 3), ("wanna", 3), ("'twas", 2), ("'tis", 2)];
+const SPLIT_WORDS: [(&str, usize); 8] = [
+    ("cannot", 3),
+    ("gonna", 3),
+    ("gotta", 3),
+    ("lemme", 3),
+    ("gimme", 3),
+    ("wanna", 3),
+    ("'twas", 2),
+    ("'tis", 2),
+];
 
 /// Tokens of `text`, lower case, without the dropped ones. Line breaks count as blanks.
 pub fn caption_tokens(text: &str) -> Vec<String> {
@@ -57,7 +67,10 @@ fn token_at(chars: &[char], at: usize, out: &mut Vec<String>) -> usize {
     if c.is_alphanumeric() {
         return word(chars, at, out);
     }
-    if let Some((text, name)) = [("<", "&lt;"), (">", "&gt;"), ("&", "&amp;")].into_iter().find(|(_, name)| starts_with(chars, at, name)) {
+    if let Some((text, name)) = [("<", "&lt;"), (">", "&gt;"), ("&", "&amp;")]
+        .into_iter()
+        .find(|(_, name)| starts_with(chars, at, name))
+    {
         out.push(text.to_owned());
         return at + name.len();
     }
@@ -86,17 +99,28 @@ fn token_at(chars: &[char], at: usize, out: &mut Vec<String>) -> usize {
 }
 
 fn push(chars: &[char], from: usize, to: usize, out: &mut Vec<String>) -> usize {
-    out.push(chars[from..to].iter().flat_map(|c| c.to_lowercase()).collect());
+    out.push(
+        chars[from..to]
+            .iter()
+            .flat_map(|c| c.to_lowercase())
+            .collect(),
+    );
     to
 }
 
 fn starts_with(chars: &[char], at: usize, word: &str) -> bool {
-    word.chars().enumerate().all(|(i, c)| chars.get(at + i) == Some(&c))
+    word.chars()
+        .enumerate()
+        .all(|(i, c)| chars.get(at + i) == Some(&c))
 }
 
 /// End of `<tag>`: SGML stays whole.
 fn tag_end(chars: &[char], at: usize) -> Option<usize> {
-    if chars[at] != '<' || !chars.get(at + 1).is_some_and(|c| c.is_ascii_alphabetic() || *c == '/') {
+    if chars[at] != '<'
+        || !chars
+            .get(at + 1)
+            .is_some_and(|c| c.is_ascii_alphabetic() || *c == '/')
+    {
         return None;
     }
     let end = chars[at..].iter().position(|&c| c == '>' || c == '\n')? + at;
@@ -127,7 +151,12 @@ fn number(chars: &[char], at: usize, out: &mut Vec<String>) -> usize {
             _ => break,
         }
     }
-    let joins = |i: usize| chars.get(i).is_some_and(|&c| c == '-' || (c == '/' && !decimal)) && chars.get(i + 1).is_some_and(|c| c.is_alphanumeric());
+    let joins = |i: usize| {
+        chars
+            .get(i)
+            .is_some_and(|&c| c == '-' || (c == '/' && !decimal))
+            && chars.get(i + 1).is_some_and(|c| c.is_alphanumeric())
+    };
     let letters = chars.get(end).is_some_and(|c| c.is_alphabetic());
     if joins(end) || (letters && !decimal) {
         let whole = word_end(chars, at);
@@ -146,7 +175,9 @@ fn word_end(chars: &[char], at: usize) -> usize {
         }
         let next = chars.get(end).copied();
         let number = chars[at].is_ascii_digit() && end > at && chars[end - 1].is_ascii_digit();
-        let decimal = number && matches!(next, Some('.' | ',')) && chars.get(end + 1).is_some_and(char::is_ascii_digit);
+        let decimal = number
+            && matches!(next, Some('.' | ','))
+            && chars.get(end + 1).is_some_and(char::is_ascii_digit);
         match next {
             Some('-' | '/' | '\'' | '’') if inner(end + 1) => end += 1,
             Some('&') if end - at == 1 && inner(end + 1) => end += 1,
@@ -162,16 +193,24 @@ fn word(chars: &[char], at: usize, out: &mut Vec<String>) -> usize {
     }
     let mut end = word_end(chars, at);
     // `apex.There` without a blank is one token there, as a file or host name would be.
-    let glued = |end: usize| chars.get(end) == Some(&'.') && chars.get(end + 1).is_some_and(|c| c.is_alphabetic());
+    let glued = |end: usize| {
+        chars.get(end) == Some(&'.') && chars.get(end + 1).is_some_and(|c| c.is_alphabetic())
+    };
     if glued(end) && end > at + 1 {
         while glued(end) {
             end += 1;
-            end += chars[end..].iter().take_while(|c| c.is_alphanumeric()).count();
+            end += chars[end..]
+                .iter()
+                .take_while(|c| c.is_alphanumeric())
+                .count();
         }
         return push(chars, at, end, out);
     }
     if chars.get(end) == Some(&'.') {
-        let lower: String = chars[at..end].iter().flat_map(|c| c.to_lowercase()).collect();
+        let lower: String = chars[at..end]
+            .iter()
+            .flat_map(|c| c.to_lowercase())
+            .collect();
         if ABBREVIATIONS.contains(&lower.as_str()) {
             return push(chars, at, end + 1, out);
         }
@@ -182,7 +221,9 @@ fn word(chars: &[char], at: usize, out: &mut Vec<String>) -> usize {
 /// `U.S.`, `a.m.`, `e.g.`: single letters each with a stop.
 fn acronym_end(chars: &[char], at: usize) -> Option<usize> {
     let mut end = at;
-    while chars.get(end).is_some_and(|c| c.is_ascii_alphabetic()) && chars.get(end + 1) == Some(&'.') {
+    while chars.get(end).is_some_and(|c| c.is_ascii_alphabetic())
+        && chars.get(end + 1) == Some(&'.')
+    {
         end += 2;
     }
     let more = chars.get(end).is_some_and(|c| c.is_alphanumeric());
@@ -191,7 +232,10 @@ fn acronym_end(chars: &[char], at: usize) -> Option<usize> {
 
 /// Cuts clitics (`n't`, `'s`, `'ll`) and the few words that are two.
 fn finish_word(chars: &[char], at: usize, end: usize, out: &mut Vec<String>) -> usize {
-    let lower: String = chars[at..end].iter().flat_map(|c| c.to_lowercase()).collect();
+    let lower: String = chars[at..end]
+        .iter()
+        .flat_map(|c| c.to_lowercase())
+        .collect();
     let plain = lower.replace('’', "'");
     if let Some((_, cut)) = SPLIT_WORDS.iter().find(|(w, _)| *w == plain) {
         out.push(plain[..*cut].to_owned());
@@ -218,7 +262,8 @@ fn quote(chars: &[char], at: usize, out: &mut Vec<String>) -> usize {
         out.push("''".to_owned());
         return at + 2;
     }
-    let s = matches!(chars.get(at + 1), Some('s' | 'S')) && !chars.get(at + 2).is_some_and(|c| c.is_alphanumeric());
+    let s = matches!(chars.get(at + 1), Some('s' | 'S'))
+        && !chars.get(at + 2).is_some_and(|c| c.is_alphanumeric());
     if s {
         return push(chars, at, at + 2, out);
     }
@@ -236,9 +281,21 @@ mod tests {
 
     #[test]
     fn corenlp_cases_hold() {
-        assert_eq!(joined("The patient's PICC doesn't reach the SVC/RA junction."), "the patient 's picc does n't reach the svc/ra junction");
-        assert_eq!(joined("w/ 1.5cm nodule @ RUL; (WNL)"), "w / 1.5 cm nodule @ rul -lrb- wnl -rrb-");
-        assert_eq!(joined("cannot 10:30 a.m. Dr. Smith... 50% a--b"), "can not 10:30 a.m. dr. smith 50 % a b");
-        assert_eq!(joined("[X] {x} <y> 8th T8-T9"), "-lsb- x -rsb- -lcb- x -rcb- <y> 8th t8-t9");
+        assert_eq!(
+            joined("The patient's PICC doesn't reach the SVC/RA junction."),
+            "the patient 's picc does n't reach the svc/ra junction"
+        );
+        assert_eq!(
+            joined("w/ 1.5cm nodule @ RUL; (WNL)"),
+            "w / 1.5 cm nodule @ rul -lrb- wnl -rrb-"
+        );
+        assert_eq!(
+            joined("cannot 10:30 a.m. Dr. Smith... 50% a--b"),
+            "can not 10:30 a.m. dr. smith 50 % a b"
+        );
+        assert_eq!(
+            joined("[X] {x} <y> 8th T8-T9"),
+            "-lsb- x -rsb- -lcb- x -rcb- <y> 8th t8-t9"
+        );
     }
 }

@@ -42,7 +42,10 @@ pub fn cut(text: &str, from: usize, to: usize, words: &mut Vec<Word>) {
             }
             _ => at + 1,
         };
-        words.push(Word { start: at as u32, end: end as u32 });
+        words.push(Word {
+            start: at as u32,
+            end: end as u32,
+        });
         at = end;
     }
 }
@@ -53,7 +56,9 @@ fn is_word_byte(b: u8) -> bool {
 }
 
 fn word_end(bytes: &[u8], at: usize, to: usize) -> usize {
-    (at..to).find(|&i| !(is_word_byte(bytes[i]) || bytes[i].is_ascii_digit())).unwrap_or(to)
+    (at..to)
+        .find(|&i| !(is_word_byte(bytes[i]) || bytes[i].is_ascii_digit()))
+        .unwrap_or(to)
 }
 
 fn number_end(bytes: &[u8], at: usize, to: usize) -> usize {
@@ -90,8 +95,14 @@ mod tests {
 
     #[test]
     fn hyphens_units_and_names_are_cut_as_rules_need_them() {
-        assert_eq!(words("left-sided 1.5cm nodule, t8"), ["left", "sided", "1.5", "cm", "nodule", ",", "t8"]);
-        assert_eq!(words("patient's tube/line - ___ ok."), ["patient", "tube", "/", "line", "-", "ok", "."]);
+        assert_eq!(
+            words("left-sided 1.5cm nodule, t8"),
+            ["left", "sided", "1.5", "cm", "nodule", ",", "t8"]
+        );
+        assert_eq!(
+            words("patient's tube/line - ___ ok."),
+            ["patient", "tube", "/", "line", "-", "ok", "."]
+        );
         assert_eq!(words("œdème à 2 x 3"), ["œdème", "à", "2", "x", "3"]);
     }
 }

@@ -27,9 +27,48 @@ impl Text {
     }
 }
 
-/// Lower case; marks that stand at the edge of a word or between letters become words.
+/// What `-norm` does to English: lower case, a hyphen between letters or digits is a blank, marks are
+/// words of their own, `it's` is `it 's`, `2,000` stays whole. Checked against the jar.
 fn normalise(text: &str) -> Vec<String> {
-    text.to_lowercase().split_whitespace().map(str::to_owned).collect()
+    let chars: Vec<char> = text.to_lowercase().chars().collect();
+    let mut spaced = String::with_capacity(text.len() + 16);
+    // Non-overlapping, as a regular expression works: `a-b-c` gives `a b-c`.
+    let mut after_blank = usize::MAX;
+    for (i, &c) in chars.iter().enumerate() {
+        let before = i.checked_sub(1).map(|j| chars[j]);
+        let after = chars.get(i + 1).copied();
+        let between = |test: fn(char) -> bool| before.is_some_and(test) && after.is_some_and(test);
+        match c {
+            '-' if between(char::is_alphanumeric) && after_blank != i.wrapping_sub(1) => {
+                spaced.push(' ');
+                after_blank = i + 1;
+            }
+            '\'' if between(char::is_alphabetic) => spaced.push_str(" '"),
+            ',' if between(|c| c.is_ascii_digit()) => spaced.push(c),
+            '-' | '.' | '`' => spaced.push(c),
+            c if c.is_alphanumeric() || c.is_whitespace() => spaced.push(c),
+            c => spaced.extend([' ', c, ' ']),
+        }
+    }
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let mut out = Vec::with_capacity(words.len());
+    for (i, word) in words.iter().enumerate() {
+        match word
+            .strip_suffix('.')
+            .filter(|stem| ends_sentence(stem, words.get(i + 1).copied()))
+        {
+            Some(stem) => out.extend([stem.to_owned(), ".".to_owned()]),
+            None => out.push((*word).to_owned()),
+        }
+    }
+    out
+}
+
+/// Whether the stop after `stem` is a word of its own: not in `a.m.`, not before a small letter.
+fn ends_sentence(stem: &str, next: Option<&str>) -> bool {
+    let dotted = stem.contains('.') && stem.contains(char::is_alphabetic);
+    let goes_on = next.is_some_and(|n| n.starts_with(char::is_lowercase));
+    !stem.is_empty() && !stem.ends_with('.') && !dotted && !goes_on
 }
 
 /// A matched pair of words.
@@ -56,7 +95,10 @@ pub struct Alignment {
 #[derive(Clone)]
 struct Path {
     used: Vec<u64>,
+    /// Exact matches: a stem match, worth 0.6, adds nothing to METEOR's whole-number count.
+    exact: usize,
     matches: usize,
+    /// Chunks that have ended; the open one is counted when it ends, as there, which steers the beam.
     chunks: usize,
     distance: usize,
     /// Test index after the last match, if the last reference word was matched.
@@ -72,38 +114,97 @@ struct Link {
 /// Best alignment of two texts.
 pub fn align(test: &Text, reference: &Text) -> Alignment {
     let options = candidates(test, reference);
-    let empty =
-        Path { used: vec![0; test.words.len().div_ceil(64)], matches: 0, chunks: 0, distance: 0, next: None, pairs: None };
+    // A pair of words that nothing else competes for is settled beforehand.
+    let mut wanted = vec![0; test.words.len()];
+    options
+        .iter()
+        .flatten()
+        .for_each(|(place, _)| wanted[*place] += 1);
+    let empty = Path {
+        used: vec![0; test.words.len().div_ceil(64)],
+        exact: 0,
+        matches: 0,
+        chunks: 0,
+        distance: 0,
+        next: None,
+        pairs: None,
+    };
     let mut paths = vec![empty];
     for (at, matches) in options.iter().enumerate() {
+        let fixed = matches.len() == 1 && wanted[matches[0].0] == 1;
         let mut next: Vec<Path> = Vec::with_capacity(paths.len() * 2);
-        for path in &paths {
-            for &(place, exact) in matches.iter().filter(|(place, _)| path.used[place / 64] >> (place % 64) & 1 == 0) {
-                next.push(path.matched(Pair { test: place, reference: at, exact }));
+        for path in &mut paths {
+            for &(place, exact) in matches
+                .iter()
+                .filter(|(place, _)| !path.uses(*place))
+                .collect::<Vec<_>>()
+            {
+                let pair = Pair {
+                    test: place,
+                    reference: at,
+                    exact,
+                };
+                let distance = place.abs_diff(at);
+                let mut matched = path.matched(pair);
+                // METEOR adds the distance to the path it branches from, so that it counts for the
+                // later branches and not for this one. Kept: the beam and ties depend on it.
+                path.distance += distance;
+                if fixed {
+                    matched.distance = path.distance;
+                }
+                next.push(matched);
             }
-            next.push(Path { next: None, ..path.clone() });
+            if !fixed {
+                next.push(path.skipped());
+            }
         }
         // Stable: of equals the one found first stays in front.
-        next.sort_by_key(|p| (usize::MAX - p.matches, p.chunks, p.distance));
+        next.sort_by_key(order);
         next.truncate(BEAM);
         paths = next;
     }
-    paths.into_iter().next().map(finish).unwrap_or_default()
+    let close = |path: Path| Path {
+        chunks: path.chunks + usize::from(path.next.is_some()),
+        ..path
+    };
+    let closed = paths.into_iter().map(close);
+    closed.min_by_key(order).map(finish).unwrap_or_default()
 }
 
 impl Path {
+    fn uses(&self, place: usize) -> bool {
+        self.used[place / 64] >> (place % 64) & 1 == 1
+    }
+
+    fn skipped(&self) -> Path {
+        Path {
+            chunks: self.chunks + usize::from(self.next.is_some()),
+            next: None,
+            ..self.clone()
+        }
+    }
+
     fn matched(&self, pair: Pair) -> Path {
         let mut used = self.used.clone();
         used[pair.test / 64] |= 1 << (pair.test % 64);
         Path {
             used,
+            exact: self.exact + usize::from(pair.exact),
             matches: self.matches + 1,
-            chunks: self.chunks + usize::from(self.next != Some(pair.test)),
-            distance: self.distance + pair.test.abs_diff(pair.reference),
+            chunks: self.chunks + usize::from(self.next.is_some_and(|next| next != pair.test)),
+            distance: self.distance,
             next: Some(pair.test + 1),
-            pairs: Some(Rc::new(Link { pair, before: self.pairs.clone() })),
+            pairs: Some(Rc::new(Link {
+                pair,
+                before: self.pairs.clone(),
+            })),
         }
     }
+}
+
+/// Smaller is better.
+fn order(path: &Path) -> (usize, usize, usize) {
+    (usize::MAX - path.exact, path.chunks, path.distance)
 }
 
 fn finish(path: Path) -> Alignment {
@@ -114,7 +215,10 @@ fn finish(path: Path) -> Alignment {
         link = this.before.clone();
     }
     pairs.reverse();
-    Alignment { pairs, chunks: path.chunks }
+    Alignment {
+        pairs,
+        chunks: path.chunks,
+    }
 }
 
 /// For each reference word the test words it may match, exact or by stem.
@@ -125,7 +229,41 @@ fn candidates(test: &Text, reference: &Text) -> Vec<Vec<(usize, bool)>> {
     }
     let same = |i: usize, word: &String| test.words[i] == *word;
     let one = |(word, stem): (&String, &String)| {
-        by_stem.get(stem.as_str()).map_or_else(Vec::new, |all| all.iter().map(|&i| (i, same(i, word))).collect())
+        by_stem.get(stem.as_str()).map_or_else(Vec::new, |all| {
+            all.iter().map(|&i| (i, same(i, word))).collect()
+        })
     };
-    reference.words.iter().zip(&reference.stems).map(one).collect()
+    reference
+        .words
+        .iter()
+        .zip(&reference.stems)
+        .map(one)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_marked_off_as_by_the_jar() {
+        let words = |text| normalise(text).join(" ");
+        assert_eq!(
+            words("Right-sided a-b-c -lrb- svc/ra 2,000 1.5"),
+            "right sided a b-c -lrb- svc / ra 2,000 1.5"
+        );
+        assert_eq!(
+            words("it's n't 10:30 a.m. no."),
+            "it 's n 't 10 : 30 a.m. no ."
+        );
+    }
+
+    #[test]
+    fn chunks_are_as_few_as_can_be() {
+        let alignment = align(
+            &Text::new("no edema no mass"),
+            &Text::new("no mass no edema"),
+        );
+        assert_eq!((alignment.pairs.len(), alignment.chunks), (4, 2));
+    }
 }

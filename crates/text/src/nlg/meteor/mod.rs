@@ -23,7 +23,11 @@ const STEM_WEIGHT: f64 = 0.6;
 
 static FUNCTION_WORDS: LazyLock<rustc_hash::FxHashSet<&'static str>> = LazyLock::new(|| {
     let lines = include_str!("../../../data/meteor_function_words_en.txt").lines();
-    lines.filter(|l| !l.starts_with("# ")).map(str::trim).filter(|l| !l.is_empty()).collect()
+    lines
+        .filter(|l| !l.starts_with("# "))
+        .map(str::trim)
+        .filter(|l| !l.is_empty())
+        .collect()
 });
 
 /// Counts of one side: content and function words, all and matched.
@@ -72,18 +76,33 @@ impl Statistics {
     fn score(&self) -> f64 {
         let (precision, recall) = (self.test.weighted_share(), self.reference.weighted_share());
         let mean = 1.0 / ((1.0 - ALPHA) / precision + ALPHA / recall);
-        let whole = self.test.is_complete() && self.reference.is_complete() && self.chunks == 1.0;
-        let fragmentation =
-            if whole { 0.0 } else { self.chunks / ((self.test.matches() + self.reference.matches()) / 2.0) };
+        let whole = self.is_whole();
+        let fragmentation = if whole {
+            0.0
+        } else {
+            self.chunks / ((self.test.matches() + self.reference.matches()) / 2.0)
+        };
         let score = mean * (1.0 - GAMMA * fragmentation.powf(BETA));
         // No word or no match: 0 / 0 on the way.
-        if score.is_finite() { score.max(0.0) } else { 0.0 }
+        if score.is_finite() {
+            score.max(0.0)
+        } else {
+            0.0
+        }
     }
 
+    /// Every word matched, in one chunk.
+    fn is_whole(&self) -> bool {
+        self.test.is_complete() && self.reference.is_complete() && self.chunks <= 1.0
+    }
+
+    /// A pair that is matched whole adds its words but no chunk, as in the jar.
     fn add(&mut self, other: &Statistics) {
         self.test.add(&other.test);
         self.reference.add(&other.reference);
-        self.chunks += other.chunks;
+        if !other.is_whole() {
+            self.chunks += other.chunks;
+        }
     }
 }
 
@@ -97,7 +116,12 @@ pub fn meteor(samples: &[Sample], tokenizer: &str) -> Result<Score, TextError> {
     let signature = format!(
         "meteor|v1.5|lang:en|stages:exact+stem|no:synonym,paraphrase|norm:lower|a:{ALPHA},b:{BETA},g:{GAMMA},d:{DELTA}|tok:{tokenizer}|{VERSION}"
     );
-    Ok(Score { value: Some(total.score()), per_sample: defined(per_sample), signature, reason: None })
+    Ok(Score {
+        value: Some(total.score()),
+        per_sample: defined(per_sample),
+        signature,
+        reason: None,
+    })
 }
 
 /// Statistics against the reference with the highest score, the first of equals.
@@ -116,7 +140,10 @@ fn best(sample: &Sample) -> Statistics {
 }
 
 fn count(test: &Text, reference: &Text, alignment: &Alignment) -> Statistics {
-    let mut out = Statistics { chunks: alignment.chunks as f64, ..Statistics::default() };
+    let mut out = Statistics {
+        chunks: alignment.chunks as f64,
+        ..Statistics::default()
+    };
     let function = |word: &str| usize::from(FUNCTION_WORDS.contains(word));
     for (side, text) in [(&mut out.test, test), (&mut out.reference, reference)] {
         let frequent = text.words.iter().filter(|w| function(w) == 1).count() as f64;
@@ -124,7 +151,10 @@ fn count(test: &Text, reference: &Text, alignment: &Alignment) -> Statistics {
         side.content = text.words.len() as f64 - frequent;
     }
     for pair in &alignment.pairs {
-        let (t, r) = (function(&test.words[pair.test]), function(&reference.words[pair.reference]));
+        let (t, r) = (
+            function(&test.words[pair.test]),
+            function(&reference.words[pair.reference]),
+        );
         if pair.exact {
             out.test.exact[t] += 1.0;
             out.reference.exact[r] += 1.0;
@@ -141,7 +171,10 @@ mod tests {
     use super::*;
 
     fn score(hypothesis: &str, reference: &str) -> f64 {
-        let sample = Sample { hypothesis: hypothesis.to_owned(), references: vec![reference.to_owned()] };
+        let sample = Sample {
+            hypothesis: hypothesis.to_owned(),
+            references: vec![reference.to_owned()],
+        };
         meteor(&[sample], "none").unwrap().value.unwrap()
     }
 
@@ -154,7 +187,10 @@ mod tests {
 
     #[test]
     fn stems_count_less_than_words_and_order_matters() {
-        let (word, stem) = (score("effusions seen", "effusions seen"), score("effusion seen", "effusions seen"));
+        let (word, stem) = (
+            score("effusions seen", "effusions seen"),
+            score("effusion seen", "effusions seen"),
+        );
         assert!(stem < word && stem > 0.0);
         assert!(score("heart the normal is", "the heart is normal") < 1.0);
     }
