@@ -1,5 +1,6 @@
 //! A walk over the element headers before the real parse. dicom-rs makes room for an element before it reads it, so a
-//! length of 4 GB in a file of 100 bytes would take 4 GB of memory; here every length is held against what is left.
+//! length of 4 GB in a file of 100 bytes would take 4 GB of memory; here every length is held against what is left. The
+//! walk must see the same headers as the parser, so lengths at which the parser would lose its step are refused too.
 
 use crate::error::DicomError;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
@@ -16,12 +17,37 @@ pub(crate) enum Coding {
 
 const UNDEFINED: u32 = u32::MAX;
 const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
+const ITEM: Tag = Tag(0xFFFE, 0xE000);
+const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 
 struct Header {
     tag: Tag,
-    sequence: bool,
+    vr: VR,
     length: u32,
     size: usize,
+}
+
+impl Header {
+    /// Bytes of one value; the parser reads whole values only and would go on in the middle of a broken one.
+    fn unit(&self) -> u32 {
+        match self.vr {
+            VR::US | VR::SS | VR::OW => 2,
+            VR::UL | VR::SL | VR::FL | VR::AT | VR::OF | VR::OL => 4,
+            VR::FD | VR::OD | VR::OV | VR::SV | VR::UV => 8,
+            _ => 1,
+        }
+    }
+
+    fn check(&self) -> Result<(), DicomError> {
+        let reason = if self.length == UNDEFINED && !matches!(self.vr, VR::SQ | VR::UN) && self.tag != PIXEL_DATA {
+            "cannot have an undefined length".to_owned()
+        } else if self.length != UNDEFINED && !self.length.is_multiple_of(self.unit()) {
+            format!("has {} bytes, which are no whole values", self.length)
+        } else {
+            return Ok(());
+        };
+        Err(DicomError::Parse { reason: format!("element {} {} {reason}", self.tag, self.vr.to_string()) })
+    }
 }
 
 /// Checks all lengths. Returns where the data set ends: the end of the bytes, or the end of the last element when what
@@ -30,41 +56,60 @@ struct Header {
 /// # Errors
 /// [`DicomError::Truncated`] with the element whose value is not all there.
 pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomError> {
-    let (mut at, mut after_pixels, mut in_pixels, mut seen_pixels) = (0usize, None, false, false);
-    // Coding of every open undefined length, so that the end of one restores what was before.
-    let mut open: Vec<Coding> = Vec::new();
-    let mut now = coding;
+    let (mut at, mut depth, mut after_pixels, mut seen_pixels) = (0usize, 0usize, None, false);
+    let mut pixels = Pixels::None;
     while at < bytes.len() {
-        let Some(h) = header(bytes, at, now) else {
+        let Some(h) = header(bytes, at, coding) else {
             return after_pixels.ok_or_else(|| DicomError::Truncated { what: format!("inside the element header at byte {at}") });
         };
         at += h.size;
         let left = bytes.len() - at;
-        match (h.tag, h.length) {
-            (Tag(0xFFFE, 0xE0DD), _) => {
-                now = open.pop().unwrap_or(coding);
-                in_pixels = false;
+        let fits = h.length as usize <= left;
+        match h.tag {
+            SEQUENCE_END => {
+                depth = depth.saturating_sub(1);
+                pixels = Pixels::None;
             }
-            (Tag(0xFFFE, 0xE000), length) if in_pixels && length as usize > left => return Err(short(h.tag, length, left)),
-            (Tag(0xFFFE, 0xE000), length) if in_pixels => at += length as usize,
-            (Tag(0xFFFE, _), _) => {}
-            (tag, UNDEFINED) => {
-                open.push(now);
-                in_pixels = tag == PIXEL_DATA;
-                if !h.sequence && !in_pixels {
-                    now = Coding::Implicit;
+            ITEM if pixels != Pixels::None => {
+                if !fits {
+                    return Err(short(h.tag, h.length, left));
+                }
+                if pixels == Pixels::Offsets && !h.length.is_multiple_of(4) {
+                    return Err(DicomError::Parse { reason: format!("an offset table of {} bytes", h.length) });
+                }
+                pixels = Pixels::Fragments;
+                at += h.length as usize;
+            }
+            Tag(0xFFFE, _) => {}
+            _ => {
+                if let Err(error) = h.check() {
+                    return after_pixels.ok_or(error);
+                }
+                if h.length == UNDEFINED {
+                    depth += 1;
+                    pixels = if h.tag == PIXEL_DATA { Pixels::Offsets } else { Pixels::None };
+                } else if h.vr != VR::SQ {
+                    if !fits {
+                        return after_pixels.ok_or_else(|| short(h.tag, h.length, left));
+                    }
+                    at += h.length as usize;
                 }
             }
-            (_, _) if h.sequence => {}
-            (tag, length) if length as usize > left => return after_pixels.ok_or_else(|| short(tag, length, left)),
-            (_, length) => at += length as usize,
         }
-        seen_pixels |= h.tag == PIXEL_DATA && open.len() <= 1;
-        if open.is_empty() && seen_pixels {
+        seen_pixels |= h.tag == PIXEL_DATA && depth <= 1;
+        if depth == 0 && seen_pixels {
             after_pixels = Some(at);
         }
     }
     Ok(at)
+}
+
+/// Where the walk is inside encapsulated pixel data: its first item is the offset table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pixels {
+    None,
+    Offsets,
+    Fragments,
 }
 
 fn short(tag: Tag, length: u32, left: usize) -> DicomError {
@@ -81,21 +126,24 @@ fn header(bytes: &[u8], at: usize, coding: Coding) -> Option<Header> {
     let four = |b: [u8; 4]| if coding == Coding::ExplicitBig { u32::from_be_bytes(b) } else { u32::from_le_bytes(b) };
     let plain = four([head[4], head[5], head[6], head[7]]);
     if tag.0 == 0xFFFE {
-        return Some(Header { tag, sequence: false, length: plain, size: 8 });
+        return Some(Header { tag, vr: VR::UN, length: plain, size: 8 });
     }
     if coding == Coding::Implicit {
-        let vr = StandardDataDictionary.by_tag(tag).and_then(|e| e.vr().exact());
-        return Some(Header { tag, sequence: vr == Some(VR::SQ), length: plain, size: 8 });
+        let vr = StandardDataDictionary.by_tag(tag).map_or(VR::UN, |e| e.vr().relaxed());
+        return Some(Header { tag, vr, length: plain, size: 8 });
     }
-    let vr = &head[4..6];
-    const SHORT: [&[u8; 2]; 20] = [
-        b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL",
-    ];
-    if vr == b"US" || SHORT.iter().any(|s| &s[..] == vr) {
-        return Some(Header { tag, sequence: false, length: u32::from(two(6)), size: 8 });
+    let vr = VR::from_binary([head[4], head[5]]).unwrap_or(VR::UN);
+    if is_short(vr) {
+        return Some(Header { tag, vr, length: u32::from(two(6)), size: 8 });
     }
     let length = four(bytes.get(at + 8..at + 12)?.try_into().ok()?);
-    Some(Header { tag, sequence: vr == b"SQ", length, size: 12 })
+    Some(Header { tag, vr, length, size: 12 })
+}
+
+/// Value representations whose explicit length has two bytes (PS3.5 7.1.2).
+fn is_short(vr: VR) -> bool {
+    use VR::{AE, AS, AT, CS, DA, DS, DT, FD, FL, IS, LO, LT, PN, SH, SL, SS, ST, TM, UI, UL, US};
+    matches!(vr, AE | AS | AT | CS | DA | DS | DT | FD | FL | IS | LO | LT | PN | SH | SL | SS | ST | TM | UI | UL | US)
 }
 
 #[cfg(test)]
@@ -111,6 +159,14 @@ mod tests {
         assert!(matches!(checked_end(&nested, Coding::Explicit), Err(DicomError::Truncated { .. })));
         let implicit = b"\x08\0\x15\x11\x20\0\0\0\xFE\xFF\x00\xE0\x18\0\0\0\x10\0\x20\0\xF0\xFF\xFF\x7Fab";
         assert!(matches!(checked_end(implicit, Coding::Implicit), Err(DicomError::Truncated { .. })));
+    }
+
+    #[test]
+    fn a_value_that_is_no_whole_number_of_values_is_refused() {
+        let broken = b"\x28\0\x03\x01FD\x02\0\0\0";
+        assert!(matches!(checked_end(broken, Coding::Explicit), Err(DicomError::Parse { .. })));
+        let implicit = b"\x28\0\x10\0\x03\0\0\0abc";
+        assert!(matches!(checked_end(implicit, Coding::Implicit), Err(DicomError::Parse { .. })));
     }
 
     #[test]
