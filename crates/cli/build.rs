@@ -15,10 +15,21 @@ fn main() -> Result<(), Box<dyn Error>> {
             files.push(entry?.path());
         }
         files.sort();
-        for path in files.iter().filter(|p| p.extension().is_some_and(|e| e == "json")) {
+        for path in files
+            .iter()
+            .filter(|p| p.extension().is_some_and(|e| e == "json"))
+        {
             println!("cargo:rerun-if-changed={}", path.display());
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            writeln!(list, "    ({name:?}, include_str!({:?})),", path.canonicalize()?)?;
+            let name = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            writeln!(
+                list,
+                "    ({name:?}, include_str!({:?})),",
+                path.canonicalize()?
+            )?;
         }
     } else {
         println!("cargo:rerun-if-changed=build.rs");
@@ -31,6 +42,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo:rerun-if-changed={}", sums.display());
     }
     // Without published sums there is nothing to compare with; `weights verify` says so for each model.
-    std::fs::write(out.join("SHA256SUMS"), std::fs::read_to_string(&sums).unwrap_or_default())?;
+    std::fs::write(
+        out.join("SHA256SUMS"),
+        std::fs::read_to_string(&sums).unwrap_or_default(),
+    )?;
     Ok(())
 }

@@ -5,7 +5,12 @@ use clap::{Parser, Subcommand};
 
 /// Reads chest X-rays and reproduces published methods. Research use only: not a medical device.
 #[derive(Debug, Parser)]
-#[command(name = "hilum", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "hilum",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 pub struct App {
     /// What to do.
     #[command(subcommand)]

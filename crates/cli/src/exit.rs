@@ -59,7 +59,11 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     }
     // With stderr gone there is nobody left to tell.
     let _ = io::Write::write_all(&mut io::stderr(), format!("hilum: {text}\n").as_bytes());
-    if error.is::<Usage>() { Code::Usage.into() } else { Code::Failed.into() }
+    if error.is::<Usage>() {
+        Code::Usage.into()
+    } else {
+        Code::Failed.into()
+    }
 }
 
 /// Whether somebody closed the pipe we write to, e.g. `head`: that is how they say "enough".
@@ -67,7 +71,9 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let pipe = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(pipe)
-            || cause.downcast_ref::<serde_json::Error>().is_some_and(|e| e.io_error_kind() == Some(io::ErrorKind::BrokenPipe))
+            || cause
+                .downcast_ref::<serde_json::Error>()
+                .is_some_and(|e| e.io_error_kind() == Some(io::ErrorKind::BrokenPipe))
     })
 }
 
@@ -76,9 +82,18 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 pub fn install_panic_message() {
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         let payload = info.payload();
-        let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line())).unwrap_or_default();
-        let message = format!("hilum: internal error: {}{place}; please report it\n", text.unwrap_or("unknown"));
+        let text = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let place = info
+            .location()
+            .map(|l| format!(" ({}:{})", l.file(), l.line()))
+            .unwrap_or_default();
+        let message = format!(
+            "hilum: internal error: {}{place}; please report it\n",
+            text.unwrap_or("unknown")
+        );
         let _ = io::Write::write_all(&mut io::stderr(), message.as_bytes());
     }));
 }

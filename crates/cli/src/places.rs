@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// Folder of the user's own models: `--models`, else `$HILUM_MODELS`.
 pub fn models(given: Option<&Path>) -> Option<PathBuf> {
-    given.map(Path::to_owned).or_else(|| from_environment("HILUM_MODELS"))
+    given
+        .map(Path::to_owned)
+        .or_else(|| from_environment("HILUM_MODELS"))
 }
 
 /// The embedded models and the user's own.
@@ -27,5 +29,7 @@ pub fn data(given: Option<&Path>) -> PathBuf {
 }
 
 fn from_environment(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from)
+    std::env::var_os(name)
+        .filter(|v| !v.is_empty())
+        .map(PathBuf::from)
 }

@@ -16,15 +16,36 @@ fn text(path: &Path) -> String {
 
 /// What became of every file, by name: the kind of its error, or the gate's codes.
 fn outcomes(lines: &[Value]) -> BTreeMap<String, String> {
-    let name = |path: &Value| path.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let name = |path: &Value| {
+        path.as_str()
+            .unwrap()
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
     let mut found = BTreeMap::new();
     for line in lines {
         if let Some(kind) = line.pointer("/error/kind") {
-            assert!(line["error"]["message"].as_str().unwrap().contains(&name(&line["path"])), "{line}");
+            assert!(
+                line["error"]["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains(&name(&line["path"])),
+                "{line}"
+            );
             found.insert(name(&line["path"]), kind.as_str().unwrap().to_owned());
         } else {
-            let codes: Vec<&str> = line["gate"]["reasons"].as_array().unwrap().iter().filter_map(|r| r["code"].as_str()).collect();
-            found.insert(name(&line["images"][0]["path"]), format!("read:{}", codes.join(",")));
+            let codes: Vec<&str> = line["gate"]["reasons"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(|r| r["code"].as_str())
+                .collect();
+            found.insert(
+                name(&line["images"][0]["path"]),
+                format!("read:{}", codes.join(",")),
+            );
         }
     }
     found
@@ -33,7 +54,13 @@ fn outcomes(lines: &[Value]) -> BTreeMap<String, String> {
 #[test]
 fn each_bad_file_has_its_reason_and_the_good_ones_are_read() {
     let good = sample("images/adult-pa.jpg");
-    let output = run(["read", &text(&sample("bad")), &text(&good), "/nowhere/absent.png", "--json"]);
+    let output = run([
+        "read",
+        &text(&sample("bad")),
+        &text(&good),
+        "/nowhere/absent.png",
+        "--json",
+    ]);
     assert_eq!(code(&output), 1);
     let found = outcomes(&json_lines(&output));
     assert_eq!(found["empty.dcm"], "empty");
@@ -41,13 +68,24 @@ fn each_bad_file_has_its_reason_and_the_good_ones_are_read() {
     assert_eq!(found["oversized.png"], "too_large");
     assert_eq!(found["absent.png"], "io");
     for name in ["truncated.dcm", "truncated.jpg"] {
-        assert!(["truncated", "corrupt"].contains(&found[name].as_str()), "{name}: {}", found[name]);
+        assert!(
+            ["truncated", "corrupt"].contains(&found[name].as_str()),
+            "{name}: {}",
+            found[name]
+        );
     }
     assert!(found["one-pixel.png"].contains("too_small"));
     assert!(found["colour.png"].contains("colour"));
-    assert!(found["jpeg-named.dcm"].starts_with("read:"), "told by its bytes, not by its name");
+    assert!(
+        found["jpeg-named.dcm"].starts_with("read:"),
+        "told by its bytes, not by its name"
+    );
     assert!(found["adult-pa.jpg"].starts_with("read:"));
-    assert!(!stderr(&output).contains("internal error"), "{}", stderr(&output));
+    assert!(
+        !stderr(&output).contains("internal error"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
@@ -56,8 +94,19 @@ fn what_the_gate_stops_is_not_assessed_and_not_denied() {
     assert_eq!(code(&output), 0);
     let reading = json_lines(&output).remove(0);
     assert_eq!(reading["gate"]["analysable"], false);
-    assert!(reading["findings"].as_array().unwrap().iter().all(|f| f["status"] == "not_assessed"));
-    assert!(!reading["report"]["findings"].as_str().unwrap().contains("No pneumothorax"));
+    assert!(
+        reading["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|f| f["status"] == "not_assessed")
+    );
+    assert!(
+        !reading["report"]["findings"]
+            .as_str()
+            .unwrap()
+            .contains("No pneumothorax")
+    );
 }
 
 #[test]
@@ -87,7 +136,12 @@ fn an_empty_folder_and_a_missing_model_folder_are_errors() {
     let empty = tempfile::tempdir().unwrap();
     let output = run(["read", &text(empty.path()), "--json"]);
     assert_eq!((code(&output), output.stdout.len()), (1, 0));
-    let output = run(["read", &text(&sample("images/adult-pa.jpg")), "--models", "/nowhere/models"]);
+    let output = run([
+        "read",
+        &text(&sample("images/adult-pa.jpg")),
+        "--models",
+        "/nowhere/models",
+    ]);
     assert_eq!(code(&output), 1);
     assert!(stderr(&output).contains("/nowhere/models"));
 }
@@ -102,7 +156,9 @@ fn an_unreadable_folder_is_a_line_and_the_others_are_read() {
     std::fs::copy(sample("images/adult-pa.jpg"), root.path().join("a.jpg")).unwrap();
     std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read_dir(&locked).is_ok() {
-        eprintln!("skipped: an unreadable folder needs a user who may not read everything, and this one may");
+        eprintln!(
+            "skipped: an unreadable folder needs a user who may not read everything, and this one may"
+        );
         return;
     }
     let output = run(["read", &text(root.path()), "--json"]);
@@ -117,7 +173,11 @@ fn an_unreadable_folder_is_a_line_and_the_others_are_read() {
 #[test]
 fn a_full_device_on_stdout_is_an_error_in_words() {
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let output = hilum().args(["read", &text(&sample("images/adult-pa.jpg")), "--json"]).stdout(full).output().unwrap();
+    let output = hilum()
+        .args(["read", &text(&sample("images/adult-pa.jpg")), "--json"])
+        .stdout(full)
+        .output()
+        .unwrap();
     assert_eq!(code(&output), 1);
     assert!(stderr(&output).contains("space"), "{}", stderr(&output));
 }
@@ -126,12 +186,29 @@ fn a_full_device_on_stdout_is_an_error_in_words() {
 #[test]
 fn a_full_disk_leaves_nothing_half_written() {
     let place = tempfile::tempdir().unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs", &text(place.path())]).output();
+    let mounted = Command::new("mount")
+        .args([
+            "-t",
+            "tmpfs",
+            "-o",
+            "size=64k",
+            "tmpfs",
+            &text(place.path()),
+        ])
+        .output();
     if !mounted.is_ok_and(|o| o.status.success()) {
-        eprintln!("skipped: a small file system needs the right to mount one, which this user has not");
+        eprintln!(
+            "skipped: a small file system needs the right to mount one, which this user has not"
+        );
         return;
     }
-    let output = run(["read", &text(&sample("images/adult-pa.dcm")), "--json", "--out", &text(place.path())]);
+    let output = run([
+        "read",
+        &text(&sample("images/adult-pa.dcm")),
+        "--json",
+        "--out",
+        &text(place.path()),
+    ]);
     let left = tree(place.path());
     let undone = Command::new("umount").arg(place.path()).status();
     assert_eq!(code(&output), 1, "{}", stderr(&output));
@@ -145,7 +222,9 @@ fn is_whole(path: &Path) -> bool {
     let bytes = std::fs::read(path).unwrap();
     match path.extension().and_then(|e| e.to_str()) {
         Some("png") => bytes.ends_with(b"IEND\xaeB`\x82"),
-        Some("html") => String::from_utf8_lossy(&bytes).trim_end().ends_with("</html>"),
+        Some("html") => String::from_utf8_lossy(&bytes)
+            .trim_end()
+            .ends_with("</html>"),
         Some("json") => serde_json::from_slice::<Value>(&bytes).is_ok(),
         _ => false,
     }
@@ -161,7 +240,18 @@ fn a_kill_leaves_whole_files_only() {
         bytes.extend([0, n]);
         std::fs::write(input.path().join(format!("{n:02}.jpg")), bytes).unwrap();
     }
-    let mut child = hilum().args(["read", &text(input.path()), "--json", "--out", &text(out.path())]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut child = hilum()
+        .args([
+            "read",
+            &text(input.path()),
+            "--json",
+            "--out",
+            &text(out.path()),
+        ])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     let start = Instant::now();
     while tree(out.path()).len() < 12 && start.elapsed() < Duration::from_secs(120) {
         std::thread::sleep(Duration::from_millis(2));
@@ -173,10 +263,18 @@ fn a_kill_leaves_whole_files_only() {
     for file in &files {
         let name = file.file_name().unwrap().to_string_lossy();
         let unfinished = name.starts_with(".hilum-") && name.ends_with(".part");
-        assert!(unfinished || is_whole(&out.path().join(file)), "{}", file.display());
+        assert!(
+            unfinished || is_whole(&out.path().join(file)),
+            "{}",
+            file.display()
+        );
     }
     for file in files.iter().filter(|f| f.ends_with("reading.json")) {
         let folder = out.path().join(file.parent().unwrap());
-        assert!(folder.join("report.html").is_file() && folder.join("overlay.png").is_file(), "{}", folder.display());
+        assert!(
+            folder.join("report.html").is_file() && folder.join("overlay.png").is_file(),
+            "{}",
+            folder.display()
+        );
     }
 }

@@ -24,7 +24,10 @@ fn methods_are_an_array_with_the_agreed_fields() {
         assert!(rows.iter().any(|r| r["card"] == card), "card {card}");
     }
     for row in rows {
-        assert!(row["name"].is_string() && row["title"].is_string() && row["data"].is_string(), "{row}");
+        assert!(
+            row["name"].is_string() && row["title"].is_string() && row["data"].is_string(),
+            "{row}"
+        );
         assert!(!row["tasks"].as_array().unwrap().is_empty());
         assert!(row["holds"].is_boolean() || row["holds"].is_null());
     }
@@ -56,7 +59,12 @@ fn a_damaged_weight_file_fails_by_name() {
     let output = run(["weights", "verify", &text(&path)]);
     assert_eq!(code(&output), 1);
     assert!(stdout(&output).contains("FAILED") && stdout(&output).contains("odd.safetensors"));
-    let output = run(["weights", "convert", &text(&path), &text(&dir.path().join("a.onnx"))]);
+    let output = run([
+        "weights",
+        "convert",
+        &text(&path),
+        &text(&dir.path().join("a.onnx")),
+    ]);
     assert_eq!(code(&output), 1);
     assert!(!dir.path().join("a.onnx").exists());
 }
@@ -71,7 +79,15 @@ fn inspect_shows_the_steps_and_tags() {
     }
     let dir = tempfile::tempdir().unwrap();
     let png = dir.path().join("seen.png");
-    assert_eq!(code(&run(["inspect", &text(&sample("images/adult-pa.jpg")), "--out", &text(&png)])), 0);
+    assert_eq!(
+        code(&run([
+            "inspect",
+            &text(&sample("images/adult-pa.jpg")),
+            "--out",
+            &text(&png)
+        ])),
+        0
+    );
     assert!(std::fs::read(&png).unwrap().starts_with(b"\x89PNG"));
 }
 
@@ -79,7 +95,11 @@ fn inspect_shows_the_steps_and_tags() {
 fn training_without_data_names_the_folder() {
     let output = run(["reproduce", "--all", "--tiny", "--data", "/nowhere/data"]);
     assert_eq!(code(&output), 1);
-    assert!(stderr(&output).contains("/nowhere/data"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("/nowhere/data"),
+        "{}",
+        stderr(&output)
+    );
     let output = run(["train", "no_such_method"]);
     assert_eq!(code(&output), 2);
 }
@@ -89,10 +109,23 @@ fn reports_are_labelled_line_by_line() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("reports.jsonl");
     std::fs::write(&file, "{\"id\":\"a\",\"findings\":\"Cardiomegaly. No pneumothorax.\",\"impression\":\"\"}\nnot json\n").unwrap();
-    let output = run(["text", "label", &text(&file), "--section", "findings,impression", "--json"]);
+    let output = run([
+        "text",
+        "label",
+        &text(&file),
+        "--section",
+        "findings,impression",
+        "--json",
+    ]);
     assert_eq!(code(&output), 1, "one line is broken");
     let lines = json_lines(&output);
-    assert_eq!((&lines[0]["labels"]["cardiomegaly"], &lines[0]["labels"]["pneumothorax"]), (&Value::from(1), &Value::from(0)));
+    assert_eq!(
+        (
+            &lines[0]["labels"]["cardiomegaly"],
+            &lines[0]["labels"]["pneumothorax"]
+        ),
+        (&Value::from(1), &Value::from(0))
+    );
     assert!(lines[0]["labels"]["fracture"].is_null());
     assert_eq!(lines[1]["error"]["kind"], "invalid_json");
 }
@@ -101,14 +134,44 @@ fn reports_are_labelled_line_by_line() {
 fn texts_are_scored_with_signatures() {
     let dir = tempfile::tempdir().unwrap();
     let (reference, hypothesis) = (dir.path().join("r.jsonl"), dir.path().join("h.jsonl"));
-    std::fs::write(&reference, "{\"id\":1,\"text\":\"The lungs are clear today.\"}\n").unwrap();
-    std::fs::write(&hypothesis, "{\"id\":1,\"text\":\"The lungs are clear today.\"}\n").unwrap();
-    let args = ["score", "--ref", &text(&reference), "--hyp", &text(&hypothesis), "--metrics", "bleu,rouge_l", "--tokenizer", "ptb", "--json"];
+    std::fs::write(
+        &reference,
+        "{\"id\":1,\"text\":\"The lungs are clear today.\"}\n",
+    )
+    .unwrap();
+    std::fs::write(
+        &hypothesis,
+        "{\"id\":1,\"text\":\"The lungs are clear today.\"}\n",
+    )
+    .unwrap();
+    let args = [
+        "score",
+        "--ref",
+        &text(&reference),
+        "--hyp",
+        &text(&hypothesis),
+        "--metrics",
+        "bleu,rouge_l",
+        "--tokenizer",
+        "ptb",
+        "--json",
+    ];
     let report = json(&args);
     let bleu = &report["metrics"]["bleu_4"];
-    assert!((bleu["value"].as_f64().unwrap() - 1.0).abs() < 1e-6 && bleu["signature"].is_string(), "{report}");
+    assert!(
+        (bleu["value"].as_f64().unwrap() - 1.0).abs() < 1e-6 && bleu["signature"].is_string(),
+        "{report}"
+    );
     assert_eq!(bleu["per_sample"].as_array().unwrap().len(), 1);
-    let args = ["score", "--ref", &text(&reference), "--hyp", &text(&hypothesis), "--metrics", "vibes"];
+    let args = [
+        "score",
+        "--ref",
+        &text(&reference),
+        "--hyp",
+        &text(&hypothesis),
+        "--metrics",
+        "vibes",
+    ];
     assert_ne!(code(&run(args)), 0);
 }
 
@@ -127,23 +190,55 @@ fn sets_are_counted_split_and_checked() {
     assert_eq!(report["images"], 2);
     let output = run(["data", "check", &text(&manifest)]);
     assert_eq!(code(&output), 1);
-    assert!(stdout(&output).contains("p1") && stdout(&output).contains("nearly identical"), "{}", stdout(&output));
+    assert!(
+        stdout(&output).contains("p1") && stdout(&output).contains("nearly identical"),
+        "{}",
+        stdout(&output)
+    );
     let output = run(["data", "split", &text(&manifest), "--seed", "3"]);
-    let rows: Vec<String> = stdout(&output).lines().map(|l| l.rsplit(',').next().unwrap().to_owned()).collect();
-    assert_eq!((rows.len(), &rows[1] == &rows[2]), (3, true), "one patient, one split");
+    let rows: Vec<String> = stdout(&output)
+        .lines()
+        .map(|l| l.rsplit(',').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        (rows.len(), &rows[1] == &rows[2]),
+        (3, true),
+        "one patient, one split"
+    );
 }
 
 #[test]
 fn engine_rows_have_the_agreed_fields_and_peers_a_reason() {
     let dir = tempfile::tempdir().unwrap();
     let losses = dir.path().join("losses.npy");
-    let args = ["bench", "engine", "--net", "unet", "--task", "train", "--batch", "1", "--repeats", "1", "--output", &text(&losses), "--json"];
+    let args = [
+        "bench",
+        "engine",
+        "--net",
+        "unet",
+        "--task",
+        "train",
+        "--batch",
+        "1",
+        "--repeats",
+        "1",
+        "--output",
+        &text(&losses),
+        "--json",
+    ];
     let output = run(args);
     assert_eq!(code(&output), 0, "{}", stderr(&output));
     let rows = json_lines(&output);
-    assert_eq!((&rows[0]["engine"], &rows[0]["net"], &rows[0]["batch"]), (&"hilum".into(), &"unet".into(), &1.into()));
+    assert_eq!(
+        (&rows[0]["engine"], &rows[0]["net"], &rows[0]["batch"]),
+        (&"hilum".into(), &"unet".into(), &1.into())
+    );
     assert!(rows[0]["ms"].as_f64().unwrap() > 0.0 && rows[0]["per_second"].as_f64().unwrap() > 0.0);
-    assert!(rows[1..].iter().all(|r| r["ms"].is_null() && r["reason"].is_string()));
+    assert!(
+        rows[1..]
+            .iter()
+            .all(|r| r["ms"].is_null() && r["reason"].is_string())
+    );
     assert!(std::fs::read(&losses).unwrap().starts_with(b"\x93NUMPY"));
 }
 

@@ -60,10 +60,25 @@ mod tests {
 
     #[test]
     fn intersection_of_disjoint_rectangles_is_zero() {
-        let a = Rect { x: 0.0, y: 0.0, w: 2.0, h: 2.0 };
-        let b = Rect { x: 2.0, y: 0.0, w: 2.0, h: 2.0 };
+        let a = Rect {
+            x: 0.0,
+            y: 0.0,
+            w: 2.0,
+            h: 2.0,
+        };
+        let b = Rect {
+            x: 2.0,
+            y: 0.0,
+            w: 2.0,
+            h: 2.0,
+        };
         assert_eq!(a.intersection(&b), 0.0);
-        let c = Rect { x: 1.0, y: 1.0, w: 2.0, h: 2.0 };
+        let c = Rect {
+            x: 1.0,
+            y: 1.0,
+            w: 2.0,
+            h: 2.0,
+        };
         assert_eq!(a.intersection(&c), 1.0);
     }
 }

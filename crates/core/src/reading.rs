@@ -1,7 +1,10 @@
 //! The reading: what Hilum says about one study. Its JSON form is published as a schema in `docs/`.
 
 use crate::{
-    finding::Finding, measurement::Measurement, provenance::Provenance, report::Report,
+    finding::Finding,
+    measurement::Measurement,
+    provenance::Provenance,
+    report::Report,
     study::{AgeGroup, Laterality, Spacing, StudyInfo, View},
 };
 use serde::{Deserialize, Serialize};

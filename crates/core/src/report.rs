@@ -31,27 +31,42 @@ pub struct Evidence {
 impl Evidence {
     /// Points at a finding by its code.
     pub fn finding(code: impl Into<String>) -> Self {
-        Evidence { kind: EvidenceKind::Finding, target: code.into() }
+        Evidence {
+            kind: EvidenceKind::Finding,
+            target: code.into(),
+        }
     }
 
     /// Points at a region by its id.
     pub fn region(id: impl Into<String>) -> Self {
-        Evidence { kind: EvidenceKind::Region, target: id.into() }
+        Evidence {
+            kind: EvidenceKind::Region,
+            target: id.into(),
+        }
     }
 
     /// Points at a measurement by its name.
     pub fn measurement(name: impl Into<String>) -> Self {
-        Evidence { kind: EvidenceKind::Measurement, target: name.into() }
+        Evidence {
+            kind: EvidenceKind::Measurement,
+            target: name.into(),
+        }
     }
 
     /// Points at a gate reason by its code.
     pub fn gate(code: impl Into<String>) -> Self {
-        Evidence { kind: EvidenceKind::Gate, target: code.into() }
+        Evidence {
+            kind: EvidenceKind::Gate,
+            target: code.into(),
+        }
     }
 
     /// Points at an image by its index.
     pub fn image(index: usize) -> Self {
-        Evidence { kind: EvidenceKind::Image, target: index.to_string() }
+        Evidence {
+            kind: EvidenceKind::Image,
+            target: index.to_string(),
+        }
     }
 }
 

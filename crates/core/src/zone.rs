@@ -61,7 +61,12 @@ impl LungZone {
     /// Name of the measurement that gives the share of this zone covered by opacity, in percent,
     /// e.g. `opacity_extent_right_lower_zone`.
     pub fn opacity_extent(self) -> String {
-        format!("{}_{}_{}_zone", crate::measurement::OPACITY_EXTENT, self.side(), self.level())
+        format!(
+            "{}_{}_{}_zone",
+            crate::measurement::OPACITY_EXTENT,
+            self.side(),
+            self.level()
+        )
     }
 }
 
@@ -75,6 +80,9 @@ mod tests {
             assert_eq!(LungZone::from_place(&zone.place()), Some(zone));
         }
         assert_eq!(LungZone::from_place("right lung"), None);
-        assert_eq!(LungZone::LeftLower.opacity_extent(), "opacity_extent_left_lower_zone");
+        assert_eq!(
+            LungZone::LeftLower.opacity_extent(),
+            "opacity_extent_left_lower_zone"
+        );
     }
 }

@@ -8,8 +8,17 @@ fn main() {
         for _ in 0..3 {
             let start = Instant::now();
             match load(path.as_ref(), Recipe::Voi) {
-                Ok(image) => println!("{path}: {}x{} in {:.1} ms", image.width, image.height, start.elapsed().as_secs_f64() * 1e3),
-                Err(error) => println!("{error} ({}) in {:.1} ms", error.kind(), start.elapsed().as_secs_f64() * 1e3),
+                Ok(image) => println!(
+                    "{path}: {}x{} in {:.1} ms",
+                    image.width,
+                    image.height,
+                    start.elapsed().as_secs_f64() * 1e3
+                ),
+                Err(error) => println!(
+                    "{error} ({}) in {:.1} ms",
+                    error.kind(),
+                    start.elapsed().as_secs_f64() * 1e3
+                ),
             }
         }
     }

@@ -93,7 +93,9 @@ impl DicomError {
         match self {
             DicomError::NotDicom => "not_an_image",
             DicomError::Truncated { .. } => "truncated",
-            DicomError::Parse { .. } | DicomError::Decode { .. } | DicomError::BadAttribute { .. } => "corrupt",
+            DicomError::Parse { .. }
+            | DicomError::Decode { .. }
+            | DicomError::BadAttribute { .. } => "corrupt",
             DicomError::NoPixelData { .. } => "no_pixel_data",
             DicomError::UnsupportedTransferSyntax { .. } => "unsupported_transfer_syntax",
             DicomError::UnsupportedPhotometric { .. } => "unsupported_photometric",

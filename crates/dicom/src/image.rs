@@ -41,7 +41,10 @@ impl DicomImage {
     pub fn open(path: &Path) -> Result<Self, crate::LoadError> {
         let limits = Limits::default();
         let bytes = crate::load::read_limited(path, &limits)?;
-        DicomImage::from_bytes(&bytes, &limits).map_err(|source| crate::LoadError::Dicom { path: path.to_owned(), source })
+        DicomImage::from_bytes(&bytes, &limits).map_err(|source| crate::LoadError::Dicom {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// Parses an object from bytes.
@@ -53,7 +56,12 @@ impl DicomImage {
         pixels::pixel_element(&object.data)?;
         let attributes = pixels::attributes(&object.data, limits)?;
         let meta = DicomMeta::read(&object.data);
-        Ok(DicomImage { object, attributes, meta, limits: *limits })
+        Ok(DicomImage {
+            object,
+            attributes,
+            meta,
+            limits: *limits,
+        })
     }
 
     /// Transfer syntax UID.
@@ -93,7 +101,8 @@ impl DicomImage {
     /// See [`lut::voi`].
     pub fn voi(&self) -> Result<(Voi, Vec<String>), DicomError> {
         let mut notes = Vec::new();
-        let negative = self.attributes.signed || matches!(self.modality()?, Modality::Rescale { intercept, .. } if intercept < 0.0);
+        let negative = self.attributes.signed
+            || matches!(self.modality()?, Modality::Rescale { intercept, .. } if intercept < 0.0);
         let voi = lut::voi(&self.object.data, negative, &mut notes)?;
         Ok((voi, notes))
     }
@@ -116,30 +125,51 @@ impl DicomImage {
         }
         let modality = self.modality()?;
         steps.push(modality_step(&modality));
-        let stored = Plane { width: stored.width, height: stored.height, data: stored.data };
+        let stored = Plane {
+            width: stored.width,
+            height: stored.height,
+            data: stored.data,
+        };
         let pixels = match recipe {
             Recipe::Voi => self.display_voi(&stored, &modality, &mut steps)?,
             Recipe::Linear => self.display_linear(&stored, &modality, &mut steps),
-            Recipe::MimicJpg | Recipe::Chexpert => self.display_equalised(&stored, &modality, recipe, &mut steps),
+            Recipe::MimicJpg | Recipe::Chexpert => {
+                self.display_equalised(&stored, &modality, recipe, &mut steps)
+            }
         };
-        Ok(Displayed { pixels, colour: false, steps })
+        Ok(Displayed {
+            pixels,
+            colour: false,
+            steps,
+        })
     }
 
     fn decode_step(&self, frame: usize) -> String {
         let a = &self.attributes;
         let sign = if a.signed { "signed" } else { "unsigned" };
-        let mut step = format!("{} {sign} {}-bit {}x{}", a.photometric, a.bits_stored, a.columns, a.rows);
+        let mut step = format!(
+            "{} {sign} {}-bit {}x{}",
+            a.photometric, a.bits_stored, a.columns, a.rows
+        );
         if a.frames > 1 {
             step.push_str(&format!(", frame {} of {}", frame + 1, a.frames));
         }
-        step.push_str(&format!(", transfer syntax {}", self.object.transfer_syntax));
+        step.push_str(&format!(
+            ", transfer syntax {}",
+            self.object.transfer_syntax
+        ));
         if self.object.guessed {
             step.push_str(" (not stated, recognised from the first element)");
         }
         step
     }
 
-    fn display_voi(&self, stored: &Plane<i32>, modality: &Modality, steps: &mut Vec<String>) -> Result<Gray, DicomError> {
+    fn display_voi(
+        &self,
+        stored: &Plane<i32>,
+        modality: &Modality,
+        steps: &mut Vec<String>,
+    ) -> Result<Gray, DicomError> {
         let (voi, notes) = self.voi()?;
         steps.extend(notes);
         let (low, high) = match &voi {
@@ -148,34 +178,63 @@ impl DicomImage {
             Voi::None => range(stored.data.iter().copied(), modality),
         };
         steps.push(voi_step(&voi, low, high));
-        Ok(self.finish(stored, low, high, steps, |v| voi.apply(modality.apply(v), low, high)))
+        Ok(self.finish(stored, low, high, steps, |v| {
+            voi.apply(modality.apply(v), low, high)
+        }))
     }
 
-    fn display_linear(&self, stored: &Plane<i32>, modality: &Modality, steps: &mut Vec<String>) -> Gray {
+    fn display_linear(
+        &self,
+        stored: &Plane<i32>,
+        modality: &Modality,
+        steps: &mut Vec<String>,
+    ) -> Gray {
         let padding = self.padding();
         let is_padding = |v: i32| padding.is_some_and(|(from, to)| (from..=to).contains(&v));
-        let (low, high) = range(stored.data.iter().copied().filter(|&v| !is_padding(v)), modality);
+        let (low, high) = range(
+            stored.data.iter().copied().filter(|&v| !is_padding(v)),
+            modality,
+        );
         steps.push(format!("linear from {low} to {high}"));
         let mut pixels = self.finish(stored, low, high, steps, |v| modality.apply(v));
         if let Some((from, to)) = padding {
             steps.push(format!("padding {from} to {to} shown black"));
             let pairs = pixels.data.iter_mut().zip(&stored.data);
-            pairs.filter(|(_, v)| is_padding(**v)).for_each(|(p, _)| *p = 0.0);
+            pairs
+                .filter(|(_, v)| is_padding(**v))
+                .for_each(|(p, _)| *p = 0.0);
         }
         pixels
     }
 
-    fn display_equalised(&self, stored: &Plane<i32>, modality: &Modality, recipe: Recipe, steps: &mut Vec<String>) -> Gray {
+    fn display_equalised(
+        &self,
+        stored: &Plane<i32>,
+        modality: &Modality,
+        recipe: Recipe,
+        steps: &mut Vec<String>,
+    ) -> Gray {
         let values = stored.map(|&v| modality.apply(f64::from(v)) as f32);
         let invert = self.inverted();
         if invert {
             steps.push("inverted".into());
         }
         steps.push(format!("histogram equalisation ({recipe})"));
-        if recipe == Recipe::MimicJpg { recipe::mimic_jpg(&values, invert) } else { recipe::chexpert(&values, invert) }
+        if recipe == Recipe::MimicJpg {
+            recipe::mimic_jpg(&values, invert)
+        } else {
+            recipe::chexpert(&values, invert)
+        }
     }
 
-    fn finish(&self, stored: &Plane<i32>, low: f64, high: f64, steps: &mut Vec<String>, f: impl Fn(f64) -> f64) -> Gray {
+    fn finish(
+        &self,
+        stored: &Plane<i32>,
+        low: f64,
+        high: f64,
+        steps: &mut Vec<String>,
+        f: impl Fn(f64) -> f64,
+    ) -> Gray {
         let invert = self.inverted();
         if invert {
             steps.push("inverted".into());
@@ -186,7 +245,11 @@ impl DicomImage {
         if bits > 16 || stored.data.len() < 1 << bits {
             return stored.map(|&v| show(v));
         }
-        let first = if self.attributes.signed { -(1i32 << (bits - 1)) } else { 0 };
+        let first = if self.attributes.signed {
+            -(1i32 << (bits - 1))
+        } else {
+            0
+        };
         let table: Vec<f32> = (0..1i32 << bits).map(|i| show(first + i)).collect();
         stored.map(|&v| table[(v - first) as usize])
     }
@@ -195,7 +258,11 @@ impl DicomImage {
     fn nominal_range(&self, modality: &Modality) -> (f64, f64) {
         let bits = self.attributes.bits_stored;
         let top = 2f64.powi(bits as i32);
-        let (low, high) = if self.attributes.signed { (-top / 2.0, top / 2.0 - 1.0) } else { (0.0, top - 1.0) };
+        let (low, high) = if self.attributes.signed {
+            (-top / 2.0, top / 2.0 - 1.0)
+        } else {
+            (0.0, top - 1.0)
+        };
         match modality {
             Modality::Lut(lut) => (0.0, lut.top()),
             _ => {
@@ -207,7 +274,11 @@ impl DicomImage {
 
     /// Pixel Padding Value and Range Limit as an inclusive range of stored values.
     fn padding(&self) -> Option<(i32, i32)> {
-        let first = |tag| numbers(&self.object.data, tag).and_then(|v| v.first().copied()).map(|v| v as i32);
+        let first = |tag| {
+            numbers(&self.object.data, tag)
+                .and_then(|v| v.first().copied())
+                .map(|v| v as i32)
+        };
         let one = first(tags::PIXEL_PADDING_VALUE)?;
         let other = first(tags::PIXEL_PADDING_RANGE_LIMIT).unwrap_or(one);
         Some((one.min(other), one.max(other)))
@@ -228,15 +299,30 @@ impl DicomImage {
             .collect();
         let colour = coloured as f64 > COLOUR_SHARE * luma.len() as f64;
         steps.push("luma of RGB (Rec. 601)".into());
-        let values = Plane { width: frame.width, height: frame.height, data: luma };
+        let values = Plane {
+            width: frame.width,
+            height: frame.height,
+            data: luma,
+        };
         let pixels = values_to_display(&values, top, recipe, &mut steps);
-        Displayed { pixels, colour, steps }
+        Displayed {
+            pixels,
+            colour,
+            steps,
+        }
     }
 }
 
 /// Values between 0 and `top` without tags (PNG, JPEG, TIFF, colour DICOM) to display values.
-pub(crate) fn values_to_display(values: &Gray, top: f64, recipe: Recipe, steps: &mut Vec<String>) -> Gray {
-    let (low, high) = values.min_max().map_or((0.0, 0.0), |(a, b)| (f64::from(a), f64::from(b)));
+pub(crate) fn values_to_display(
+    values: &Gray,
+    top: f64,
+    recipe: Recipe,
+    steps: &mut Vec<String>,
+) -> Gray {
+    let (low, high) = values
+        .min_max()
+        .map_or((0.0, 0.0), |(a, b)| (f64::from(a), f64::from(b)));
     match recipe {
         Recipe::Voi => {
             steps.push(format!("full range 0 to {top}, 8 bit"));
@@ -248,7 +334,11 @@ pub(crate) fn values_to_display(values: &Gray, top: f64, recipe: Recipe, steps: 
         }
         Recipe::MimicJpg | Recipe::Chexpert => {
             steps.push(format!("histogram equalisation ({recipe})"));
-            if recipe == Recipe::MimicJpg { recipe::mimic_jpg(values, false) } else { recipe::chexpert(values, false) }
+            if recipe == Recipe::MimicJpg {
+                recipe::mimic_jpg(values, false)
+            } else {
+                recipe::chexpert(values, false)
+            }
         }
     }
 }
@@ -271,7 +361,9 @@ fn range(values: impl Iterator<Item = i32>, modality: &Modality) -> (f64, f64) {
 fn modality_step(modality: &Modality) -> String {
     match modality {
         Modality::Identity => "no modality transform".into(),
-        Modality::Rescale { slope, intercept } => format!("rescale slope {slope} intercept {intercept}"),
+        Modality::Rescale { slope, intercept } => {
+            format!("rescale slope {slope} intercept {intercept}")
+        }
         Modality::Lut(lut) => format!("modality LUT of {} entries", lut.table.len()),
     }
 }
@@ -280,6 +372,10 @@ fn voi_step(voi: &Voi, low: f64, high: f64) -> String {
     match voi {
         Voi::None => format!("no window: linear from {low} to {high}"),
         Voi::Lut(lut) => format!("VOI LUT of {} entries", lut.table.len()),
-        Voi::Window { center, width, function } => format!("window centre {center} width {width} {}", function.name()),
+        Voi::Window {
+            center,
+            width,
+            function,
+        } => format!("window centre {center} width {width} {}", function.name()),
     }
 }

@@ -138,7 +138,12 @@ pub fn load(path: &Path, recipe: Recipe) -> Result<LoadedImage, LoadError> {
 ///
 /// # Errors
 /// See [`LoadError::kind`].
-pub fn load_frame(path: &Path, recipe: Recipe, frame: usize, limits: &Limits) -> Result<LoadedImage, LoadError> {
+pub fn load_frame(
+    path: &Path,
+    recipe: Recipe,
+    frame: usize,
+    limits: &Limits,
+) -> Result<LoadedImage, LoadError> {
     let bytes = read_limited(path, limits)?;
     load_bytes(&bytes, path, recipe, frame, limits)
 }
@@ -147,16 +152,28 @@ pub fn load_frame(path: &Path, recipe: Recipe, frame: usize, limits: &Limits) ->
 ///
 /// # Errors
 /// See [`LoadError::kind`].
-pub fn load_bytes(bytes: &[u8], path: &Path, recipe: Recipe, frame: usize, limits: &Limits) -> Result<LoadedImage, LoadError> {
+pub fn load_bytes(
+    bytes: &[u8],
+    path: &Path,
+    recipe: Recipe,
+    frame: usize,
+    limits: &Limits,
+) -> Result<LoadedImage, LoadError> {
     let path = || path.to_owned();
     if bytes.is_empty() {
         return Err(LoadError::Empty { path: path() });
     }
     let sha256 = hex(&Sha256::digest(bytes));
     if RasterKind::sniff(bytes).is_some() {
-        let raster = decode::decode(bytes, limits).map_err(|source| LoadError::Raster { path: path(), source })?;
+        let raster = decode::decode(bytes, limits).map_err(|source| LoadError::Raster {
+            path: path(),
+            source,
+        })?;
         if frame > 0 {
-            return Err(LoadError::Dicom { path: path(), source: DicomError::NoSuchFrame { frame, frames: 1 } });
+            return Err(LoadError::Dicom {
+                path: path(),
+                source: DicomError::NoSuchFrame { frame, frames: 1 },
+            });
         }
         return Ok(from_raster(raster, recipe, sha256));
     }
@@ -165,7 +182,10 @@ pub fn load_bytes(bytes: &[u8], path: &Path, recipe: Recipe, frame: usize, limit
     }
     guard::catch(|| from_dicom(bytes, recipe, frame, limits, sha256))
         .unwrap_or_else(|reason| Err(DicomError::Parse { reason }))
-        .map_err(|source| LoadError::Dicom { path: path(), source })
+        .map_err(|source| LoadError::Dicom {
+            path: path(),
+            source,
+        })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -174,19 +194,34 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Reads a file whose size is checked first.
 pub(crate) fn read_limited(path: &Path, limits: &Limits) -> Result<Vec<u8>, LoadError> {
-    let io = |source| LoadError::Io { path: path.to_owned(), source };
+    let io = |source| LoadError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let file = File::open(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     if size > limits.max_file_bytes {
-        return Err(LoadError::FileTooLarge { path: path.to_owned(), bytes: size, max_bytes: limits.max_file_bytes });
+        return Err(LoadError::FileTooLarge {
+            path: path.to_owned(),
+            bytes: size,
+            max_bytes: limits.max_file_bytes,
+        });
     }
     let mut bytes = Vec::with_capacity(size as usize);
     // A pipe or a growing file may hold more than its metadata says.
-    file.take(limits.max_file_bytes).read_to_end(&mut bytes).map_err(io)?;
+    file.take(limits.max_file_bytes)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
     Ok(bytes)
 }
 
-fn from_dicom(bytes: &[u8], recipe: Recipe, frame: usize, limits: &Limits, sha256: String) -> Result<LoadedImage, DicomError> {
+fn from_dicom(
+    bytes: &[u8],
+    recipe: Recipe,
+    frame: usize,
+    limits: &Limits,
+    sha256: String,
+) -> Result<LoadedImage, DicomError> {
     let image = DicomImage::from_bytes(bytes, limits)?;
     let shown = image.display(frame, recipe)?;
     Ok(LoadedImage {
@@ -210,7 +245,13 @@ fn from_raster(raster: Raster, recipe: Recipe, sha256: String) -> LoadedImage {
         RasterKind::Jpeg => FileKind::Jpeg,
         RasterKind::Tiff => FileKind::Tiff,
     };
-    let mut steps = vec![format!("{} {}-bit {}x{}", raster.kind.name(), raster.bits, raster.values.width, raster.values.height)];
+    let mut steps = vec![format!(
+        "{} {}-bit {}x{}",
+        raster.kind.name(),
+        raster.bits,
+        raster.values.width,
+        raster.values.height
+    )];
     if raster.transparent {
         steps.push("alpha laid over black".into());
     }

@@ -20,7 +20,9 @@ pub struct Lut {
 impl Lut {
     /// The entry for `value`, which is truncated to an integer as pydicom does.
     pub fn apply(&self, value: f64) -> f64 {
-        let index = (value as i64).saturating_sub(self.first).clamp(0, self.table.len() as i64 - 1);
+        let index = (value as i64)
+            .saturating_sub(self.first)
+            .clamp(0, self.table.len() as i64 - 1);
         f64::from(self.table[index as usize])
     }
 
@@ -103,10 +105,16 @@ impl Voi {
         match self {
             Voi::None => value,
             Voi::Lut(lut) => lut.apply(value),
-            Voi::Window { center, width, function } => match function {
+            Voi::Window {
+                center,
+                width,
+                function,
+            } => match function {
                 WindowFunction::Linear => ramp(value, center - 0.5, width - 1.0, low, high),
                 WindowFunction::LinearExact => ramp(value, *center, *width, low, high),
-                WindowFunction::Sigmoid => (high - low) / (1.0 + (-4.0 * (value - center) / width).exp()) + low,
+                WindowFunction::Sigmoid => {
+                    (high - low) / (1.0 + (-4.0 * (value - center) / width).exp()) + low
+                }
             },
         }
     }
@@ -134,10 +142,15 @@ pub fn modality(data: &InMemDicomObject, signed: bool) -> Result<Modality, Dicom
     let (slope, intercept) = (first(tags::RESCALE_SLOPE), first(tags::RESCALE_INTERCEPT));
     match (slope, intercept) {
         (None, None) => Ok(Modality::Identity),
-        (Some(0.0), _) => {
-            Err(DicomError::BadAttribute { name: "RescaleSlope", value: "0".into(), reason: "all pixels would be equal" })
-        }
-        (slope, intercept) => Ok(Modality::Rescale { slope: slope.unwrap_or(1.0), intercept: intercept.unwrap_or(0.0) }),
+        (Some(0.0), _) => Err(DicomError::BadAttribute {
+            name: "RescaleSlope",
+            value: "0".into(),
+            reason: "all pixels would be equal",
+        }),
+        (slope, intercept) => Ok(Modality::Rescale {
+            slope: slope.unwrap_or(1.0),
+            intercept: intercept.unwrap_or(0.0),
+        }),
     }
 }
 
@@ -145,24 +158,42 @@ pub fn modality(data: &InMemDicomObject, signed: bool) -> Result<Modality, Dicom
 ///
 /// # Errors
 /// [`DicomError::BadAttribute`] for an unknown function or a LUT whose descriptor and data disagree.
-pub fn voi(data: &InMemDicomObject, signed: bool, notes: &mut Vec<String>) -> Result<Voi, DicomError> {
+pub fn voi(
+    data: &InMemDicomObject,
+    signed: bool,
+    notes: &mut Vec<String>,
+) -> Result<Voi, DicomError> {
     if let Some(lut) = lut_item(data, tags::VOILUT_SEQUENCE, signed)? {
         return Ok(Voi::Lut(lut));
     }
-    let (Some(centers), Some(widths)) = (numbers(data, tags::WINDOW_CENTER), numbers(data, tags::WINDOW_WIDTH)) else {
+    let (Some(centers), Some(widths)) = (
+        numbers(data, tags::WINDOW_CENTER),
+        numbers(data, tags::WINDOW_WIDTH),
+    ) else {
         return Ok(Voi::None);
     };
     let function = window_function(data)?;
     let (center, width) = (centers[0], widths[0]);
-    let allowed = if function == WindowFunction::Linear { width >= 1.0 } else { width > 0.0 };
+    let allowed = if function == WindowFunction::Linear {
+        width >= 1.0
+    } else {
+        width > 0.0
+    };
     if !allowed {
-        notes.push(format!("window left out: width {width} is not allowed for {}", function.name()));
+        notes.push(format!(
+            "window left out: width {width} is not allowed for {}",
+            function.name()
+        ));
         return Ok(Voi::None);
     }
     if centers.len() > 1 {
         notes.push(format!("first of {} windows", centers.len()));
     }
-    Ok(Voi::Window { center, width, function })
+    Ok(Voi::Window {
+        center,
+        width,
+        function,
+    })
 }
 
 fn window_function(data: &InMemDicomObject) -> Result<WindowFunction, DicomError> {
@@ -178,32 +209,65 @@ fn window_function(data: &InMemDicomObject) -> Result<WindowFunction, DicomError
     }
 }
 
-fn lut_item(data: &InMemDicomObject, sequence: Tag, signed: bool) -> Result<Option<Lut>, DicomError> {
-    let item = data.get(sequence).and_then(|e| e.items()).and_then(|items| items.first());
+fn lut_item(
+    data: &InMemDicomObject,
+    sequence: Tag,
+    signed: bool,
+) -> Result<Option<Lut>, DicomError> {
+    let item = data
+        .get(sequence)
+        .and_then(|e| e.items())
+        .and_then(|items| items.first());
     item.map(|item| read_lut(item, signed)).transpose()
 }
 
 fn read_lut(item: &InMemDicomObject, signed: bool) -> Result<Lut, DicomError> {
-    let bad = |value: String, reason| DicomError::BadAttribute { name: "LUTDescriptor", value, reason };
-    let descriptor = element(item, tags::LUT_DESCRIPTOR).ok_or(DicomError::MissingAttribute { name: "LUTDescriptor" })?;
-    let values: Vec<i64> = descriptor.to_multi_int().map_err(|e| bad(e.to_string(), "no integers"))?;
+    let bad = |value: String, reason| DicomError::BadAttribute {
+        name: "LUTDescriptor",
+        value,
+        reason,
+    };
+    let descriptor = element(item, tags::LUT_DESCRIPTOR).ok_or(DicomError::MissingAttribute {
+        name: "LUTDescriptor",
+    })?;
+    let values: Vec<i64> = descriptor
+        .to_multi_int()
+        .map_err(|e| bad(e.to_string(), "no integers"))?;
     let [entries, first, bits] = values[..] else {
         return Err(bad(format!("{values:?}"), "three values are needed"));
     };
-    let entries = if entries & 0xFFFF == 0 { 65536 } else { (entries & 0xFFFF) as usize };
-    let first = if signed && first > i64::from(i16::MAX) { first - 65536 } else { first };
+    let entries = if entries & 0xFFFF == 0 {
+        65536
+    } else {
+        (entries & 0xFFFF) as usize
+    };
+    let first = if signed && first > i64::from(i16::MAX) {
+        first - 65536
+    } else {
+        first
+    };
     if !(1..=16).contains(&bits) {
         return Err(bad(bits.to_string(), "entries have 1 to 16 bits"));
     }
     let table = lut_table(item, entries)?;
-    Ok(Lut { first, bits: bits as u32, table })
+    Ok(Lut {
+        first,
+        bits: bits as u32,
+        table,
+    })
 }
 
 fn lut_table(item: &InMemDicomObject, entries: usize) -> Result<Vec<u16>, DicomError> {
-    let data = element(item, tags::LUT_DATA).ok_or(DicomError::MissingAttribute { name: "LUTData" })?;
-    let bytes = data.to_bytes().map_err(|e| DicomError::Parse { reason: e.to_string() })?;
+    let data =
+        element(item, tags::LUT_DATA).ok_or(DicomError::MissingAttribute { name: "LUTData" })?;
+    let bytes = data.to_bytes().map_err(|e| DicomError::Parse {
+        reason: e.to_string(),
+    })?;
     let mut table: Vec<u16> = if bytes.len() >= 2 * entries {
-        bytes.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect()
+        bytes
+            .chunks_exact(2)
+            .map(|b| u16::from_le_bytes([b[0], b[1]]))
+            .collect()
     } else if bytes.len() >= entries {
         bytes.iter().map(|&b| u16::from(b)).collect()
     } else {
@@ -223,20 +287,35 @@ mod tests {
 
     #[test]
     fn a_linear_window_of_width_one_is_a_threshold() {
-        let voi = Voi::Window { center: 100.0, width: 1.0, function: WindowFunction::Linear };
+        let voi = Voi::Window {
+            center: 100.0,
+            width: 1.0,
+            function: WindowFunction::Linear,
+        };
         assert_eq!(voi.apply(99.0, 0.0, 255.0), 0.0);
         assert_eq!(voi.apply(100.0, 0.0, 255.0), 255.0);
     }
 
     #[test]
     fn sigmoid_is_half_at_its_centre() {
-        let voi = Voi::Window { center: 10.0, width: 4.0, function: WindowFunction::Sigmoid };
+        let voi = Voi::Window {
+            center: 10.0,
+            width: 4.0,
+            function: WindowFunction::Sigmoid,
+        };
         assert_eq!(voi.apply(10.0, 0.0, 1.0), 0.5);
     }
 
     #[test]
     fn lut_indices_outside_take_the_ends() {
-        let lut = Lut { first: -2, bits: 8, table: vec![1, 2, 3] };
-        assert_eq!((lut.apply(-9.0), lut.apply(-1.0), lut.apply(9.0)), (1.0, 2.0, 3.0));
+        let lut = Lut {
+            first: -2,
+            bits: 8,
+            table: vec![1, 2, 3],
+        };
+        assert_eq!(
+            (lut.apply(-9.0), lut.apply(-1.0), lut.apply(9.0)),
+            (1.0, 2.0, 3.0)
+        );
     }
 }

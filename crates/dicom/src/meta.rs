@@ -80,12 +80,20 @@ impl DicomMeta {
             accession: get(tags::ACCESSION_NUMBER),
             modality: get(tags::MODALITY),
             body_part: get(tags::BODY_PART_EXAMINED),
-            description: [tags::STUDY_DESCRIPTION, tags::SERIES_DESCRIPTION, tags::PROTOCOL_NAME].into_iter().find_map(get),
+            description: [
+                tags::STUDY_DESCRIPTION,
+                tags::SERIES_DESCRIPTION,
+                tags::PROTOCOL_NAME,
+            ]
+            .into_iter()
+            .find_map(get),
             view_position: get(tags::VIEW_POSITION),
             view,
             view_source: view_source.map(str::to_owned),
             patient_orientation: get(tags::PATIENT_ORIENTATION),
-            laterality: get(tags::IMAGE_LATERALITY).or_else(|| get(tags::LATERALITY)).and_then(|l| laterality(&l)),
+            laterality: get(tags::IMAGE_LATERALITY)
+                .or_else(|| get(tags::LATERALITY))
+                .and_then(|l| laterality(&l)),
             sex: get(tags::PATIENT_SEX).and_then(|s| sex(&s)),
             age_years: age(data, study_date.as_deref()),
             spacing: spacing(data),
@@ -130,11 +138,18 @@ fn laterality(value: &str) -> Option<Laterality> {
 
 /// `20240131` or `2024.01.31` as `2024-01-31`; `None` for what is no date of the calendar.
 pub fn iso_date(value: &str) -> Option<String> {
-    let digits: String = value.chars().filter(|c| !matches!(c, '.' | '-' | '/')).collect();
+    let digits: String = value
+        .chars()
+        .filter(|c| !matches!(c, '.' | '-' | '/'))
+        .collect();
     if digits.len() != 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let (year, month, day): (u32, u32, u32) = (digits[..4].parse().ok()?, digits[4..6].parse().ok()?, digits[6..].parse().ok()?);
+    let (year, month, day): (u32, u32, u32) = (
+        digits[..4].parse().ok()?,
+        digits[4..6].parse().ok()?,
+        digits[6..].parse().ok()?,
+    );
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {
         2 => 28 + u32::from(leap),
@@ -148,7 +163,11 @@ pub fn iso_date(value: &str) -> Option<String> {
 /// `045Y`, `018M`, `003W`, `010D` in years.
 pub fn age_string(value: &str) -> Option<f64> {
     let unit = value.chars().last()?;
-    let number: f64 = value[..value.len() - unit.len_utf8()].trim().parse::<u32>().ok()?.into();
+    let number: f64 = value[..value.len() - unit.len_utf8()]
+        .trim()
+        .parse::<u32>()
+        .ok()?
+        .into();
     match unit {
         'Y' | 'y' => Some(number),
         'M' | 'm' => Some(number / 12.0),
@@ -193,15 +212,20 @@ fn view_word(value: &str) -> Option<View> {
     match value.to_ascii_uppercase().as_str() {
         "PA" => Some(View::Pa),
         "AP" | "AP SUPINE" | "AP ERECT" | "AP AXIAL" => Some(View::Ap),
-        "LL" | "RL" | "LAT" | "LATERAL" | "LLAT" | "RLAT" | "LEFT LATERAL" | "RIGHT LATERAL" => Some(View::Lateral),
-        "RLD" | "LLD" | "RLO" | "LLO" | "LAO" | "RAO" | "LPO" | "RPO" | "OBLIQUE" | "XTL" | "DECUB" | "LO" => Some(View::Other),
+        "LL" | "RL" | "LAT" | "LATERAL" | "LLAT" | "RLAT" | "LEFT LATERAL" | "RIGHT LATERAL" => {
+            Some(View::Lateral)
+        }
+        "RLD" | "LLD" | "RLO" | "LLO" | "LAO" | "RAO" | "LPO" | "RPO" | "OBLIQUE" | "XTL"
+        | "DECUB" | "LO" => Some(View::Other),
         _ => None,
     }
 }
 
 fn view_code(data: &InMemDicomObject) -> Option<View> {
     let item = data.get(tags::VIEW_CODE_SEQUENCE)?.items()?.first()?;
-    let meaning = text(item, tags::CODE_MEANING)?.to_ascii_lowercase().replace('-', " ");
+    let meaning = text(item, tags::CODE_MEANING)?
+        .to_ascii_lowercase()
+        .replace('-', " ");
     if meaning.contains("postero anterior") || meaning.contains("posteroanterior") {
         Some(View::Pa)
     } else if meaning.contains("antero posterior") || meaning.contains("anteroposterior") {
@@ -217,7 +241,9 @@ fn view_code(data: &InMemDicomObject) -> Option<View> {
 
 /// Rows that run left-right show a frontal view, rows that run front-back a lateral one.
 fn orientation_view(data: &InMemDicomObject) -> Option<View> {
-    let value = element(data, tags::PATIENT_ORIENTATION)?.to_multi_str().ok()?;
+    let value = element(data, tags::PATIENT_ORIENTATION)?
+        .to_multi_str()
+        .ok()?;
     match value.first()?.trim().chars().next()? {
         'L' | 'R' => Some(View::Frontal),
         'A' | 'P' => Some(View::Lateral),
@@ -235,9 +261,15 @@ fn spacing_pair(data: &InMemDicomObject, tag: Tag) -> Option<(f64, f64)> {
 fn spacing(data: &InMemDicomObject) -> Option<Spacing> {
     let imager = spacing_pair(data, tags::IMAGER_PIXEL_SPACING);
     let pixel = spacing_pair(data, tags::PIXEL_SPACING);
-    let make = |(row_mm, column_mm), kind| Spacing { row_mm, column_mm, kind };
+    let make = |(row_mm, column_mm), kind| Spacing {
+        row_mm,
+        column_mm,
+        kind,
+    };
     match (pixel, imager) {
-        (Some(pixel), _) if text(data, tags::PIXEL_SPACING_CALIBRATION_TYPE).is_some() => Some(make(pixel, SpacingKind::Calibrated)),
+        (Some(pixel), _) if text(data, tags::PIXEL_SPACING_CALIBRATION_TYPE).is_some() => {
+            Some(make(pixel, SpacingKind::Calibrated))
+        }
         (Some(pixel), Some(imager)) if pixel == imager => Some(make(imager, SpacingKind::Imager)),
         (Some(pixel), _) => Some(make(pixel, SpacingKind::Pixel)),
         (None, Some(imager)) => Some(make(imager, SpacingKind::Imager)),
@@ -254,7 +286,11 @@ mod tests {
         let mut data = InMemDicomObject::new_empty();
         for (tag, vr, value) in pairs {
             let parts = value.split('\\').map(str::to_owned).collect();
-            data.put(dicom_core::DataElement::new(*tag, *vr, PrimitiveValue::Strs(parts)));
+            data.put(dicom_core::DataElement::new(
+                *tag,
+                *vr,
+                PrimitiveValue::Strs(parts),
+            ));
         }
         data
     }
@@ -274,7 +310,10 @@ mod tests {
 
     #[test]
     fn age_from_dates_when_not_stated() {
-        let data = set(&[(tags::PATIENT_BIRTH_DATE, VR::DA, "19800615"), (tags::STUDY_DATE, VR::DA, "20200615")]);
+        let data = set(&[
+            (tags::PATIENT_BIRTH_DATE, VR::DA, "19800615"),
+            (tags::STUDY_DATE, VR::DA, "20200615"),
+        ]);
         assert!((DicomMeta::read(&data).age_years.unwrap() - 40.0).abs() < 0.01);
     }
 
@@ -282,22 +321,47 @@ mod tests {
     fn spacing_kinds() {
         let plain = set(&[(tags::PIXEL_SPACING, VR::DS, "0.1\\0.2")]);
         let s = spacing(&plain).unwrap();
-        assert_eq!((s.row_mm, s.column_mm, s.kind), (0.1, 0.2, SpacingKind::Pixel));
-        let both = set(&[(tags::PIXEL_SPACING, VR::DS, "0.1\\0.1"), (tags::IMAGER_PIXEL_SPACING, VR::DS, "0.1\\0.1")]);
+        assert_eq!(
+            (s.row_mm, s.column_mm, s.kind),
+            (0.1, 0.2, SpacingKind::Pixel)
+        );
+        let both = set(&[
+            (tags::PIXEL_SPACING, VR::DS, "0.1\\0.1"),
+            (tags::IMAGER_PIXEL_SPACING, VR::DS, "0.1\\0.1"),
+        ]);
         assert_eq!(spacing(&both).unwrap().kind, SpacingKind::Imager);
-        let cal = set(&[(tags::PIXEL_SPACING, VR::DS, "0.1\\0.1"), (tags::PIXEL_SPACING_CALIBRATION_TYPE, VR::CS, "GEOMETRY")]);
+        let cal = set(&[
+            (tags::PIXEL_SPACING, VR::DS, "0.1\\0.1"),
+            (tags::PIXEL_SPACING_CALIBRATION_TYPE, VR::CS, "GEOMETRY"),
+        ]);
         assert_eq!(spacing(&cal).unwrap().kind, SpacingKind::Calibrated);
-        assert_eq!(spacing(&set(&[(tags::PIXEL_SPACING, VR::DS, "0\\0")])), None);
+        assert_eq!(
+            spacing(&set(&[(tags::PIXEL_SPACING, VR::DS, "0\\0")])),
+            None
+        );
     }
 
     #[test]
     fn view_falls_back_to_the_orientation() {
-        assert_eq!(DicomMeta::read(&set(&[(tags::VIEW_POSITION, VR::CS, "PA")])).view, View::Pa);
+        assert_eq!(
+            DicomMeta::read(&set(&[(tags::VIEW_POSITION, VR::CS, "PA")])).view,
+            View::Pa
+        );
         let mut data = InMemDicomObject::new_empty();
         let value = PrimitiveValue::Strs(["A".to_owned(), "F".to_owned()].into_iter().collect());
-        data.put(dicom_core::DataElement::new(tags::PATIENT_ORIENTATION, VR::CS, value));
+        data.put(dicom_core::DataElement::new(
+            tags::PATIENT_ORIENTATION,
+            VR::CS,
+            value,
+        ));
         let meta = DicomMeta::read(&data);
-        assert_eq!((meta.view, meta.view_source.as_deref()), (View::Lateral, Some("PatientOrientation")));
-        assert_eq!(DicomMeta::read(&InMemDicomObject::new_empty()).view, View::Unknown);
+        assert_eq!(
+            (meta.view, meta.view_source.as_deref()),
+            (View::Lateral, Some("PatientOrientation"))
+        );
+        assert_eq!(
+            DicomMeta::read(&InMemDicomObject::new_empty()).view,
+            View::Unknown
+        );
     }
 }

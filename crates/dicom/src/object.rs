@@ -2,10 +2,10 @@
 
 use crate::error::DicomError;
 use crate::walk::{self, Coding};
+use dicom_core::Tag;
 use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_object::InMemDicomObject;
 use dicom_object::mem::InMemElement;
-use dicom_core::Tag;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use hilum_image::guard;
 use std::error::Error;
@@ -55,7 +55,9 @@ pub fn parse(bytes: &[u8]) -> Result<Object, DicomError> {
     let (stated, data_start) = read_meta(bytes, start)?;
     let rest = &bytes[data_start..];
     if rest.is_empty() && start > 0 {
-        return Err(DicomError::Truncated { what: "no data set after the file meta information".into() });
+        return Err(DicomError::Truncated {
+            what: "no data set after the file meta information".into(),
+        });
     }
     let guessed = stated.is_none();
     let transfer_syntax = match stated {
@@ -65,7 +67,11 @@ pub fn parse(bytes: &[u8]) -> Result<Object, DicomError> {
     let coding = element_coding(rest, &transfer_syntax);
     let data = guard::catch(|| read_data_set(rest, coding))
         .unwrap_or_else(|reason| Err(DicomError::Parse { reason }))?;
-    Ok(Object { data, transfer_syntax, guessed })
+    Ok(Object {
+        data,
+        transfer_syntax,
+        guessed,
+    })
 }
 
 /// The syntax to parse elements with. Some writers state an explicit syntax and write implicit elements, or the reverse;
@@ -73,7 +79,9 @@ pub fn parse(bytes: &[u8]) -> Result<Object, DicomError> {
 fn element_coding<'a>(data: &[u8], stated: &'a str) -> &'a str {
     let deflated = stated == DEFLATED_LE || stated == "1.2.840.10008.1.2.4.95";
     match guess_syntax(data) {
-        Some(IMPLICIT_LE) if stated != IMPLICIT_LE && stated != EXPLICIT_BE && !deflated => IMPLICIT_LE,
+        Some(IMPLICIT_LE) if stated != IMPLICIT_LE && stated != EXPLICIT_BE && !deflated => {
+            IMPLICIT_LE
+        }
         Some(EXPLICIT_LE) if stated == IMPLICIT_LE => EXPLICIT_LE,
         _ => stated,
     }
@@ -83,13 +91,20 @@ fn element_coding<'a>(data: &[u8], stated: &'a str) -> &'a str {
 const MAX_INFLATED: u64 = 1 << 30;
 
 fn read_data_set(bytes: &[u8], uid: &str) -> Result<InMemDicomObject, DicomError> {
-    let syntax = TransferSyntaxRegistry
-        .get(uid)
-        .ok_or_else(|| DicomError::UnsupportedTransferSyntax { uid: uid.to_owned() })?;
+    let syntax =
+        TransferSyntaxRegistry
+            .get(uid)
+            .ok_or_else(|| DicomError::UnsupportedTransferSyntax {
+                uid: uid.to_owned(),
+            })?;
     if uid == DEFLATED_LE {
         let mut inflated = Vec::new();
-        let read = flate2::read::DeflateDecoder::new(bytes).take(MAX_INFLATED).read_to_end(&mut inflated);
-        read.map_err(|e| DicomError::Truncated { what: format!("in the deflated data set: {e}") })?;
+        let read = flate2::read::DeflateDecoder::new(bytes)
+            .take(MAX_INFLATED)
+            .read_to_end(&mut inflated);
+        read.map_err(|e| DicomError::Truncated {
+            what: format!("in the deflated data set: {e}"),
+        })?;
         return read_data_set(&inflated, EXPLICIT_LE);
     }
     let coding = match uid {
@@ -100,7 +115,11 @@ fn read_data_set(bytes: &[u8], uid: &str) -> Result<InMemDicomObject, DicomError
     let end = walk::checked_end(bytes, coding)?;
     InMemDicomObject::read_dataset_with_ts(&bytes[..end], syntax).map_err(|error| {
         let reason = chain(&error);
-        if ends_early(&error) { DicomError::Truncated { what: reason } } else { DicomError::Parse { reason } }
+        if ends_early(&error) {
+            DicomError::Truncated { what: reason }
+        } else {
+            DicomError::Parse { reason }
+        }
     })
 }
 
@@ -118,10 +137,15 @@ fn chain(error: &dyn Error) -> String {
 fn ends_early(error: &(dyn Error + 'static)) -> bool {
     let mut link: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(e) = link {
-        if e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::UnexpectedEof) {
+        if e.downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::UnexpectedEof)
+        {
             return true;
         }
-        if matches!(e.downcast_ref(), Some(dicom_object::ReadError::PrematureEnd { .. })) {
+        if matches!(
+            e.downcast_ref(),
+            Some(dicom_object::ReadError::PrematureEnd { .. })
+        ) {
             return true;
         }
         link = e.source();
@@ -137,11 +161,16 @@ fn read_meta(bytes: &[u8], start: usize) -> Result<(Option<String>, usize), Dico
             break;
         }
         let (value_at, length) = meta_element(bytes, at)?;
-        let end = value_at.checked_add(length).filter(|&end| end <= bytes.len());
-        let end = end.ok_or_else(|| DicomError::Truncated { what: "inside the file meta information".into() })?;
+        let end = value_at
+            .checked_add(length)
+            .filter(|&end| end <= bytes.len());
+        let end = end.ok_or_else(|| DicomError::Truncated {
+            what: "inside the file meta information".into(),
+        })?;
         if head[2..4] == [0x10, 0x00] {
             let text = String::from_utf8_lossy(&bytes[value_at..end]);
-            syntax = Some(text.trim_end_matches(['\0', ' ']).trim().to_owned()).filter(|s| !s.is_empty());
+            syntax = Some(text.trim_end_matches(['\0', ' ']).trim().to_owned())
+                .filter(|s| !s.is_empty());
         }
         at = end;
     }
@@ -150,17 +179,41 @@ fn read_meta(bytes: &[u8], start: usize) -> Result<(Option<String>, usize), Dico
 
 /// Start and length of the value of the element at `at`, whether its VR is explicit or not.
 fn meta_element(bytes: &[u8], at: usize) -> Result<(usize, usize), DicomError> {
-    let cut = || DicomError::Truncated { what: "inside the file meta information".into() };
+    let cut = || DicomError::Truncated {
+        what: "inside the file meta information".into(),
+    };
     let vr = &bytes[at + 4..at + 6];
     if !vr.iter().all(u8::is_ascii_uppercase) {
-        let length = u32::from_le_bytes([bytes[at + 4], bytes[at + 5], bytes[at + 6], bytes[at + 7]]);
+        let length =
+            u32::from_le_bytes([bytes[at + 4], bytes[at + 5], bytes[at + 6], bytes[at + 7]]);
         return Ok((at + 8, length as usize));
     }
-    if matches!(vr, b"OB" | b"OW" | b"OF" | b"OD" | b"OL" | b"OV" | b"SQ" | b"UC" | b"UN" | b"UR" | b"UT" | b"SV" | b"UV") {
+    if matches!(
+        vr,
+        b"OB"
+            | b"OW"
+            | b"OF"
+            | b"OD"
+            | b"OL"
+            | b"OV"
+            | b"SQ"
+            | b"UC"
+            | b"UN"
+            | b"UR"
+            | b"UT"
+            | b"SV"
+            | b"UV"
+    ) {
         let length = bytes.get(at + 8..at + 12).ok_or_else(cut)?;
-        return Ok((at + 12, u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize));
+        return Ok((
+            at + 12,
+            u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize,
+        ));
     }
-    Ok((at + 8, usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]))))
+    Ok((
+        at + 8,
+        usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]])),
+    ))
 }
 
 /// The encoding that the first element looks like. Data sets start with a low even group.
@@ -168,14 +221,23 @@ fn guess_syntax(bytes: &[u8]) -> Option<&'static str> {
     let head = bytes.get(..8)?;
     let little = u16::from_le_bytes([head[0], head[1]]);
     let big = u16::from_be_bytes([head[0], head[1]]);
-    let plausible = |group: u16| matches!(group, 0x0002 | 0x0004 | 0x0008 | 0x0010 | 0x0018 | 0x0020 | 0x0028);
+    let plausible = |group: u16| {
+        matches!(
+            group,
+            0x0002 | 0x0004 | 0x0008 | 0x0010 | 0x0018 | 0x0020 | 0x0028
+        )
+    };
     let explicit = head[4..6].iter().all(u8::is_ascii_uppercase);
     let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
     if explicit && plausible(little) {
         Some(EXPLICIT_LE)
     } else if explicit && plausible(big) {
         Some(EXPLICIT_BE)
-    } else if plausible(little) && length <= bytes.len() - 8 && length.is_multiple_of(2) && length < 1 << 16 {
+    } else if plausible(little)
+        && length <= bytes.len() - 8
+        && length.is_multiple_of(2)
+        && length < 1 << 16
+    {
         Some(IMPLICIT_LE)
     } else {
         None
@@ -184,12 +246,21 @@ fn guess_syntax(bytes: &[u8]) -> Option<&'static str> {
 
 /// The element of a tag, if it is there and not empty.
 pub(crate) fn element(data: &InMemDicomObject, tag: Tag) -> Option<&InMemElement> {
-    data.get(tag).filter(|e| !matches!(e.value(), dicom_core::DicomValue::Primitive(dicom_core::PrimitiveValue::Empty)))
+    data.get(tag).filter(|e| {
+        !matches!(
+            e.value(),
+            dicom_core::DicomValue::Primitive(dicom_core::PrimitiveValue::Empty)
+        )
+    })
 }
 
 /// Text of an element, trimmed; `None` when missing, empty or no text.
 pub(crate) fn text(data: &InMemDicomObject, tag: Tag) -> Option<String> {
-    let text = element(data, tag)?.to_str().ok()?.trim_matches(['\0', ' ', '\t', '\r', '\n']).to_owned();
+    let text = element(data, tag)?
+        .to_str()
+        .ok()?
+        .trim_matches(['\0', ' ', '\t', '\r', '\n'])
+        .to_owned();
     (!text.is_empty()).then_some(text)
 }
 
@@ -217,6 +288,9 @@ mod tests {
         let mut bytes = vec![0u8; 128];
         bytes.extend(b"DICM\x02\0\x10\0UI\xFF\x00abc");
         assert!(matches!(parse(&bytes), Err(DicomError::Truncated { .. })));
-        assert!(matches!(parse(b"some text that is no DICOM at all"), Err(DicomError::NotDicom)));
+        assert!(matches!(
+            parse(b"some text that is no DICOM at all"),
+            Err(DicomError::NotDicom)
+        ));
     }
 }

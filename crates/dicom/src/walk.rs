@@ -39,14 +39,19 @@ impl Header {
     }
 
     fn check(&self) -> Result<(), DicomError> {
-        let reason = if self.length == UNDEFINED && !matches!(self.vr, VR::SQ | VR::UN) && self.tag != PIXEL_DATA {
+        let reason = if self.length == UNDEFINED
+            && !matches!(self.vr, VR::SQ | VR::UN)
+            && self.tag != PIXEL_DATA
+        {
             "cannot have an undefined length".to_owned()
         } else if self.length != UNDEFINED && !self.length.is_multiple_of(self.unit()) {
             format!("has {} bytes, which are no whole values", self.length)
         } else {
             return Ok(());
         };
-        Err(DicomError::Parse { reason: format!("element {} {} {reason}", self.tag, self.vr.to_string()) })
+        Err(DicomError::Parse {
+            reason: format!("element {} {} {reason}", self.tag, self.vr.to_string()),
+        })
     }
 }
 
@@ -60,7 +65,9 @@ pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomEr
     let mut pixels = Pixels::None;
     while at < bytes.len() {
         let Some(h) = header(bytes, at, coding) else {
-            return after_pixels.ok_or_else(|| DicomError::Truncated { what: format!("inside the element header at byte {at}") });
+            return after_pixels.ok_or_else(|| DicomError::Truncated {
+                what: format!("inside the element header at byte {at}"),
+            });
         };
         at += h.size;
         let left = bytes.len() - at;
@@ -75,7 +82,9 @@ pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomEr
                     return Err(short(h.tag, h.length, left));
                 }
                 if pixels == Pixels::Offsets && !h.length.is_multiple_of(4) {
-                    return Err(DicomError::Parse { reason: format!("an offset table of {} bytes", h.length) });
+                    return Err(DicomError::Parse {
+                        reason: format!("an offset table of {} bytes", h.length),
+                    });
                 }
                 pixels = Pixels::Fragments;
                 at += h.length as usize;
@@ -87,7 +96,11 @@ pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomEr
                 }
                 if h.length == UNDEFINED {
                     depth += 1;
-                    pixels = if h.tag == PIXEL_DATA { Pixels::Offsets } else { Pixels::None };
+                    pixels = if h.tag == PIXEL_DATA {
+                        Pixels::Offsets
+                    } else {
+                        Pixels::None
+                    };
                 } else if h.vr != VR::SQ {
                     if !fits {
                         return after_pixels.ok_or_else(|| short(h.tag, h.length, left));
@@ -113,37 +126,93 @@ enum Pixels {
 }
 
 fn short(tag: Tag, length: u32, left: usize) -> DicomError {
-    DicomError::Truncated { what: format!("element {tag} has {length} bytes, {left} are left") }
+    DicomError::Truncated {
+        what: format!("element {tag} has {length} bytes, {left} are left"),
+    }
 }
 
 fn header(bytes: &[u8], at: usize, coding: Coding) -> Option<Header> {
     let head: [u8; 8] = bytes.get(at..at + 8)?.try_into().ok()?;
     let two = |i: usize| {
         let b = [head[i], head[i + 1]];
-        if coding == Coding::ExplicitBig { u16::from_be_bytes(b) } else { u16::from_le_bytes(b) }
+        if coding == Coding::ExplicitBig {
+            u16::from_be_bytes(b)
+        } else {
+            u16::from_le_bytes(b)
+        }
     };
     let tag = Tag(two(0), two(2));
-    let four = |b: [u8; 4]| if coding == Coding::ExplicitBig { u32::from_be_bytes(b) } else { u32::from_le_bytes(b) };
+    let four = |b: [u8; 4]| {
+        if coding == Coding::ExplicitBig {
+            u32::from_be_bytes(b)
+        } else {
+            u32::from_le_bytes(b)
+        }
+    };
     let plain = four([head[4], head[5], head[6], head[7]]);
     if tag.0 == 0xFFFE {
-        return Some(Header { tag, vr: VR::UN, length: plain, size: 8 });
+        return Some(Header {
+            tag,
+            vr: VR::UN,
+            length: plain,
+            size: 8,
+        });
     }
     if coding == Coding::Implicit {
-        let vr = StandardDataDictionary.by_tag(tag).map_or(VR::UN, |e| e.vr().relaxed());
-        return Some(Header { tag, vr, length: plain, size: 8 });
+        let vr = StandardDataDictionary
+            .by_tag(tag)
+            .map_or(VR::UN, |e| e.vr().relaxed());
+        return Some(Header {
+            tag,
+            vr,
+            length: plain,
+            size: 8,
+        });
     }
     let vr = VR::from_binary([head[4], head[5]]).unwrap_or(VR::UN);
     if is_short(vr) {
-        return Some(Header { tag, vr, length: u32::from(two(6)), size: 8 });
+        return Some(Header {
+            tag,
+            vr,
+            length: u32::from(two(6)),
+            size: 8,
+        });
     }
     let length = four(bytes.get(at + 8..at + 12)?.try_into().ok()?);
-    Some(Header { tag, vr, length, size: 12 })
+    Some(Header {
+        tag,
+        vr,
+        length,
+        size: 12,
+    })
 }
 
 /// Value representations whose explicit length has two bytes (PS3.5 7.1.2).
 fn is_short(vr: VR) -> bool {
     use VR::{AE, AS, AT, CS, DA, DS, DT, FD, FL, IS, LO, LT, PN, SH, SL, SS, ST, TM, UI, UL, US};
-    matches!(vr, AE | AS | AT | CS | DA | DS | DT | FD | FL | IS | LO | LT | PN | SH | SL | SS | ST | TM | UI | UL | US)
+    matches!(
+        vr,
+        AE | AS
+            | AT
+            | CS
+            | DA
+            | DS
+            | DT
+            | FD
+            | FL
+            | IS
+            | LO
+            | LT
+            | PN
+            | SH
+            | SL
+            | SS
+            | ST
+            | TM
+            | UI
+            | UL
+            | US
+    )
 }
 
 #[cfg(test)]
@@ -153,20 +222,37 @@ mod tests {
     #[test]
     fn a_length_beyond_the_data_is_found_also_inside_sequences() {
         let flat = b"\x10\0\x20\0LO\x10\0abc";
-        assert!(matches!(checked_end(flat, Coding::Explicit), Err(DicomError::Truncated { .. })));
-        let mut nested = b"\x08\0\x15\x11SQ\0\0\xFF\xFF\xFF\xFF\xFE\xFF\x00\xE0\xFF\xFF\xFF\xFF".to_vec();
+        assert!(matches!(
+            checked_end(flat, Coding::Explicit),
+            Err(DicomError::Truncated { .. })
+        ));
+        let mut nested =
+            b"\x08\0\x15\x11SQ\0\0\xFF\xFF\xFF\xFF\xFE\xFF\x00\xE0\xFF\xFF\xFF\xFF".to_vec();
         nested.extend(b"\x10\0\x20\0UT\0\0\xF0\xFF\xFF\xFFab");
-        assert!(matches!(checked_end(&nested, Coding::Explicit), Err(DicomError::Truncated { .. })));
-        let implicit = b"\x08\0\x15\x11\x20\0\0\0\xFE\xFF\x00\xE0\x18\0\0\0\x10\0\x20\0\xF0\xFF\xFF\x7Fab";
-        assert!(matches!(checked_end(implicit, Coding::Implicit), Err(DicomError::Truncated { .. })));
+        assert!(matches!(
+            checked_end(&nested, Coding::Explicit),
+            Err(DicomError::Truncated { .. })
+        ));
+        let implicit =
+            b"\x08\0\x15\x11\x20\0\0\0\xFE\xFF\x00\xE0\x18\0\0\0\x10\0\x20\0\xF0\xFF\xFF\x7Fab";
+        assert!(matches!(
+            checked_end(implicit, Coding::Implicit),
+            Err(DicomError::Truncated { .. })
+        ));
     }
 
     #[test]
     fn a_value_that_is_no_whole_number_of_values_is_refused() {
         let broken = b"\x28\0\x03\x01FD\x02\0\0\0";
-        assert!(matches!(checked_end(broken, Coding::Explicit), Err(DicomError::Parse { .. })));
+        assert!(matches!(
+            checked_end(broken, Coding::Explicit),
+            Err(DicomError::Parse { .. })
+        ));
         let implicit = b"\x28\0\x10\0\x03\0\0\0abc";
-        assert!(matches!(checked_end(implicit, Coding::Implicit), Err(DicomError::Parse { .. })));
+        assert!(matches!(
+            checked_end(implicit, Coding::Implicit),
+            Err(DicomError::Parse { .. })
+        ));
     }
 
     #[test]

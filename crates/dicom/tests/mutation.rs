@@ -66,7 +66,9 @@ fn native() -> Vec<u8> {
 }
 
 fn encapsulated(syntax: &[u8], fragment: &[u8]) -> Vec<u8> {
-    let mut pixels = vec![0xE0, 0x7F, 0x10, 0x00, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF];
+    let mut pixels = vec![
+        0xE0, 0x7F, 0x10, 0x00, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF,
+    ];
     pixels.extend([0xFE, 0xFF, 0x00, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0x00, 0xE0]);
     pixels.extend((fragment.len() as u32).to_le_bytes());
     pixels.extend(fragment);
@@ -90,7 +92,10 @@ fn rle() -> Vec<u8> {
 
 /// A JPEG-LS stream of one value per line is short and reaches the run mode.
 fn jpegls() -> Vec<u8> {
-    let mut s = vec![0xFF, 0xD8, 0xFF, 0xF7, 0, 11, 12, 0, 6, 0, 8, 1, 1, 0x11, 0, 0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0, 0];
+    let mut s = vec![
+        0xFF, 0xD8, 0xFF, 0xF7, 0, 11, 12, 0, 6, 0, 8, 1, 1, 0x11, 0, 0xFF, 0xDA, 0, 8, 1, 1, 0, 0,
+        0, 0,
+    ];
     s.extend([0xF8; 6]);
     s.extend([0xFF, 0xD9]);
     encapsulated(b"1.2.840.10008.1.2.4.80\0\0", &s)
@@ -105,7 +110,10 @@ fn seeds() -> Vec<Vec<u8>> {
 }
 
 fn attempt(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let limits = Limits { max_bytes: 64 << 20, ..Limits::default() };
+    let limits = Limits {
+        max_bytes: 64 << 20,
+        ..Limits::default()
+    };
     for recipe in [Recipe::Voi, Recipe::MimicJpg] {
         match load_bytes(bytes, Path::new("mutant"), recipe, 0, &limits) {
             Ok(image) => {
@@ -149,11 +157,19 @@ proptest! {
 #[test]
 fn the_seeds_load_with_their_steps() {
     let limits = Limits::default();
-    let show = |bytes: &[u8], recipe| load_bytes(bytes, Path::new("seed"), recipe, 0, &limits).unwrap();
+    let show =
+        |bytes: &[u8], recipe| load_bytes(bytes, Path::new("seed"), recipe, 0, &limits).unwrap();
     let image = show(&native(), Recipe::Voi);
-    assert_eq!((image.width, image.height, image.bits, image.kind), (8, 6, 12, FileKind::Dicom));
+    assert_eq!(
+        (image.width, image.height, image.bits, image.kind),
+        (8, 6, 12, FileKind::Dicom)
+    );
     assert_eq!(image.pixels.data[0], 255.0, "MONOCHROME1 is inverted once");
-    assert!(image.steps.iter().any(|s| s == "inverted"), "{:?}", image.steps);
+    assert!(
+        image.steps.iter().any(|s| s == "inverted"),
+        "{:?}",
+        image.steps
+    );
     assert_eq!(image.meta.unwrap().view, hilum_core::View::Pa);
     assert_eq!(show(&rle(), Recipe::Linear).pixels.data.len(), 48);
     assert_eq!(show(&png(), Recipe::Voi).pixels.data[1], 20.0);
@@ -165,7 +181,11 @@ fn files_are_told_apart_by_their_bytes_and_errors_name_them() {
     let path = folder.path().join("chest.png");
     std::fs::write(&path, native()).unwrap();
     assert_eq!(load(&path, Recipe::Voi).unwrap().kind, FileKind::Dicom);
-    for (bytes, kind) in [(vec![], "empty"), (b"no image here".to_vec(), "not_an_image"), (native()[..native().len() - 9].to_vec(), "truncated")] {
+    for (bytes, kind) in [
+        (vec![], "empty"),
+        (b"no image here".to_vec(), "not_an_image"),
+        (native()[..native().len() - 9].to_vec(), "truncated"),
+    ] {
         std::fs::write(&path, bytes).unwrap();
         let error = load(&path, Recipe::Voi).unwrap_err();
         assert_eq!(error.kind(), kind);
@@ -181,7 +201,10 @@ fn a_file_over_the_limit_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("big.dcm");
     std::fs::write(&path, native()).unwrap();
-    let limits = Limits { max_file_bytes: 100, ..Limits::default() };
+    let limits = Limits {
+        max_file_bytes: 100,
+        ..Limits::default()
+    };
     let error = hilum_dicom::load_frame(&path, Recipe::Voi, 0, &limits).unwrap_err();
     assert!(matches!(error, LoadError::FileTooLarge { .. }) && error.kind() == "too_large");
     let error = hilum_dicom::load_frame(&path, Recipe::Voi, 3, &Limits::default()).unwrap_err();

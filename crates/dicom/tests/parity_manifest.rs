@@ -26,7 +26,12 @@ enum Outcome {
 }
 
 fn lossy(uid: &str) -> bool {
-    ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.91"].contains(&uid)
+    [
+        "1.2.840.10008.1.2.4.50",
+        "1.2.840.10008.1.2.4.51",
+        "1.2.840.10008.1.2.4.91",
+    ]
+    .contains(&uid)
 }
 
 fn pixels(image: &DicomImage) -> Result<Vec<i32>, DicomError> {
@@ -40,13 +45,17 @@ fn pixels(image: &DicomImage) -> Result<Vec<i32>, DicomError> {
 fn native_bytes(values: &[i32], bits_allocated: u32) -> Vec<u8> {
     match bits_allocated {
         1 | 8 => values.iter().map(|&v| v as u8).collect(),
-        16 => values.iter().flat_map(|&v| (v as u16).to_le_bytes()).collect(),
+        16 => values
+            .iter()
+            .flat_map(|&v| (v as u16).to_le_bytes())
+            .collect(),
         _ => values.iter().flat_map(|&v| v.to_le_bytes()).collect(),
     }
 }
 
 fn examine(bytes: &[u8], row: &Row) -> Outcome {
-    let decoded = DicomImage::from_bytes(bytes, &Limits::default()).and_then(|image| Ok((pixels(&image)?, image)));
+    let decoded = DicomImage::from_bytes(bytes, &Limits::default())
+        .and_then(|image| Ok((pixels(&image)?, image)));
     let (values, image) = match decoded {
         Ok(pair) => pair,
         Err(error) => return Outcome::Refused(error),
@@ -58,19 +67,33 @@ fn examine(bytes: &[u8], row: &Row) -> Outcome {
     let bytes = native_bytes(&values, bits);
     // The manifest hashes big-endian files in their own byte order.
     let swapped = row["transfer_syntax"] == "1.2.840.10008.1.2.2" && bits > 8;
-    let bytes = if swapped { bytes.chunks_exact(bits as usize / 8).flat_map(|b| b.iter().rev().copied().collect::<Vec<_>>()).collect() } else { bytes };
+    let bytes = if swapped {
+        bytes
+            .chunks_exact(bits as usize / 8)
+            .flat_map(|b| b.iter().rev().copied().collect::<Vec<_>>())
+            .collect()
+    } else {
+        bytes
+    };
     if sha256(&bytes) == row["pixel_sha256"] {
         return Outcome::Exact;
     }
     let number = |key: &str| row[key].parse::<f64>().unwrap();
     let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
     let (min, max) = (*values.iter().min().unwrap(), *values.iter().max().unwrap());
-    let differences = [f64::from(min) - number("pixel_min"), f64::from(max) - number("pixel_max"), mean - number("pixel_mean")];
+    let differences = [
+        f64::from(min) - number("pixel_min"),
+        f64::from(max) - number("pixel_max"),
+        mean - number("pixel_mean"),
+    ];
     let worst = differences.iter().fold(0.0f64, |a, d| a.max(d.abs()));
     if lossy(&row["transfer_syntax"]) && worst <= 1.0 {
         Outcome::Close(worst)
     } else {
-        Outcome::Wrong(format!("{} {} minimum, maximum, mean differ by {differences:?}", row["transfer_syntax"], row["photometric"]))
+        Outcome::Wrong(format!(
+            "{} {} minimum, maximum, mean differ by {differences:?}",
+            row["transfer_syntax"], row["photometric"]
+        ))
     }
 }
 
@@ -81,7 +104,9 @@ fn rows(root: &Path) -> Vec<Row> {
 
 #[test]
 fn every_file_gives_its_pixels_or_a_reason() {
-    let Some(root) = shared("data") else { return skip("data") };
+    let Some(root) = shared("data") else {
+        return skip("data");
+    };
     let (mut exact, mut close, mut wrong) = (0, 0, Vec::new());
     let mut table = Vec::new();
     let mut refused_with_pixels = Vec::new();
@@ -96,7 +121,9 @@ fn every_file_gives_its_pixels_or_a_reason() {
                 close += 1;
                 println!("close: {name} within {difference:.3}");
             }
-            Outcome::NoReference => table.push(format!("| `{name}` | decoded | the reference reader has no pixels |")),
+            Outcome::NoReference => table.push(format!(
+                "| `{name}` | decoded | the reference reader has no pixels |"
+            )),
             Outcome::Refused(error) => {
                 if !row["pixel_sha256"].is_empty() {
                     refused_with_pixels.push(name.clone());
@@ -106,7 +133,10 @@ fn every_file_gives_its_pixels_or_a_reason() {
             Outcome::Wrong(what) => wrong.push(format!("{name}: {what}")),
         }
     }
-    println!("{exact} exact, {close} lossy and close, {} others", table.len());
+    println!(
+        "{exact} exact, {close} lossy and close, {} others",
+        table.len()
+    );
     println!("{}", table.join("\n"));
     println!("refused although the reference reader decodes them: {refused_with_pixels:#?}");
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -28,8 +28,15 @@ fn file(root: &Path, case: &Value) -> Option<PathBuf> {
 }
 
 fn is_lossy(expected: &Value) -> bool {
-    let uid = expected["header"]["TransferSyntaxUID"].as_str().unwrap_or("");
-    ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.91"].contains(&uid)
+    let uid = expected["header"]["TransferSyntaxUID"]
+        .as_str()
+        .unwrap_or("");
+    [
+        "1.2.840.10008.1.2.4.50",
+        "1.2.840.10008.1.2.4.51",
+        "1.2.840.10008.1.2.4.91",
+    ]
+    .contains(&uid)
 }
 
 fn check(name: &str, image: &DicomImage, expected: &Value) -> Result<(), String> {
@@ -39,11 +46,18 @@ fn check(name: &str, image: &DicomImage, expected: &Value) -> Result<(), String>
     for frame in 0..image.attributes.frames {
         stored.extend(image.stored(frame).map_err(error)?.data);
     }
-    let hash = sha256(&stored.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+    let hash = sha256(
+        &stored
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect::<Vec<u8>>(),
+    );
     if !lossy && expected["stored"]["sha256_i32le"].as_str() != Some(&hash) {
         return Err(format!("{name}: stored values differ"));
     }
-    let Some(display) = expected["display8"].as_object() else { return Ok(()) };
+    let Some(display) = expected["display8"].as_object() else {
+        return Ok(());
+    };
     let shown = image.display(0, Recipe::Voi).map_err(error)?;
     let bytes: Vec<u8> = shown.pixels.data.iter().map(|&v| v as u8).collect();
     if display["sha256_u8"].as_str() == Some(&sha256(&bytes)) {
@@ -53,17 +67,32 @@ fn check(name: &str, image: &DicomImage, expected: &Value) -> Result<(), String>
     if lossy && worst.is_some_and(|w| w <= 2.0) {
         return Ok(());
     }
-    Err(format!("{name}: display differs, thumbnail by {worst:?}; steps {:?}", shown.steps))
+    Err(format!(
+        "{name}: display differs, thumbnail by {worst:?}; steps {:?}",
+        shown.steps
+    ))
 }
 
 fn thumbnail_difference(pixels: &Plane<f32>, thumb: &Value) -> Option<f64> {
     let small = hilum_image::resize(pixels, 32, 32, hilum_image::Kernel::CvArea).ok()?;
-    let expected = thumb.as_array()?.iter().flat_map(|row| row.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()));
-    Some(small.data.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max))
+    let expected = thumb
+        .as_array()?
+        .iter()
+        .flat_map(|row| row.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()));
+    Some(
+        small
+            .data
+            .iter()
+            .zip(expected)
+            .map(|(a, b)| (f64::from(*a) - b).abs())
+            .fold(0.0, f64::max),
+    )
 }
 
 fn run(name: &str, at_least: usize) {
-    let Some(root) = shared("parity") else { return skip("parity") };
+    let Some(root) = shared("parity") else {
+        return skip("parity");
+    };
     let (mut good, mut refused, mut absent, mut bad) = (0, 0, 0, Vec::new());
     for case in cases(&root, name) {
         let Some(path) = file(&root, &case) else {
@@ -90,16 +119,17 @@ fn run(name: &str, at_least: usize) {
         println!("not equal: {reason}");
     }
     println!("{name}: {good} equal, {refused} without reference pixels, {absent} not here");
-    bad.retain(|reason| !ALLOWED.iter().any(|(name, why)| reason.starts_with(name) && reason.contains(why)));
+    bad.retain(|reason| {
+        !ALLOWED
+            .iter()
+            .any(|(name, why)| reason.starts_with(name) && reason.contains(why))
+    });
     assert!(bad.is_empty(), "{bad:#?}");
     assert!(good >= at_least, "only {good} compared");
 }
 
 /// Refused on purpose although pydicom decodes them: name and the words of the refusal.
-const ALLOWED: [(&str, &str); 2] = [
-    ("SC_rgb_rle_32bit", "32-bit"),
-    ("OBXXXX1A_rle", "PALETTE"),
-];
+const ALLOWED: [(&str, &str); 2] = [("SC_rgb_rle_32bit", "32-bit"), ("OBXXXX1A_rle", "PALETTE")];
 
 #[test]
 fn derived_files_agree() {

@@ -27,7 +27,16 @@ impl Span {
     /// The span as a line through the middle of its row.
     pub fn line(&self) -> Line {
         let y = self.row as f64 + 0.5;
-        Line { from: Point { x: self.x0 as f64, y }, to: Point { x: self.x1 as f64, y } }
+        Line {
+            from: Point {
+                x: self.x0 as f64,
+                y,
+            },
+            to: Point {
+                x: self.x1 as f64,
+                y,
+            },
+        }
     }
 }
 
@@ -83,7 +92,13 @@ pub fn split_lungs(mask: &Mask) -> Option<Lungs> {
     Some(assign(mask, &labels, &parts, column, cut))
 }
 
-fn assign(mask: &Mask, labels: &crate::mask::Labels, parts: &[crate::mask::Component], column: f64, cut: bool) -> Lungs {
+fn assign(
+    mask: &Mask,
+    labels: &crate::mask::Labels,
+    parts: &[crate::mask::Component],
+    column: f64,
+    cut: bool,
+) -> Lungs {
     let mut is_right = vec![false; parts.len() + 1];
     for part in parts {
         is_right[part.label as usize] = part.bounds.0 as f64 + part.bounds.2 as f64 / 2.0 < column;
@@ -91,17 +106,30 @@ fn assign(mask: &Mask, labels: &crate::mask::Labels, parts: &[crate::mask::Compo
     let side = |right: bool| {
         Plane::from_fn(mask.width, mask.height, |x, y| {
             let l = labels.map.data[y * mask.width + x];
-            let own = if cut && l == parts[0].label { (x as f64) < column } else { is_right[l as usize] };
+            let own = if cut && l == parts[0].label {
+                (x as f64) < column
+            } else {
+                is_right[l as usize]
+            };
             if l != 0 && own == right { 255u8 } else { 0 }
         })
     };
-    Lungs { right: side(true), left: side(false), cut }
+    Lungs {
+        right: side(true),
+        left: side(false),
+        cut,
+    }
 }
 
 /// The column with the fewest mask pixels in the middle third of the box; `None` when there is no waist to cut at.
 fn narrowest_column(mask: &Mask, (left, top, w, h): (usize, usize, usize, usize)) -> Option<usize> {
-    let count = |x: usize| (top..top + h).filter(|&y| mask.data[y * mask.width + x] != 0).count();
-    let column = (left + w / 3..left + 2 * w / 3).min_by_key(|&x| (count(x), x.abs_diff(left + w / 2)))?;
+    let count = |x: usize| {
+        (top..top + h)
+            .filter(|&y| mask.data[y * mask.width + x] != 0)
+            .count()
+    };
+    let column =
+        (left + w / 3..left + 2 * w / 3).min_by_key(|&x| (count(x), x.abs_diff(left + w / 2)))?;
     let widest = (left..left + w).map(count).max()?;
     (2 * count(column) < widest).then_some(column)
 }
@@ -119,15 +147,25 @@ pub enum Third {
 
 /// The thirds of one lung by its own height, from top to bottom; `None` for an empty mask.
 pub fn lung_thirds(lung: &Mask) -> Option<[(Third, Mask); 3]> {
-    let filled: Vec<usize> = (0..lung.height).filter(|&y| lung.row(y).iter().any(|&v| v != 0)).collect();
+    let filled: Vec<usize> = (0..lung.height)
+        .filter(|&y| lung.row(y).iter().any(|&v| v != 0))
+        .collect();
     let (top, bottom) = (*filled.first()?, filled.last()? + 1);
     let edge = |k: usize| top + (bottom - top) * k / 3;
     let part = |k: usize| {
         Plane::from_fn(lung.width, lung.height, |x, y| {
-            if y >= edge(k) && y < edge(k + 1) && lung.data[y * lung.width + x] != 0 { 255u8 } else { 0 }
+            if y >= edge(k) && y < edge(k + 1) && lung.data[y * lung.width + x] != 0 {
+                255u8
+            } else {
+                0
+            }
         })
     };
-    Some([(Third::Upper, part(0)), (Third::Middle, part(1)), (Third::Lower, part(2))])
+    Some([
+        (Third::Upper, part(0)),
+        (Third::Middle, part(1)),
+        (Third::Lower, part(2)),
+    ])
 }
 
 /// Something about a cardiothoracic ratio that makes it doubtful.
@@ -168,10 +206,16 @@ pub struct Cardiothoracic {
 pub fn cardiothoracic(lungs: &Mask, heart: &Mask) -> Result<Option<Cardiothoracic>, ImageError> {
     lungs.check_same_size(heart)?;
     let main = keep_largest(heart, 1, Connectivity::Eight);
-    let (Some(thorax), Some(widest)) = (widest_span(lungs), widest_span(&main)) else { return Ok(None) };
+    let (Some(thorax), Some(widest)) = (widest_span(lungs), widest_span(&main)) else {
+        return Ok(None);
+    };
     let spans = || (0..main.height).filter_map(|y| row_span(&main, y));
     let (x0, x1) = spans().fold((usize::MAX, 0), |(a, b), s| (a.min(s.x0), b.max(s.x1)));
-    let extent = Span { row: widest.row, x0, x1 };
+    let extent = Span {
+        row: widest.row,
+        x0,
+        x1,
+    };
     let ratio = extent.width() as f64 / thorax.width() as f64;
     let mut flags = lung_flags(lungs);
     if thorax.x0 == 0 || thorax.x1 == lungs.width {
@@ -186,13 +230,24 @@ pub fn cardiothoracic(lungs: &Mask, heart: &Mask) -> Result<Option<Cardiothoraci
     if 10 * main.count() < 9 * heart.count() {
         flags.push(CtrFlag::HeartInParts);
     }
-    Ok(Some(Cardiothoracic { ratio, heart: extent.line(), thorax: thorax.line(), flags }))
+    Ok(Some(Cardiothoracic {
+        ratio,
+        heart: extent.line(),
+        thorax: thorax.line(),
+        flags,
+    }))
 }
 
 fn lung_flags(lungs: &Mask) -> Vec<CtrFlag> {
-    let Some(sides) = split_lungs(lungs) else { return vec![CtrFlag::LungsNotSeparate] };
+    let Some(sides) = split_lungs(lungs) else {
+        return vec![CtrFlag::LungsNotSeparate];
+    };
     let (r, l) = (sides.right.count(), sides.left.count());
-    if 3 * r.min(l) < r.max(l) { vec![CtrFlag::LungsUnequal] } else { Vec::new() }
+    if 3 * r.min(l) < r.max(l) {
+        vec![CtrFlag::LungsUnequal]
+    } else {
+        Vec::new()
+    }
 }
 
 #[cfg(test)]
@@ -224,14 +279,21 @@ mod tests {
         assert_eq!((ctr.heart.length(), ctr.thorax.length()), (80.0, 160.0));
         assert_eq!(ctr.ratio, 0.5);
         assert!(ctr.flags.is_empty(), "{:?}", ctr.flags);
-        assert_eq!(cardiothoracic(&lungs(), &Plane::filled(200, 200, 0)).unwrap(), None);
+        assert_eq!(
+            cardiothoracic(&lungs(), &Plane::filled(200, 200, 0)).unwrap(),
+            None
+        );
         assert!(cardiothoracic(&lungs(), &Plane::filled(3, 3, 0)).is_err());
     }
 
     #[test]
     fn right_is_on_the_left_of_the_image_and_touching_lungs_are_cut() {
         let sides = split_lungs(&lungs()).unwrap();
-        assert!(!sides.cut && sides.right.data[100 * 200 + 55] != 0 && sides.left.data[100 * 200 + 145] != 0);
+        assert!(
+            !sides.cut
+                && sides.right.data[100 * 200 + 55] != 0
+                && sides.left.data[100 * 200 + 145] != 0
+        );
         let mut joined = lungs();
         (85..115).for_each(|x| joined.row_mut(100)[x] = 255);
         let sides = split_lungs(&joined).unwrap();
@@ -247,7 +309,10 @@ mod tests {
     fn thirds_cover_the_lung_without_overlap() {
         let right = split_lungs(&lungs()).unwrap().right;
         let thirds = lung_thirds(&right).unwrap();
-        assert_eq!(thirds.iter().map(|(_, m)| m.count()).sum::<usize>(), right.count());
+        assert_eq!(
+            thirds.iter().map(|(_, m)| m.count()).sum::<usize>(),
+            right.count()
+        );
         assert_eq!(lung_thirds(&Plane::filled(4, 4, 0)), None);
     }
 
@@ -256,6 +321,9 @@ mod tests {
         let mut heart = Plane::filled(200, 200, 0u8);
         ellipse(&mut heart, 185.0, 130.0, 14.0, 30.0);
         let ctr = cardiothoracic(&lungs(), &heart).unwrap().unwrap();
-        assert!(ctr.flags.contains(&CtrFlag::HeartOutsideThorax) && ctr.flags.contains(&CtrFlag::Implausible));
+        assert!(
+            ctr.flags.contains(&CtrFlag::HeartOutsideThorax)
+                && ctr.flags.contains(&CtrFlag::Implausible)
+        );
     }
 }

@@ -21,7 +21,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_side: 16_384, max_pixels: 200_000_000, max_bytes: 1 << 31, max_file_bytes: 1 << 30 }
+        Limits {
+            max_side: 16_384,
+            max_pixels: 200_000_000,
+            max_bytes: 1 << 31,
+            max_file_bytes: 1 << 30,
+        }
     }
 }
 
@@ -32,10 +37,18 @@ impl Limits {
     /// [`ImageError::TooLarge`].
     pub fn check(&self, width: u64, height: u64) -> Result<(), ImageError> {
         let pixels = width.checked_mul(height);
-        if width <= self.max_side && height <= self.max_side && pixels.is_some_and(|p| p <= self.max_pixels) {
+        if width <= self.max_side
+            && height <= self.max_side
+            && pixels.is_some_and(|p| p <= self.max_pixels)
+        {
             return Ok(());
         }
-        Err(ImageError::TooLarge { width, height, max_side: self.max_side, max_pixels: self.max_pixels })
+        Err(ImageError::TooLarge {
+            width,
+            height,
+            max_side: self.max_side,
+            max_pixels: self.max_pixels,
+        })
     }
 }
 
@@ -111,23 +124,38 @@ pub const COLOUR_SHARE: f64 = 0.02;
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Raster, ImageError> {
     let kind = RasterKind::sniff(bytes).ok_or(ImageError::UnknownFormat)?;
     if kind == RasterKind::Jpeg && !jpeg_has_end(bytes) {
-        return Err(ImageError::Truncated { format: kind.name() });
+        return Err(ImageError::Truncated {
+            format: kind.name(),
+        });
     }
     guard::catch(|| decode_dynamic(bytes, kind, limits))
-        .unwrap_or_else(|reason| Err(ImageError::Corrupt { format: kind.name(), reason }))
+        .unwrap_or_else(|reason| {
+            Err(ImageError::Corrupt {
+                format: kind.name(),
+                reason,
+            })
+        })
         .and_then(|image| to_raster(image, kind))
 }
 
-fn decode_dynamic(bytes: &[u8], kind: RasterKind, limits: &Limits) -> Result<DynamicImage, ImageError> {
+fn decode_dynamic(
+    bytes: &[u8],
+    kind: RasterKind,
+    limits: &Limits,
+) -> Result<DynamicImage, ImageError> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind.format());
     let mut allowed = image::Limits::default();
     allowed.max_alloc = Some(limits.max_bytes);
     reader.limits(allowed);
-    let decoder = reader.into_decoder().map_err(|e| convert_error(e, kind, limits))?;
+    let decoder = reader
+        .into_decoder()
+        .map_err(|e| convert_error(e, kind, limits))?;
     let (width, height) = decoder.dimensions();
     limits.check(u64::from(width), u64::from(height))?;
     if decoder.total_bytes() > limits.max_bytes {
-        return Err(ImageError::MemoryLimit { max_bytes: limits.max_bytes });
+        return Err(ImageError::MemoryLimit {
+            max_bytes: limits.max_bytes,
+        });
     }
     DynamicImage::from_decoder(decoder).map_err(|e| convert_error(e, kind, limits))
 }
@@ -135,24 +163,50 @@ fn decode_dynamic(bytes: &[u8], kind: RasterKind, limits: &Limits) -> Result<Dyn
 fn convert_error(error: image::ImageError, kind: RasterKind, limits: &Limits) -> ImageError {
     let format = kind.name();
     match &error {
-        image::ImageError::Limits(_) => return ImageError::MemoryLimit { max_bytes: limits.max_bytes },
-        image::ImageError::Unsupported(e) => return ImageError::Unsupported { format, what: e.to_string() },
+        image::ImageError::Limits(_) => {
+            return ImageError::MemoryLimit {
+                max_bytes: limits.max_bytes,
+            };
+        }
+        image::ImageError::Unsupported(e) => {
+            return ImageError::Unsupported {
+                format,
+                what: e.to_string(),
+            };
+        }
         _ => {}
     }
-    if ends_early(&error) { ImageError::Truncated { format } } else { ImageError::Corrupt { format, reason: error.to_string() } }
+    if ends_early(&error) {
+        ImageError::Truncated { format }
+    } else {
+        ImageError::Corrupt {
+            format,
+            reason: error.to_string(),
+        }
+    }
 }
 
 /// Decoders report a short file as an I/O error somewhere in the chain, or only in words.
 fn ends_early(error: &image::ImageError) -> bool {
     let mut link: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(e) = link {
-        if e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::UnexpectedEof) {
+        if e.downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::UnexpectedEof)
+        {
             return true;
         }
         link = e.source();
     }
     let words = error.to_string().to_ascii_lowercase();
-    ["unexpected end", "unexpected eof", "exhausted", "not enough", "premature"].iter().any(|w| words.contains(w))
+    [
+        "unexpected end",
+        "unexpected eof",
+        "exhausted",
+        "not enough",
+        "premature",
+    ]
+    .iter()
+    .any(|w| words.contains(w))
 }
 
 /// True when an end-of-image marker follows the first scan. Decoders fill a cut file with grey without a word.
@@ -177,22 +231,40 @@ fn jpeg_has_end(bytes: &[u8]) -> bool {
 fn to_raster(image: DynamicImage, kind: RasterKind) -> Result<Raster, ImageError> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let sixteen = match &image {
-        DynamicImage::ImageLuma8(_) | DynamicImage::ImageLumaA8(_) | DynamicImage::ImageRgb8(_) | DynamicImage::ImageRgba8(_) => false,
-        DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_) | DynamicImage::ImageRgb16(_) | DynamicImage::ImageRgba16(_) => true,
+        DynamicImage::ImageLuma8(_)
+        | DynamicImage::ImageLumaA8(_)
+        | DynamicImage::ImageRgb8(_)
+        | DynamicImage::ImageRgba8(_) => false,
+        DynamicImage::ImageLuma16(_)
+        | DynamicImage::ImageLumaA16(_)
+        | DynamicImage::ImageRgb16(_)
+        | DynamicImage::ImageRgba16(_) => true,
         other => {
-            return Err(ImageError::Unsupported { format: kind.name(), what: format!("sample type {:?}", other.color()) });
+            return Err(ImageError::Unsupported {
+                format: kind.name(),
+                what: format!("sample type {:?}", other.color()),
+            });
         }
     };
     let channels = usize::from(image.color().channel_count());
     let samples: Vec<u16> = if sixteen {
-        image.as_flat_samples_u16().map(|f| f.as_slice().to_vec()).unwrap_or_default()
+        image
+            .as_flat_samples_u16()
+            .map(|f| f.as_slice().to_vec())
+            .unwrap_or_default()
     } else {
         image.as_bytes().iter().map(|&v| u16::from(v)).collect()
     };
     let full = if sixteen { 65535 } else { 255 };
     let (values, colour, transparent) = to_grey(samples, channels, full);
     let bits = if sixteen { 16 } else { 8 };
-    Ok(Raster { kind, values: Plane::new(width, height, values)?, bits, colour, transparent })
+    Ok(Raster {
+        kind,
+        values: Plane::new(width, height, values)?,
+        bits,
+        colour,
+        transparent,
+    })
 }
 
 fn to_grey(samples: Vec<u16>, channels: usize, full: u32) -> (Vec<u16>, bool, bool) {
@@ -211,7 +283,11 @@ fn to_grey(samples: Vec<u16>, channels: usize, full: u32) -> (Vec<u16>, bool, bo
                 coloured += usize::from(high - low > tolerance);
                 level = luma(px);
             }
-            let alpha = if has_alpha { u32::from(px[channels - 1]) } else { full };
+            let alpha = if has_alpha {
+                u32::from(px[channels - 1])
+            } else {
+                full
+            };
             transparent |= alpha != full;
             ((u64::from(level) * u64::from(alpha) + u64::from(full / 2)) / u64::from(full)) as u16
         })
@@ -229,36 +305,73 @@ fn luma(px: &[u16]) -> u32 {
 mod tests {
     use super::*;
 
-    fn png(width: u32, height: u32, colour: png::ColorType, depth: png::BitDepth, data: &[u8]) -> Vec<u8> {
+    fn png(
+        width: u32,
+        height: u32,
+        colour: png::ColorType,
+        depth: png::BitDepth,
+        data: &[u8],
+    ) -> Vec<u8> {
         let mut out = Vec::new();
         let mut encoder = png::Encoder::new(&mut out, width, height);
         encoder.set_color(colour);
         encoder.set_depth(depth);
-        encoder.write_header().unwrap().write_image_data(data).unwrap();
+        encoder
+            .write_header()
+            .unwrap()
+            .write_image_data(data)
+            .unwrap();
         out
     }
 
     #[test]
     fn sixteen_bit_grey_keeps_its_values() {
-        let bytes = png(2, 1, png::ColorType::Grayscale, png::BitDepth::Sixteen, &[0x12, 0x34, 0xFF, 0xFF]);
+        let bytes = png(
+            2,
+            1,
+            png::ColorType::Grayscale,
+            png::BitDepth::Sixteen,
+            &[0x12, 0x34, 0xFF, 0xFF],
+        );
         let raster = decode(&bytes, &Limits::default()).unwrap();
-        assert_eq!((raster.bits, raster.values.data), (16, vec![0x1234, 0xFFFF]));
+        assert_eq!(
+            (raster.bits, raster.values.data),
+            (16, vec![0x1234, 0xFFFF])
+        );
     }
 
     #[test]
     fn grey_as_rgb_is_no_colour_and_a_red_field_is() {
         let grey: Vec<u8> = (0..100u8).flat_map(|v| [v, v + 3, v]).collect();
-        let raster = decode(&png(10, 10, png::ColorType::Rgb, png::BitDepth::Eight, &grey), &Limits::default()).unwrap();
+        let raster = decode(
+            &png(10, 10, png::ColorType::Rgb, png::BitDepth::Eight, &grey),
+            &Limits::default(),
+        )
+        .unwrap();
         assert!(!raster.colour);
         let red: Vec<u8> = (0..100).flat_map(|_| [200, 10, 10]).collect();
-        let raster = decode(&png(10, 10, png::ColorType::Rgb, png::BitDepth::Eight, &red), &Limits::default()).unwrap();
+        let raster = decode(
+            &png(10, 10, png::ColorType::Rgb, png::BitDepth::Eight, &red),
+            &Limits::default(),
+        )
+        .unwrap();
         assert!(raster.colour);
     }
 
     #[test]
     fn alpha_is_laid_over_black() {
         let data = [200, 255, 200, 0];
-        let raster = decode(&png(2, 1, png::ColorType::GrayscaleAlpha, png::BitDepth::Eight, &data), &Limits::default()).unwrap();
+        let raster = decode(
+            &png(
+                2,
+                1,
+                png::ColorType::GrayscaleAlpha,
+                png::BitDepth::Eight,
+                &data,
+            ),
+            &Limits::default(),
+        )
+        .unwrap();
         assert_eq!(raster.values.data, vec![200, 0]);
         assert!(raster.transparent);
     }
@@ -270,24 +383,52 @@ mod tests {
         let crc = crc32(&bytes[12..29]);
         bytes[29..33].copy_from_slice(&crc.to_be_bytes());
         let error = decode(&bytes, &Limits::default()).unwrap_err();
-        assert!(matches!(error, ImageError::TooLarge { width: 20000, height: 20000, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                ImageError::TooLarge {
+                    width: 20000,
+                    height: 20000,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 
     fn crc32(bytes: &[u8]) -> u32 {
-        !bytes.iter().fold(!0u32, |crc, &b| (0..8).fold(crc ^ u32::from(b), |c, _| (c >> 1) ^ (0xEDB8_8320 & (c & 1).wrapping_neg())))
+        !bytes.iter().fold(!0u32, |crc, &b| {
+            (0..8).fold(crc ^ u32::from(b), |c, _| {
+                (c >> 1) ^ (0xEDB8_8320 & (c & 1).wrapping_neg())
+            })
+        })
     }
 
     #[test]
     fn a_cut_png_is_truncated() {
-        let noise: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        let bytes = png(64, 64, png::ColorType::Grayscale, png::BitDepth::Eight, &noise);
+        let noise: Vec<u8> = (0..4096u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect();
+        let bytes = png(
+            64,
+            64,
+            png::ColorType::Grayscale,
+            png::BitDepth::Eight,
+            &noise,
+        );
         let error = decode(&bytes[..bytes.len() / 2], &Limits::default()).unwrap_err();
         assert!(matches!(error, ImageError::Truncated { .. }), "{error:?}");
     }
 
     #[test]
     fn other_bytes_are_unknown() {
-        assert_eq!(decode(b"hello", &Limits::default()), Err(ImageError::UnknownFormat));
-        assert_eq!(decode(b"", &Limits::default()), Err(ImageError::UnknownFormat));
+        assert_eq!(
+            decode(b"hello", &Limits::default()),
+            Err(ImageError::UnknownFormat)
+        );
+        assert_eq!(
+            decode(b"", &Limits::default()),
+            Err(ImageError::UnknownFormat)
+        );
     }
 }

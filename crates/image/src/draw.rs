@@ -12,8 +12,15 @@ pub type Rgb = [u8; 3];
 pub type Canvas = Plane<Rgb>;
 
 /// Colours that keep apart, also for most colour-blind readers (Okabe and Ito 2008).
-pub const PALETTE: [Rgb; 7] =
-    [[230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [0, 114, 178], [213, 94, 0], [204, 121, 167]];
+pub const PALETTE: [Rgb; 7] = [
+    [230, 159, 0],
+    [86, 180, 233],
+    [0, 158, 115],
+    [240, 228, 66],
+    [0, 114, 178],
+    [213, 94, 0],
+    [204, 121, 167],
+];
 
 /// A canvas that shows display values in grey.
 pub fn canvas(image: &Gray) -> Canvas {
@@ -30,7 +37,12 @@ fn blend(pixel: &mut Rgb, colour: Rgb, alpha: f32) {
 ///
 /// # Errors
 /// [`ImageError::SizeMismatch`].
-pub fn tint_mask(canvas: &mut Canvas, mask: &Mask, colour: Rgb, alpha: f32) -> Result<(), ImageError> {
+pub fn tint_mask(
+    canvas: &mut Canvas,
+    mask: &Mask,
+    colour: Rgb,
+    alpha: f32,
+) -> Result<(), ImageError> {
     canvas.check_same_size(mask)?;
     let (w, h) = (mask.width, mask.height);
     let set = |x: usize, y: usize| mask.data[y * w + x] != 0;
@@ -39,8 +51,19 @@ pub fn tint_mask(canvas: &mut Canvas, mask: &Mask, colour: Rgb, alpha: f32) -> R
             if !set(x, y) {
                 continue;
             }
-            let inner = x > 0 && y > 0 && x + 1 < w && y + 1 < h && set(x - 1, y) && set(x + 1, y) && set(x, y - 1) && set(x, y + 1);
-            blend(&mut canvas.data[y * w + x], colour, if inner { alpha.clamp(0.0, 1.0) } else { 1.0 });
+            let inner = x > 0
+                && y > 0
+                && x + 1 < w
+                && y + 1 < h
+                && set(x - 1, y)
+                && set(x + 1, y)
+                && set(x, y - 1)
+                && set(x, y + 1);
+            blend(
+                &mut canvas.data[y * w + x],
+                colour,
+                if inner { alpha.clamp(0.0, 1.0) } else { 1.0 },
+            );
         }
     }
     Ok(())
@@ -84,12 +107,29 @@ pub fn inferno(v: f32) -> Rgb {
 pub fn draw_line(canvas: &mut Canvas, line: Line, colour: Rgb, width: usize) {
     // Coordinates far outside would make the walk long without drawing anything.
     let limit = 4.0 * (canvas.width + canvas.height + 1) as f64;
-    let safe = |v: f64| if v.is_finite() { v.clamp(-limit, limit) } else { 0.0 };
-    let (x0, y0, x1, y1) = (safe(line.from.x), safe(line.from.y), safe(line.to.x), safe(line.to.y));
+    let safe = |v: f64| {
+        if v.is_finite() {
+            v.clamp(-limit, limit)
+        } else {
+            0.0
+        }
+    };
+    let (x0, y0, x1, y1) = (
+        safe(line.from.x),
+        safe(line.from.y),
+        safe(line.to.x),
+        safe(line.to.y),
+    );
     let steps = (x1 - x0).abs().max((y1 - y0).abs()).ceil().max(1.0) as usize;
     for i in 0..=steps {
         let t = i as f64 / steps as f64;
-        dot(canvas, x0 + (x1 - x0) * t, y0 + (y1 - y0) * t, colour, width.max(1));
+        dot(
+            canvas,
+            x0 + (x1 - x0) * t,
+            y0 + (y1 - y0) * t,
+            colour,
+            width.max(1),
+        );
     }
 }
 
@@ -112,15 +152,31 @@ fn put(canvas: &mut Canvas, x: i64, y: i64, colour: Rgb) {
 
 /// The edge of a box.
 pub fn draw_rect(canvas: &mut Canvas, rect: Rect, colour: Rgb, width: usize) {
-    let corner = |dx: f64, dy: f64| Point { x: rect.x + dx * rect.w, y: rect.y + dy * rect.h };
-    let corners = [corner(0.0, 0.0), corner(1.0, 0.0), corner(1.0, 1.0), corner(0.0, 1.0)];
+    let corner = |dx: f64, dy: f64| Point {
+        x: rect.x + dx * rect.w,
+        y: rect.y + dy * rect.h,
+    };
+    let corners = [
+        corner(0.0, 0.0),
+        corner(1.0, 0.0),
+        corner(1.0, 1.0),
+        corner(0.0, 1.0),
+    ];
     draw_polygon(canvas, &corners, colour, width);
 }
 
 /// The edge of a closed polygon.
 pub fn draw_polygon(canvas: &mut Canvas, points: &[Point], colour: Rgb, width: usize) {
     for (from, to) in points.iter().zip(points.iter().cycle().skip(1)) {
-        draw_line(canvas, Line { from: *from, to: *to }, colour, width);
+        draw_line(
+            canvas,
+            Line {
+                from: *from,
+                to: *to,
+            },
+            colour,
+            width,
+        );
     }
 }
 
@@ -129,8 +185,12 @@ pub fn draw_polygon(canvas: &mut Canvas, points: &[Point], colour: Rgb, width: u
 pub fn draw_text(canvas: &mut Canvas, x: i64, y: i64, text: &str, colour: Rgb, scale: usize) {
     let scale = scale.max(1) as i64;
     for (i, character) in text.chars().enumerate() {
-        let glyph = font8x8::BASIC_FONTS.get(character).or_else(|| font8x8::LATIN_FONTS.get(character));
-        let Some(glyph) = glyph.or_else(|| font8x8::BASIC_FONTS.get('?')) else { continue };
+        let glyph = font8x8::BASIC_FONTS
+            .get(character)
+            .or_else(|| font8x8::LATIN_FONTS.get(character));
+        let Some(glyph) = glyph.or_else(|| font8x8::BASIC_FONTS.get('?')) else {
+            continue;
+        };
         let left = x + i as i64 * 8 * scale;
         if left > canvas.width as i64 {
             break;
@@ -138,7 +198,12 @@ pub fn draw_text(canvas: &mut Canvas, x: i64, y: i64, text: &str, colour: Rgb, s
         for row in 0..8 * scale {
             for column in 0..8 * scale {
                 let on = glyph[(row / scale) as usize] >> (column / scale) & 1 == 1;
-                put(canvas, left + column, y + row, if on { colour } else { [0; 3] });
+                put(
+                    canvas,
+                    left + column,
+                    y + row,
+                    if on { colour } else { [0; 3] },
+                );
             }
         }
     }
@@ -149,7 +214,13 @@ pub fn draw_text(canvas: &mut Canvas, x: i64, y: i64, text: &str, colour: Rgb, s
 /// # Errors
 /// [`ImageError::Encode`], [`ImageError::ZeroSize`].
 pub fn encode_rgb_png(canvas: &Canvas) -> Result<Vec<u8>, ImageError> {
-    encode(canvas.width, canvas.height, png::ColorType::Rgb, png::BitDepth::Eight, canvas.data.as_flattened())
+    encode(
+        canvas.width,
+        canvas.height,
+        png::ColorType::Rgb,
+        png::BitDepth::Eight,
+        canvas.data.as_flattened(),
+    )
 }
 
 /// An 8-bit grey PNG, e.g. of a mask.
@@ -157,7 +228,13 @@ pub fn encode_rgb_png(canvas: &Canvas) -> Result<Vec<u8>, ImageError> {
 /// # Errors
 /// [`ImageError::Encode`], [`ImageError::ZeroSize`].
 pub fn encode_gray_png(image: &Plane<u8>) -> Result<Vec<u8>, ImageError> {
-    encode(image.width, image.height, png::ColorType::Grayscale, png::BitDepth::Eight, &image.data)
+    encode(
+        image.width,
+        image.height,
+        png::ColorType::Grayscale,
+        png::BitDepth::Eight,
+        &image.data,
+    )
 }
 
 /// A 16-bit grey PNG.
@@ -166,12 +243,35 @@ pub fn encode_gray_png(image: &Plane<u8>) -> Result<Vec<u8>, ImageError> {
 /// [`ImageError::Encode`], [`ImageError::ZeroSize`].
 pub fn encode_gray16_png(image: &Plane<u16>) -> Result<Vec<u8>, ImageError> {
     let bytes: Vec<u8> = image.data.iter().flat_map(|v| v.to_be_bytes()).collect();
-    encode(image.width, image.height, png::ColorType::Grayscale, png::BitDepth::Sixteen, &bytes)
+    encode(
+        image.width,
+        image.height,
+        png::ColorType::Grayscale,
+        png::BitDepth::Sixteen,
+        &bytes,
+    )
 }
 
-fn encode(width: usize, height: usize, colour: png::ColorType, depth: png::BitDepth, data: &[u8]) -> Result<Vec<u8>, ImageError> {
-    let side = |v: usize| u32::try_from(v).ok().filter(|&v| v > 0).ok_or(ImageError::ZeroSize { what: "the PNG", width, height });
-    let fail = |e: png::EncodingError| ImageError::Encode { reason: e.to_string() };
+fn encode(
+    width: usize,
+    height: usize,
+    colour: png::ColorType,
+    depth: png::BitDepth,
+    data: &[u8],
+) -> Result<Vec<u8>, ImageError> {
+    let side = |v: usize| {
+        u32::try_from(v)
+            .ok()
+            .filter(|&v| v > 0)
+            .ok_or(ImageError::ZeroSize {
+                what: "the PNG",
+                width,
+                height,
+            })
+    };
+    let fail = |e: png::EncodingError| ImageError::Encode {
+        reason: e.to_string(),
+    };
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, side(width)?, side(height)?);
     encoder.set_color(colour);
@@ -191,18 +291,45 @@ mod tests {
     #[test]
     fn masks_are_tinted_and_edged() {
         let mut c = canvas(&Plane::filled(5, 5, 100.0));
-        let mask = Plane::from_fn(5, 5, |x, y| if (1..4).contains(&x) && (1..4).contains(&y) { 255u8 } else { 0 });
+        let mask = Plane::from_fn(5, 5, |x, y| {
+            if (1..4).contains(&x) && (1..4).contains(&y) {
+                255u8
+            } else {
+                0
+            }
+        });
         tint_mask(&mut c, &mask, [200, 0, 0], 0.5).unwrap();
-        assert_eq!((c.data[0], c.data[6], c.data[12]), ([100; 3], [200, 0, 0], [150, 50, 50]));
+        assert_eq!(
+            (c.data[0], c.data[6], c.data[12]),
+            ([100; 3], [200, 0, 0], [150, 50, 50])
+        );
         assert!(tint_mask(&mut c, &Plane::filled(2, 2, 0), [0; 3], 0.5).is_err());
     }
 
     #[test]
     fn lines_boxes_and_text_stay_inside() {
         let mut c = canvas(&Plane::filled(20, 20, 0.0));
-        draw_rect(&mut c, Rect { x: -5.0, y: 3.0, w: 1e12, h: f64::NAN }, [9; 3], 2);
+        draw_rect(
+            &mut c,
+            Rect {
+                x: -5.0,
+                y: 3.0,
+                w: 1e12,
+                h: f64::NAN,
+            },
+            [9; 3],
+            2,
+        );
         draw_text(&mut c, -4, 15, "CTR 0.52 µ 胸", [255; 3], 2);
-        draw_line(&mut c, Line { from: Point { x: 0.0, y: 10.0 }, to: Point { x: 19.0, y: 10.0 } }, [1, 2, 3], 1);
+        draw_line(
+            &mut c,
+            Line {
+                from: Point { x: 0.0, y: 10.0 },
+                to: Point { x: 19.0, y: 10.0 },
+            },
+            [1, 2, 3],
+            1,
+        );
         assert_eq!(c.data[10 * 20 + 5], [1, 2, 3]);
         assert!(c.data.contains(&[255; 3]));
     }
@@ -213,7 +340,11 @@ mod tests {
         let raster = decode(&encode_gray16_png(&image).unwrap(), &Limits::default()).unwrap();
         assert_eq!(raster.values, image);
         assert!(encode_gray_png(&Plane::filled(0, 1, 0)).is_err());
-        let colour = decode(&encode_rgb_png(&Plane::filled(4, 4, [255, 0, 0])).unwrap(), &Limits::default()).unwrap();
+        let colour = decode(
+            &encode_rgb_png(&Plane::filled(4, 4, [255, 0, 0])).unwrap(),
+            &Limits::default(),
+        )
+        .unwrap();
         assert!(colour.colour);
     }
 }

@@ -24,7 +24,8 @@ pub fn catch<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     QUIET.set(before);
     result.map_err(|payload| {
         let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
-        text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
+        text.or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "panic".to_owned())
     })
 }
 
@@ -44,7 +45,10 @@ mod tests {
     #[test]
     fn panics_become_messages_and_values_pass() {
         assert_eq!(catch(|| 7), Ok(7));
-        assert_eq!(catch(|| -> u8 { panic!("bad table {}", 3) }), Err("bad table 3".to_owned()));
+        assert_eq!(
+            catch(|| -> u8 { panic!("bad table {}", 3) }),
+            Err("bad table 3".to_owned())
+        );
         assert!(!QUIET.get());
     }
 }

@@ -6,7 +6,9 @@ use crate::resize::{Kernel, resize};
 
 /// Difference hash of 256 bits: signs of horizontal and vertical differences of a small version. Robust against scale,
 /// brightness and compression; mirrored images differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct DHash(pub [u64; 4]);
 
 impl DHash {
@@ -32,7 +34,11 @@ impl DHash {
 
     /// Number of bits that differ, 0 to 256.
     pub fn distance(&self, other: &DHash) -> u32 {
-        self.0.iter().zip(other.0).map(|(a, b)| (a ^ b).count_ones()).sum()
+        self.0
+            .iter()
+            .zip(other.0)
+            .map(|(a, b)| (a ^ b).count_ones())
+            .sum()
     }
 
     /// 64 hexadecimal digits.
@@ -48,10 +54,14 @@ mod tests {
 
     #[test]
     fn brightness_and_scale_stay_near_and_other_images_are_far() {
-        let image = Plane::from_fn(200, 180, |x, y| ((x as f32 / 17.0).sin() * (y as f32 / 23.0).cos() + 1.0) * 100.0);
+        let image = Plane::from_fn(200, 180, |x, y| {
+            ((x as f32 / 17.0).sin() * (y as f32 / 23.0).cos() + 1.0) * 100.0
+        });
         let bright = image.map(|v| v * 0.8 + 20.0);
         let small = resize(&image, 100, 90, Kernel::PilBilinear).unwrap();
-        let other = Plane::from_fn(200, 180, |x, y| ((y as f32 / 9.0).sin() * (x as f32 / 31.0).cos() + 1.0) * 100.0);
+        let other = Plane::from_fn(200, 180, |x, y| {
+            ((y as f32 / 9.0).sin() * (x as f32 / 31.0).cos() + 1.0) * 100.0
+        });
         let hash = DHash::of(&image).unwrap();
         assert_eq!(hash.distance(&DHash::of(&bright).unwrap()), 0);
         assert!(hash.distance(&DHash::of(&small).unwrap()) <= 8);

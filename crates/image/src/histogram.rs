@@ -40,17 +40,29 @@ pub fn equalise(image: &Plane<u8>) -> Plane<u8> {
 /// [`ImageError::ZeroSize`] for no values, [`ImageError::Parameter`] for `q` outside 0..=100.
 pub fn percentile(values: &[f32], q: f64) -> Result<f64, ImageError> {
     if values.is_empty() {
-        return Err(ImageError::ZeroSize { what: "the list of values", width: 0, height: 0 });
+        return Err(ImageError::ZeroSize {
+            what: "the list of values",
+            width: 0,
+            height: 0,
+        });
     }
     if !(0.0..=100.0).contains(&q) {
-        return Err(ImageError::Parameter { name: "percentile", value: q, range: "0 to 100" });
+        return Err(ImageError::Parameter {
+            name: "percentile",
+            value: q,
+            range: "0 to 100",
+        });
     }
     let mut sorted = values.to_vec();
     let position = q / 100.0 * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let (_, &mut low, rest) = sorted.select_nth_unstable_by(below, f32::total_cmp);
     let low = f64::from(low);
-    let high = rest.iter().copied().min_by(f32::total_cmp).map_or(low, f64::from);
+    let high = rest
+        .iter()
+        .copied()
+        .min_by(f32::total_cmp)
+        .map_or(low, f64::from);
     Ok(low + (high - low) * (position - below as f64))
 }
 
@@ -59,7 +71,11 @@ pub fn percentile(values: &[f32], q: f64) -> Result<f64, ImageError> {
 pub fn otsu(image: &Plane<u8>) -> Option<u8> {
     let counts = histogram(image);
     let total = image.data.len() as f64;
-    let sum_all: f64 = counts.iter().enumerate().map(|(level, &c)| level as f64 * c as f64).sum();
+    let sum_all: f64 = counts
+        .iter()
+        .enumerate()
+        .map(|(level, &c)| level as f64 * c as f64)
+        .sum();
     let (mut weight, mut sum, mut best) = (0.0f64, 0.0f64, (0.0f64, None));
     for (level, &c) in counts.iter().enumerate() {
         weight += c as f64;

@@ -34,7 +34,11 @@ impl<T> Plane<T> {
                 got: data.len(),
             });
         }
-        Ok(Plane { width, height, data })
+        Ok(Plane {
+            width,
+            height,
+            data,
+        })
     }
 
     /// A plane whose value at `(x, y)` is `f(x, y)`.
@@ -45,7 +49,11 @@ impl<T> Plane<T> {
                 data.push(f(x, y));
             }
         }
-        Plane { width, height, data }
+        Plane {
+            width,
+            height,
+            data,
+        }
     }
 
     /// One row.
@@ -71,7 +79,11 @@ impl<T> Plane<T> {
 
     /// A plane of the same size with `f` of every value.
     pub fn map<U>(&self, f: impl FnMut(&T) -> U) -> Plane<U> {
-        Plane { width: self.width, height: self.height, data: self.data.iter().map(f).collect() }
+        Plane {
+            width: self.width,
+            height: self.height,
+            data: self.data.iter().map(f).collect(),
+        }
     }
 
     /// True when `other` has the same width and height.
@@ -99,7 +111,11 @@ impl<T> Plane<T> {
 impl<T: Clone> Plane<T> {
     /// A plane of one value.
     pub fn filled(width: usize, height: usize, value: T) -> Self {
-        Plane { width, height, data: vec![value; width * height] }
+        Plane {
+            width,
+            height,
+            data: vec![value; width * height],
+        }
     }
 }
 
@@ -162,8 +178,14 @@ impl Plane<u8> {
     fn zip_mask(&self, other: &Mask, f: impl Fn(bool, bool) -> bool) -> Result<Mask, ImageError> {
         self.check_same_size(other)?;
         let pairs = self.data.iter().zip(&other.data);
-        let data = pairs.map(|(&a, &b)| if f(a != 0, b != 0) { 255 } else { 0 }).collect();
-        Ok(Plane { width: self.width, height: self.height, data })
+        let data = pairs
+            .map(|(&a, &b)| if f(a != 0, b != 0) { 255 } else { 0 })
+            .collect();
+        Ok(Plane {
+            width: self.width,
+            height: self.height,
+            data,
+        })
     }
 }
 
@@ -173,7 +195,14 @@ mod tests {
 
     #[test]
     fn wrong_number_of_values_is_refused() {
-        assert!(matches!(Plane::new(2, 2, vec![0u8; 3]), Err(ImageError::Shape { expected: 4, got: 3, .. })));
+        assert!(matches!(
+            Plane::new(2, 2, vec![0u8; 3]),
+            Err(ImageError::Shape {
+                expected: 4,
+                got: 3,
+                ..
+            })
+        ));
         assert!(Plane::new(usize::MAX, 2, vec![0u8; 3]).is_err());
     }
 

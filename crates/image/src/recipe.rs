@@ -27,7 +27,12 @@ pub enum Recipe {
 
 impl Recipe {
     /// All recipes in the order of their documentation.
-    pub const ALL: [Recipe; 4] = [Recipe::Voi, Recipe::Linear, Recipe::MimicJpg, Recipe::Chexpert];
+    pub const ALL: [Recipe; 4] = [
+        Recipe::Voi,
+        Recipe::Linear,
+        Recipe::MimicJpg,
+        Recipe::Chexpert,
+    ];
 
     /// The name used on the command line and in provenance.
     pub fn name(self) -> &'static str {
@@ -50,11 +55,14 @@ impl FromStr for Recipe {
     type Err = ImageError;
 
     fn from_str(name: &str) -> Result<Self, ImageError> {
-        Recipe::ALL.into_iter().find(|r| r.name() == name).ok_or_else(|| ImageError::UnknownName {
-            what: "recipe",
-            name: name.to_owned(),
-            known: "voi, linear, mimic-jpg, chexpert",
-        })
+        Recipe::ALL
+            .into_iter()
+            .find(|r| r.name() == name)
+            .ok_or_else(|| ImageError::UnknownName {
+                what: "recipe",
+                name: name.to_owned(),
+                known: "voi, linear, mimic-jpg, chexpert",
+            })
     }
 }
 
@@ -66,7 +74,11 @@ pub fn to_display(values: impl Iterator<Item = f64>, lo: f64, hi: f64, invert: b
 
 /// One value of [`to_display`].
 pub fn display_value(v: f64, lo: f64, hi: f64, invert: bool) -> f32 {
-    let unit = if hi > lo { ((v - lo) / (hi - lo)).clamp(0.0, 1.0) } else { 0.0 };
+    let unit = if hi > lo {
+        ((v - lo) / (hi - lo)).clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
     let unit = if invert { 1.0 - unit } else { unit };
     (255.0 * unit + 0.5).floor() as f32
 }
@@ -76,7 +88,11 @@ pub fn mimic_jpg(values: &Plane<f32>, invert: bool) -> Gray {
     let (lo, hi) = values.min_max().unwrap_or((0.0, 0.0));
     let (lo, span) = (f64::from(lo), f64::from(hi) - f64::from(lo));
     let eight = values.map(|&v| {
-        let unit = if span > 0.0 { (f64::from(v) - lo) / span } else { 0.0 };
+        let unit = if span > 0.0 {
+            (f64::from(v) - lo) / span
+        } else {
+            0.0
+        };
         let level = (unit * 255.0) as u8;
         if invert { 255 - level } else { level }
     });
@@ -88,7 +104,11 @@ pub fn chexpert(values: &Plane<f32>, invert: bool) -> Gray {
     let (lo, hi) = values.min_max().unwrap_or((0.0, 0.0));
     let span = f64::from(hi) - f64::from(lo);
     let level = |v: f32| {
-        if span > 0.0 { ((f64::from(v) - f64::from(lo)) / span * 65535.0).round() as usize } else { 0 }
+        if span > 0.0 {
+            ((f64::from(v) - f64::from(lo)) / span * 65535.0).round() as usize
+        } else {
+            0
+        }
     };
     let mut cumulative = vec![0usize; 65536];
     for &v in &values.data {
@@ -101,7 +121,14 @@ pub fn chexpert(values: &Plane<f32>, invert: bool) -> Gray {
         *c = sum;
     }
     let top = values.data.len().saturating_sub(first) as f64;
-    values.map(|&v| display_value(cumulative[level(v)].saturating_sub(first) as f64, 0.0, top, invert))
+    values.map(|&v| {
+        display_value(
+            cumulative[level(v)].saturating_sub(first) as f64,
+            0.0,
+            top,
+            invert,
+        )
+    })
 }
 
 #[cfg(test)]
@@ -112,7 +139,10 @@ mod tests {
     fn names_round_trip() {
         for recipe in Recipe::ALL {
             assert_eq!(recipe.name().parse::<Recipe>().unwrap(), recipe);
-            assert_eq!(serde_json::to_string(&recipe).unwrap(), format!("{:?}", recipe.name()));
+            assert_eq!(
+                serde_json::to_string(&recipe).unwrap(),
+                format!("{:?}", recipe.name())
+            );
         }
         assert!("window".parse::<Recipe>().is_err());
     }

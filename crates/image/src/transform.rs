@@ -9,18 +9,50 @@ use hilum_core::{Line, Point, Rect};
 ///
 /// # Errors
 /// [`ImageError::OutOfBounds`], also for an empty rectangle.
-pub fn crop<T: Clone>(image: &Plane<T>, x: usize, y: usize, w: usize, h: usize) -> Result<Plane<T>, ImageError> {
-    let inside = |from: usize, length: usize, side: usize| length > 0 && from.checked_add(length).is_some_and(|end| end <= side);
+pub fn crop<T: Clone>(
+    image: &Plane<T>,
+    x: usize,
+    y: usize,
+    w: usize,
+    h: usize,
+) -> Result<Plane<T>, ImageError> {
+    let inside = |from: usize, length: usize, side: usize| {
+        length > 0 && from.checked_add(length).is_some_and(|end| end <= side)
+    };
     if !inside(x, w, image.width) || !inside(y, h, image.height) {
-        return Err(ImageError::OutOfBounds { x, y, w, h, width: image.width, height: image.height });
+        return Err(ImageError::OutOfBounds {
+            x,
+            y,
+            w,
+            h,
+            width: image.width,
+            height: image.height,
+        });
     }
-    let data = (y..y + h).flat_map(|row| image.row(row)[x..x + w].iter().cloned()).collect();
-    Ok(Plane { width: w, height: h, data })
+    let data = (y..y + h)
+        .flat_map(|row| image.row(row)[x..x + w].iter().cloned())
+        .collect();
+    Ok(Plane {
+        width: w,
+        height: h,
+        data,
+    })
 }
 
 /// The image with margins of one value.
-pub fn pad<T: Clone>(image: &Plane<T>, left: usize, top: usize, right: usize, bottom: usize, value: T) -> Plane<T> {
-    let mut out = Plane::filled(image.width + left + right, image.height + top + bottom, value);
+pub fn pad<T: Clone>(
+    image: &Plane<T>,
+    left: usize,
+    top: usize,
+    right: usize,
+    bottom: usize,
+    value: T,
+) -> Plane<T> {
+    let mut out = Plane::filled(
+        image.width + left + right,
+        image.height + top + bottom,
+        value,
+    );
     for y in 0..image.height {
         out.row_mut(y + top)[left..left + image.width].clone_from_slice(image.row(y));
     }
@@ -30,14 +62,23 @@ pub fn pad<T: Clone>(image: &Plane<T>, left: usize, top: usize, right: usize, bo
 /// Mirrored left to right.
 pub fn flip_horizontal<T: Clone>(image: &Plane<T>) -> Plane<T> {
     let mut out = image.clone();
-    out.data.chunks_exact_mut(image.width.max(1)).for_each(<[T]>::reverse);
+    out.data
+        .chunks_exact_mut(image.width.max(1))
+        .for_each(<[T]>::reverse);
     out
 }
 
 /// Mirrored top to bottom.
 pub fn flip_vertical<T: Clone>(image: &Plane<T>) -> Plane<T> {
-    let data = (0..image.height).rev().flat_map(|y| image.row(y).iter().cloned()).collect();
-    Plane { width: image.width, height: image.height, data }
+    let data = (0..image.height)
+        .rev()
+        .flat_map(|y| image.row(y).iter().cloned())
+        .collect();
+    Plane {
+        width: image.width,
+        height: image.height,
+        data,
+    }
 }
 
 /// How an image is brought to the size of a network.
@@ -71,10 +112,18 @@ impl Fit {
     ///
     /// # Errors
     /// [`ImageError::ZeroSize`].
-    pub fn new(stored: (usize, usize), net: (usize, usize), mode: FitMode) -> Result<Self, ImageError> {
+    pub fn new(
+        stored: (usize, usize),
+        net: (usize, usize),
+        mode: FitMode,
+    ) -> Result<Self, ImageError> {
         for (what, (width, height)) in [("the stored image", stored), ("the net's input", net)] {
             if width == 0 || height == 0 {
-                return Err(ImageError::ZeroSize { what, width, height });
+                return Err(ImageError::ZeroSize {
+                    what,
+                    width,
+                    height,
+                });
             }
         }
         let (mut source, mut target) = ((0, 0, stored.0, stored.1), (0, 0, net.0, net.1));
@@ -86,7 +135,12 @@ impl Fit {
                 source = ((stored.0 - side) / 2, (stored.1 - side) / 2, side, side);
             }
         }
-        Ok(Fit { stored, net, source, target })
+        Ok(Fit {
+            stored,
+            net,
+            source,
+            target,
+        })
     }
 
     /// The image as the net sees it; margins take `fill`.
@@ -113,9 +167,18 @@ impl Fit {
     /// # Errors
     /// [`ImageError::SizeMismatch`] when the map has not the net's size.
     pub fn map_back(&self, map: &Gray, fill: f32) -> Result<Gray, ImageError> {
-        map.check_same_size(&Plane { width: self.net.0, height: self.net.1, data: Vec::<()>::new() })?;
+        map.check_same_size(&Plane {
+            width: self.net.0,
+            height: self.net.1,
+            data: Vec::<()>::new(),
+        })?;
         let (x, y, w, h) = self.target;
-        let big = resize(&crop(map, x, y, w, h)?, self.source.2, self.source.3, Kernel::TorchBilinear)?;
+        let big = resize(
+            &crop(map, x, y, w, h)?,
+            self.source.2,
+            self.source.3,
+            Kernel::TorchBilinear,
+        )?;
         Ok(self.unplace(&big, fill))
     }
 
@@ -125,7 +188,9 @@ impl Fit {
     /// [`ImageError::SizeMismatch`] when the mask has not the net's size.
     pub fn mask_back(&self, mask: &Mask) -> Result<Mask, ImageError> {
         let numbers = mask.map(|&v| if v == 0 { 0.0 } else { 1.0f32 });
-        Ok(self.map_back(&numbers, 0.0)?.map(|&v| if v >= 0.5 { 255 } else { 0 }))
+        Ok(self
+            .map_back(&numbers, 0.0)?
+            .map(|&v| if v >= 0.5 { 255 } else { 0 }))
     }
 
     /// A point of the stored image in net pixels.
@@ -146,32 +211,70 @@ impl Fit {
 
     /// A line in net pixels in the stored image.
     pub fn line_to_stored(&self, line: Line) -> Line {
-        Line { from: self.to_stored(line.from), to: self.to_stored(line.to) }
+        Line {
+            from: self.to_stored(line.from),
+            to: self.to_stored(line.to),
+        }
     }
 
     /// A box in net pixels in the stored image, cut at its edges.
     pub fn rect_to_stored(&self, rect: Rect) -> Rect {
-        let from = self.to_stored(Point { x: rect.x, y: rect.y });
-        let to = self.to_stored(Point { x: rect.x + rect.w, y: rect.y + rect.h });
+        let from = self.to_stored(Point {
+            x: rect.x,
+            y: rect.y,
+        });
+        let to = self.to_stored(Point {
+            x: rect.x + rect.w,
+            y: rect.y + rect.h,
+        });
         let (w, h) = (self.stored.0 as f64, self.stored.1 as f64);
         let (x0, y0) = (from.x.clamp(0.0, w), from.y.clamp(0.0, h));
-        Rect { x: x0, y: y0, w: to.x.clamp(0.0, w) - x0, h: to.y.clamp(0.0, h) - y0 }
+        Rect {
+            x: x0,
+            y: y0,
+            w: to.x.clamp(0.0, w) - x0,
+            h: to.y.clamp(0.0, h) - y0,
+        }
     }
 
     /// A box of the stored image in net pixels.
     pub fn rect_to_net(&self, rect: Rect) -> Rect {
-        let from = self.to_net(Point { x: rect.x, y: rect.y });
-        let to = self.to_net(Point { x: rect.x + rect.w, y: rect.y + rect.h });
-        Rect { x: from.x, y: from.y, w: to.x - from.x, h: to.y - from.y }
+        let from = self.to_net(Point {
+            x: rect.x,
+            y: rect.y,
+        });
+        let to = self.to_net(Point {
+            x: rect.x + rect.w,
+            y: rect.y + rect.h,
+        });
+        Rect {
+            x: from.x,
+            y: from.y,
+            w: to.x - from.x,
+            h: to.y - from.y,
+        }
     }
 
     fn scale(&self) -> (f64, f64) {
-        (self.target.2 as f64 / self.source.2 as f64, self.target.3 as f64 / self.source.3 as f64)
+        (
+            self.target.2 as f64 / self.source.2 as f64,
+            self.target.3 as f64 / self.source.3 as f64,
+        )
     }
 
     fn cut<T: Clone>(&self, image: &Plane<T>) -> Result<Plane<T>, ImageError> {
-        image.check_same_size(&Plane { width: self.stored.0, height: self.stored.1, data: Vec::<()>::new() })?;
-        crop(image, self.source.0, self.source.1, self.source.2, self.source.3)
+        image.check_same_size(&Plane {
+            width: self.stored.0,
+            height: self.stored.1,
+            data: Vec::<()>::new(),
+        })?;
+        crop(
+            image,
+            self.source.0,
+            self.source.1,
+            self.source.2,
+            self.source.3,
+        )
     }
 
     fn place<T: Clone>(&self, small: &Plane<T>, fill: T) -> Plane<T> {
@@ -181,13 +284,21 @@ impl Fit {
 
     fn unplace<T: Clone>(&self, big: &Plane<T>, fill: T) -> Plane<T> {
         let (x, y, w, h) = self.source;
-        pad(big, x, y, self.stored.0 - x - w, self.stored.1 - y - h, fill)
+        pad(
+            big,
+            x,
+            y,
+            self.stored.0 - x - w,
+            self.stored.1 - y - h,
+            fill,
+        )
     }
 }
 
 fn letterbox(stored: (usize, usize), net: (usize, usize)) -> (usize, usize, usize, usize) {
     let scale = (net.0 as f64 / stored.0 as f64).min(net.1 as f64 / stored.1 as f64);
-    let side = |length: usize, limit: usize| ((length as f64 * scale).round() as usize).clamp(1, limit);
+    let side =
+        |length: usize, limit: usize| ((length as f64 * scale).round() as usize).clamp(1, limit);
     let (w, h) = (side(stored.0, net.0), side(stored.1, net.1));
     ((net.0 - w) / 2, (net.1 - h) / 2, w, h)
 }
@@ -202,7 +313,10 @@ mod tests {
         assert_eq!(crop(&image, 1, 0, 2, 2).unwrap().data, vec![1, 2, 11, 12]);
         assert!(crop(&image, 2, 0, 2, 1).is_err());
         assert!(crop(&image, 0, 0, 0, 1).is_err());
-        assert_eq!(pad(&image, 1, 0, 0, 1, 9).data, vec![9, 0, 1, 2, 9, 10, 11, 12, 9, 9, 9, 9]);
+        assert_eq!(
+            pad(&image, 1, 0, 0, 1, 9).data,
+            vec![9, 0, 1, 2, 9, 10, 11, 12, 9, 9, 9, 9]
+        );
         assert_eq!(flip_horizontal(&image).data, vec![2, 1, 0, 12, 11, 10]);
         assert_eq!(flip_vertical(&image).data, vec![10, 11, 12, 0, 1, 2]);
     }
@@ -211,15 +325,27 @@ mod tests {
     fn points_go_there_and_back() {
         for mode in [FitMode::Stretch, FitMode::Letterbox, FitMode::CenterCrop] {
             let fit = Fit::new((2000, 2500), (224, 224), mode).unwrap();
-            let p = Point { x: 700.0, y: 1234.5 };
+            let p = Point {
+                x: 700.0,
+                y: 1234.5,
+            };
             let q = fit.to_stored(fit.to_net(p));
-            assert!((p.x - q.x).abs() < 1e-9 && (p.y - q.y).abs() < 1e-9, "{mode:?}");
+            assert!(
+                (p.x - q.x).abs() < 1e-9 && (p.y - q.y).abs() < 1e-9,
+                "{mode:?}"
+            );
         }
     }
 
     #[test]
     fn a_mask_survives_the_way_there_and_back() {
-        let mask = Plane::from_fn(200, 100, |x, y| if (40..160).contains(&x) && (20..80).contains(&y) { 255u8 } else { 0 });
+        let mask = Plane::from_fn(200, 100, |x, y| {
+            if (40..160).contains(&x) && (20..80).contains(&y) {
+                255u8
+            } else {
+                0
+            }
+        });
         let fit = Fit::new((200, 100), (128, 128), FitMode::Letterbox).unwrap();
         assert_eq!(fit.target, (0, 32, 128, 64));
         let back = fit.mask_back(&fit.apply_mask(&mask).unwrap()).unwrap();

@@ -71,7 +71,10 @@ impl Pool {
     /// A buffer of `len` values whose contents are arbitrary.
     pub fn take(&mut self, len: usize) -> Buffer {
         let slack = len + len / 4 + 1024;
-        let found = self.free.range_mut(len..=slack).find_map(|(_, list)| list.pop());
+        let found = self
+            .free
+            .range_mut(len..=slack)
+            .find_map(|(_, list)| list.pop());
         match found {
             Some(mut buffer) => {
                 buffer.len = len;

@@ -98,7 +98,9 @@ pub enum KernelError {
         right: Vec<usize>,
     },
     /// The window does not fit into the padded input.
-    #[error("layer `{node}`: a window of {window:?} does not fit into an input of {input:?} rows and columns with its padding")]
+    #[error(
+        "layer `{node}`: a window of {window:?} does not fit into an input of {input:?} rows and columns with its padding"
+    )]
     Window {
         /// Layer.
         node: String,
@@ -156,7 +158,9 @@ pub enum KernelError {
         got: usize,
     },
     /// Batch statistics of a single value have no variance.
-    #[error("layer `{node}`: batch statistics need more than one value a channel, the input has shape {shape:?}")]
+    #[error(
+        "layer `{node}`: batch statistics need more than one value a channel, the input has shape {shape:?}"
+    )]
     SingleValue {
         /// Layer.
         node: String,
@@ -185,7 +189,9 @@ pub enum KernelError {
         got: Vec<usize>,
     },
     /// The gradient at a layer that was fused with its neighbour.
-    #[error("the gradient at layer `{node}` is not kept; name the layer in `Trainer::retain` first")]
+    #[error(
+        "the gradient at layer `{node}` is not kept; name the layer in `Trainer::retain` first"
+    )]
     NotRetained {
         /// Layer.
         node: String,

@@ -9,7 +9,10 @@ impl Graph {
     /// Start values of all parameters. The stream of a parameter depends on the seed and its name only,
     /// so adding a layer leaves the start of the others as it was.
     pub fn init_params(&self, seed: u64) -> Params {
-        self.params.iter().map(|info| init_param(info, seed)).collect()
+        self.params
+            .iter()
+            .map(|info| init_param(info, seed))
+            .collect()
     }
 }
 
@@ -32,7 +35,9 @@ fn init_param(info: &ParamInfo, seed: u64) -> Vec<f32> {
 
 /// FNV-1a: a hash that stays the same between versions of the standard library.
 fn name_hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Box-Muller.
@@ -54,12 +59,20 @@ mod tests {
     use crate::graph::ParamRole;
 
     fn info(name: &str, init: Init) -> ParamInfo {
-        ParamInfo { name: name.into(), shape: vec![64, 32, 3, 3], role: ParamRole::Weight, init }
+        ParamInfo {
+            name: name.into(),
+            shape: vec![64, 32, 3, 3],
+            role: ParamRole::Weight,
+            init,
+        }
     }
 
     #[test]
     fn kaiming_has_the_variance_of_its_fan() {
-        for (init, fan) in [(Init::KaimingFanIn, 32.0 * 9.0), (Init::KaimingFanOut, 64.0 * 9.0)] {
+        for (init, fan) in [
+            (Init::KaimingFanIn, 32.0 * 9.0),
+            (Init::KaimingFanOut, 64.0 * 9.0),
+        ] {
             let values = init_param(&info("w", init), 1);
             let variance = values.iter().map(|v| v * v).sum::<f32>() / values.len() as f32;
             assert!((variance * fan / 2.0 - 1.0).abs() < 0.03, "{variance}");

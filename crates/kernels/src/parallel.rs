@@ -73,7 +73,12 @@ pub(crate) fn for_planes(out: ViewMut, body: impl Fn(Piece, &mut [f32]) + Sync) 
     for_each(total.div_ceil(batch), |task| {
         for i in task * batch..((task + 1) * batch).min(total) {
             let (plane, first) = (i / per_plane, i % per_plane * step);
-            let piece = Piece { n: plane / blocks, b: plane % blocks, first, count: step.min(pixels - first) };
+            let piece = Piece {
+                n: plane / blocks,
+                b: plane % blocks,
+                first,
+                count: step.min(pixels - first),
+            };
             let start = piece.n * stride + piece.b * dims.plane() + first * LANES;
             // SAFETY: pieces are disjoint and inside the view (checked when it was made).
             body(piece, unsafe { shared.slice(start, piece.count * LANES) });
@@ -82,7 +87,11 @@ pub(crate) fn for_planes(out: ViewMut, body: impl Fn(Piece, &mut [f32]) + Sync) 
 }
 
 /// Calls `body(piece, floats, marks)` as [`for_planes`]; `marks` are the piece's bytes in a contiguous array beside `out`.
-pub(crate) fn for_planes_marked(out: ViewMut, marks: &mut [u8], body: impl Fn(Piece, &mut [f32], &mut [u8]) + Sync) {
+pub(crate) fn for_planes_marked(
+    out: ViewMut,
+    marks: &mut [u8],
+    body: impl Fn(Piece, &mut [f32], &mut [u8]) + Sync,
+) {
     let dims = out.dims;
     assert_eq!(marks.len(), dims.stored());
     let shared = Shared::new(marks);
@@ -95,20 +104,35 @@ pub(crate) fn for_planes_marked(out: ViewMut, marks: &mut [u8], body: impl Fn(Pi
 
 /// Sums over batch and pixels: `body(piece, partial)` fills the zeroed `width` floats of one piece; the partials of
 /// a block are added in order, in double precision. Returns `[block][width]`.
-pub(crate) fn sum_planes(dims: crate::view::Dims, width: usize, body: impl Fn(Piece, &mut [f32]) + Sync) -> Vec<f64> {
+pub(crate) fn sum_planes(
+    dims: crate::view::Dims,
+    width: usize,
+    body: impl Fn(Piece, &mut [f32]) + Sync,
+) -> Vec<f64> {
     let (pixels, blocks) = (dims.pixels(), dims.blocks());
     let step = piece_pixels(pixels);
     let per_plane = pixels.div_ceil(step);
     let total = dims.n * blocks * per_plane;
     let mut partial = vec![0.0f32; total * width];
     let batch = (GRAIN / (step * LANES)).max(1);
-    partial.par_chunks_mut(batch * width).enumerate().for_each(|(task, parts)| {
-        for (i, part) in parts.chunks_mut(width).enumerate() {
-            let i = task * batch + i;
-            let (plane, first) = (i / per_plane, i % per_plane * step);
-            body(Piece { n: plane / blocks, b: plane % blocks, first, count: step.min(pixels - first) }, part);
-        }
-    });
+    partial
+        .par_chunks_mut(batch * width)
+        .enumerate()
+        .for_each(|(task, parts)| {
+            for (i, part) in parts.chunks_mut(width).enumerate() {
+                let i = task * batch + i;
+                let (plane, first) = (i / per_plane, i % per_plane * step);
+                body(
+                    Piece {
+                        n: plane / blocks,
+                        b: plane % blocks,
+                        first,
+                        count: step.min(pixels - first),
+                    },
+                    part,
+                );
+            }
+        });
     let mut sums = vec![0.0f64; blocks * width];
     for (i, part) in partial.chunks(width).enumerate() {
         let b = i / per_plane % blocks;

@@ -83,7 +83,13 @@ impl Plan {
         graph.check_params(params)?;
         graph.check_references()?;
         let (steps, places) = build::steps(graph, params);
-        Ok(Plan { graph: graph.clone(), steps, places, input_in_blocks: input_in_blocks(graph), pools: Mutex::new(Vec::new()) })
+        Ok(Plan {
+            graph: graph.clone(),
+            steps,
+            places,
+            input_in_blocks: input_in_blocks(graph),
+            pools: Mutex::new(Vec::new()),
+        })
     }
 
     /// The outputs, in the order of [`Graph::outputs`], for an input `[n, c, h, w]`.
@@ -91,14 +97,31 @@ impl Plan {
     /// # Errors
     /// An input that does not fit the graph.
     pub fn run(&self, x: &Tensor) -> Result<Vec<Tensor>, KernelError> {
-        let input = <[usize; 4]>::try_from(x.shape.as_slice()).map_err(|_| KernelError::InputRank { shape: x.shape.clone() })?;
+        let input =
+            <[usize; 4]>::try_from(x.shape.as_slice()).map_err(|_| KernelError::InputRank {
+                shape: x.shape.clone(),
+            })?;
         let shapes = self.graph.shapes(input)?;
         let dims: Vec<Dims> = shapes.iter().map(|shape| Dims::from_shape(shape)).collect();
         if x.data.len() != dims[0].values() {
-            return Err(KernelError::Length { shape: x.shape.clone(), len: x.data.len() });
+            return Err(KernelError::Length {
+                shape: x.shape.clone(),
+                len: x.data.len(),
+            });
         }
-        let pool = self.pools.lock().ok().and_then(|mut pools| pools.pop()).unwrap_or_default();
-        let mut run = Run { image: &x.data, places: &self.places, values: dims.iter().map(|_| None).collect(), dims, pool };
+        let pool = self
+            .pools
+            .lock()
+            .ok()
+            .and_then(|mut pools| pools.pop())
+            .unwrap_or_default();
+        let mut run = Run {
+            image: &x.data,
+            places: &self.places,
+            values: dims.iter().map(|_| None).collect(),
+            dims,
+            pool,
+        };
         if self.input_in_blocks {
             let mut buffer = run.pool.take(run.dims[0].stored());
             layout::to_blocked(&x.data, ViewMut::new(&mut buffer, run.dims[0]));
@@ -107,7 +130,12 @@ impl Plan {
         for step in &self.steps {
             run.step(step);
         }
-        let outputs = self.graph.outputs.iter().map(|(_, id)| run.tensor(*id, &shapes[*id])).collect();
+        let outputs = self
+            .graph
+            .outputs
+            .iter()
+            .map(|(_, id)| run.tensor(*id, &shapes[*id]))
+            .collect();
         let pool = run.finish();
         if let Ok(mut pools) = self.pools.lock() {
             pools.push(pool);
@@ -129,7 +157,11 @@ impl Run<'_> {
     fn value(&self, node: NodeId) -> View<'_> {
         let (home, block) = self.places.home(node);
         let data = self.values[home].as_deref().unwrap_or(&[]);
-        View::strided(data.get(block * self.dims[node].plane()..).unwrap_or(&[]), self.dims[node], self.dims[home].image())
+        View::strided(
+            data.get(block * self.dims[node].plane()..).unwrap_or(&[]),
+            self.dims[node],
+            self.dims[home].image(),
+        )
     }
 
     fn tensor(&self, node: NodeId, shape: &[usize]) -> Tensor {
@@ -155,12 +187,22 @@ impl Run<'_> {
 
     fn step(&mut self, step: &Step) {
         let (home, block) = self.places.home(step.out);
-        let reuse = matches!(step.kind, Kind::Pointwise(_)) && home == step.out && step.done.contains(&step.inputs[0]);
-        let taken = if reuse { self.values[step.inputs[0]].take() } else { None };
+        let reuse = matches!(step.kind, Kind::Pointwise(_))
+            && home == step.out
+            && step.done.contains(&step.inputs[0]);
+        let taken = if reuse {
+            self.values[step.inputs[0]].take()
+        } else {
+            None
+        };
         let fresh = taken.is_none();
         let mut buffer = taken.unwrap_or_else(|| self.storage(home));
         let dims = self.dims[step.out];
-        let out = ViewMut::strided(&mut buffer[block * dims.plane()..], dims, self.dims[home].image());
+        let out = ViewMut::strided(
+            &mut buffer[block * dims.plane()..],
+            dims,
+            self.dims[home].image(),
+        );
         self.compute(step, out, fresh);
         self.values[home] = Some(buffer);
         for &id in &step.done {
@@ -185,7 +227,9 @@ impl Run<'_> {
             }
             Kind::Layer(Op::Concat) => self.concat(step, out),
             Kind::Layer(Op::Flatten) => flatten(input(0), out),
-            Kind::Layer(Op::UpsampleLike { align_corners }) => resize::bilinear(input(0), *align_corners, out),
+            Kind::Layer(Op::UpsampleLike { align_corners }) => {
+                resize::bilinear(input(0), *align_corners, out)
+            }
             Kind::Layer(Op::FitLike) => copy::fit(input(0), out),
             Kind::Layer(Op::Add) => elementwise::add(input(0), input(1), out),
             Kind::Layer(Op::Mul) => elementwise::mul(input(0), input(1), out),
@@ -200,7 +244,12 @@ impl Run<'_> {
             let map: Option<Affine> = step.before.as_ref().map(|(line, relu)| line.map(*relu));
             Source::Blocked(self.value(input), map)
         };
-        let epilogue = Epilogue { bias: step.bias.as_deref(), add: step.add.map(|id| self.value(id)), accumulate: false, after: step.after };
+        let epilogue = Epilogue {
+            bias: step.bias.as_deref(),
+            add: step.add.map(|id| self.value(id)),
+            accumulate: false,
+            after: step.after,
+        };
         correlate(source, &step.packed, epilogue, out);
     }
 
@@ -209,7 +258,8 @@ impl Run<'_> {
         let (home, first) = self.places.home(step.out);
         let mut offset = 0;
         for &input in &step.inputs {
-            let in_place = offset % LANES == 0 && self.places.home(input) == (home, first + offset / LANES);
+            let in_place =
+                offset % LANES == 0 && self.places.home(input) == (home, first + offset / LANES);
             if !in_place {
                 copy::place_channels(self.value(input), offset, out.reborrow());
             }

@@ -23,7 +23,9 @@ impl Graph {
     pub fn shapes(&self, input: [usize; 4]) -> Result<Vec<Shape>, KernelError> {
         self.check_structure()?;
         if input.contains(&0) {
-            return Err(KernelError::EmptyInput { shape: input.to_vec() });
+            return Err(KernelError::EmptyInput {
+                shape: input.to_vec(),
+            });
         }
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
@@ -31,7 +33,9 @@ impl Graph {
             let shape = Check { graph: self, node }.output(&inputs, &input)?;
             let values = shape.iter().try_fold(1usize, |acc, &n| acc.checked_mul(n));
             if values.is_none_or(|n| n > MAX_VALUES) {
-                return Err(KernelError::Overflow { node: node.name.clone() });
+                return Err(KernelError::Overflow {
+                    node: node.name.clone(),
+                });
             }
             shapes.push(shape);
         }
@@ -46,10 +50,15 @@ impl Graph {
                 return Err(KernelError::NoInput);
             }
             if !names.insert(node.name.as_str()) {
-                return Err(KernelError::DuplicateName { node: node.name.clone() });
+                return Err(KernelError::DuplicateName {
+                    node: node.name.clone(),
+                });
             }
             if let Some(&input) = node.inputs.iter().find(|&&input| input >= id) {
-                return Err(KernelError::Order { node: node.name.clone(), input });
+                return Err(KernelError::Order {
+                    node: node.name.clone(),
+                    input,
+                });
             }
         }
         if self.nodes.is_empty() {
@@ -59,7 +68,10 @@ impl Graph {
             return Err(KernelError::NoOutputs);
         }
         match self.outputs.iter().find(|(_, id)| *id >= self.nodes.len()) {
-            Some((name, id)) => Err(KernelError::UnknownOutput { name: name.clone(), id: *id }),
+            Some((name, id)) => Err(KernelError::UnknownOutput {
+                name: name.clone(),
+                id: *id,
+            }),
             None => Ok(()),
         }
     }
@@ -70,9 +82,18 @@ impl Graph {
             let check = Check { graph: self, node };
             check.arity(node.inputs.len())?;
             match &node.op {
-                Op::Conv2d { weight, bias, groups, .. } => {
+                Op::Conv2d {
+                    weight,
+                    bias,
+                    groups,
+                    ..
+                } => {
                     let shape = check.weight4(*weight)?;
-                    check.setting("groups", *groups as f64, *groups > 0 && shape[0] % groups == 0)?;
+                    check.setting(
+                        "groups",
+                        *groups as f64,
+                        *groups > 0 && shape[0] % groups == 0,
+                    )?;
                     bias.map_or(Ok(()), |id| check.param(id, &shape[..1]))?;
                 }
                 Op::ConvTranspose2d { weight, bias, .. } => {
@@ -80,9 +101,17 @@ impl Graph {
                     bias.map_or(Ok(()), |id| check.param(id, &shape[1..2]))?;
                 }
                 Op::Linear { weight, bias } => check.linear_params(*weight, *bias)?,
-                Op::BatchNorm { weight, bias, mean, var, .. } => {
+                Op::BatchNorm {
+                    weight,
+                    bias,
+                    mean,
+                    var,
+                    ..
+                } => {
                     let shape = check.param_info(*weight)?.shape.clone();
-                    [bias, mean, var].into_iter().try_for_each(|id| check.param(*id, &shape))?;
+                    [bias, mean, var]
+                        .into_iter()
+                        .try_for_each(|id| check.param(*id, &shape))?;
                 }
                 _ => {}
             }
@@ -93,12 +122,19 @@ impl Graph {
     /// Every parameter array must have the length of its declared shape.
     pub(crate) fn check_params(&self, params: &[Vec<f32>]) -> Result<(), KernelError> {
         if params.len() != self.params.len() {
-            return Err(KernelError::ParamCount { expected: self.params.len(), got: params.len() });
+            return Err(KernelError::ParamCount {
+                expected: self.params.len(),
+                got: params.len(),
+            });
         }
         for (info, values) in self.params.iter().zip(params) {
             let expected = info.shape.iter().product();
             if values.len() != expected {
-                return Err(KernelError::ParamLength { name: info.name.clone(), expected, got: values.len() });
+                return Err(KernelError::ParamLength {
+                    name: info.name.clone(),
+                    expected,
+                    got: values.len(),
+                });
             }
         }
         Ok(())
@@ -106,7 +142,12 @@ impl Graph {
 }
 
 /// Output length of a strided window; `None` when it does not fit.
-pub(crate) fn windowed(input: usize, window: usize, stride: usize, padding: usize) -> Option<usize> {
+pub(crate) fn windowed(
+    input: usize,
+    window: usize,
+    stride: usize,
+    padding: usize,
+) -> Option<usize> {
     let padded = input.checked_add(padding.checked_mul(2)?)?;
     Some(padded.checked_sub(window)? / stride + 1)
 }
@@ -115,7 +156,11 @@ pub(crate) fn windowed(input: usize, window: usize, stride: usize, padding: usiz
 fn windowed_ceil(input: usize, window: usize, stride: usize, padding: usize) -> Option<usize> {
     let padded = input.checked_add(padding.checked_mul(2)?)?;
     let out = padded.checked_sub(window)?.div_ceil(stride) + 1;
-    Some(if (out - 1) * stride >= input + padding { out - 1 } else { out })
+    Some(if (out - 1) * stride >= input + padding {
+        out - 1
+    } else {
+        out
+    })
 }
 
 struct Check<'a> {
@@ -134,27 +179,50 @@ impl Check<'_> {
             Op::Input { channels } => self.input(*channels, graph_input),
             Op::Conv2d { .. } => self.conv(inputs[0]),
             Op::ConvTranspose2d { .. } => self.conv_transpose(inputs[0]),
-            Op::BatchNorm { weight, bias, mean, var, eps, momentum } => {
+            Op::BatchNorm {
+                weight,
+                bias,
+                mean,
+                var,
+                eps,
+                momentum,
+            } => {
                 for &id in [weight, bias, mean, var] {
                     self.param(id, &[inputs[0][1]])?;
                 }
                 self.setting("eps", f64::from(*eps), *eps > 0.0)?;
-                self.setting("momentum", f64::from(*momentum), (0.0..=1.0).contains(momentum))?;
+                self.setting(
+                    "momentum",
+                    f64::from(*momentum),
+                    (0.0..=1.0).contains(momentum),
+                )?;
                 Ok(inputs[0].clone())
             }
-            Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Silu => Ok(inputs[0].clone()),
+            Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Silu => {
+                Ok(inputs[0].clone())
+            }
             Op::Dropout { p } => {
                 self.setting("p", f64::from(*p), (0.0..1.0).contains(p))?;
                 Ok(inputs[0].clone())
             }
             Op::Add => self.same(inputs[0], inputs[1], inputs[0] == inputs[1]),
             Op::Mul => {
-                let gate = inputs[0].len() == 4 && inputs[1].len() == 4 && inputs[0][..2] == inputs[1][..2] && inputs[1][2..] == [1, 1];
+                let gate = inputs[0].len() == 4
+                    && inputs[1].len() == 4
+                    && inputs[0][..2] == inputs[1][..2]
+                    && inputs[1][2..] == [1, 1];
                 self.same(inputs[0], inputs[1], gate || inputs[0] == inputs[1])
             }
             Op::Concat => self.concat(inputs),
-            Op::MaxPool2d { kernel, stride, padding, ceil } => self.max_pool(inputs[0], kernel, stride, padding, *ceil),
-            Op::AvgPool2d { kernel, stride } => self.window(inputs[0], inputs[0], *kernel, *stride, [0, 0]),
+            Op::MaxPool2d {
+                kernel,
+                stride,
+                padding,
+                ceil,
+            } => self.max_pool(inputs[0], kernel, stride, padding, *ceil),
+            Op::AvgPool2d { kernel, stride } => {
+                self.window(inputs[0], inputs[0], *kernel, *stride, [0, 0])
+            }
             Op::GlobalLsePool { r } => {
                 self.setting("r", f64::from(*r), *r > 0.0 && r.is_finite())?;
                 self.global(inputs[0])
@@ -176,20 +244,35 @@ impl Check<'_> {
             Op::Concat => got.max(1),
             _ => 1,
         };
-        if expected == got { Ok(()) } else { Err(KernelError::Arity { node: self.name(), expected, got }) }
+        if expected == got {
+            Ok(())
+        } else {
+            Err(KernelError::Arity {
+                node: self.name(),
+                expected,
+                got,
+            })
+        }
     }
 
     fn input(&self, channels: usize, input: &[usize; 4]) -> Result<Shape, KernelError> {
         if input[1] == channels {
             Ok(input.to_vec())
         } else {
-            Err(KernelError::Channels { node: self.name(), expected: channels, got: input[1] })
+            Err(KernelError::Channels {
+                node: self.name(),
+                expected: channels,
+                got: input[1],
+            })
         }
     }
 
     fn image(&self, shape: &Shape) -> Result<[usize; 4], KernelError> {
-        <[usize; 4]>::try_from(shape.as_slice())
-            .map_err(|_| KernelError::Rank { node: self.name(), expected: 4, shape: shape.clone() })
+        <[usize; 4]>::try_from(shape.as_slice()).map_err(|_| KernelError::Rank {
+            node: self.name(),
+            expected: 4,
+            shape: shape.clone(),
+        })
     }
 
     fn param(&self, id: ParamId, expected: &[usize]) -> Result<(), KernelError> {
@@ -206,7 +289,13 @@ impl Check<'_> {
     }
 
     fn param_info(&self, id: ParamId) -> Result<&crate::graph::ParamInfo, KernelError> {
-        self.graph.params.get(id).ok_or_else(|| KernelError::UnknownParam { node: self.name(), id })
+        self.graph
+            .params
+            .get(id)
+            .ok_or_else(|| KernelError::UnknownParam {
+                node: self.name(),
+                id,
+            })
     }
 
     fn weight4(&self, id: ParamId) -> Result<[usize; 4], KernelError> {
@@ -223,7 +312,15 @@ impl Check<'_> {
     }
 
     fn setting(&self, field: &'static str, value: f64, fits: bool) -> Result<(), KernelError> {
-        if fits { Ok(()) } else { Err(KernelError::Setting { node: self.name(), field, value }) }
+        if fits {
+            Ok(())
+        } else {
+            Err(KernelError::Setting {
+                node: self.name(),
+                field,
+                value,
+            })
+        }
     }
 
     fn positive(&self, field: &'static str, values: &[usize]) -> Result<(), KernelError> {
@@ -240,31 +337,62 @@ impl Check<'_> {
         if fits {
             return Ok(left.clone());
         }
-        Err(KernelError::Mismatch { node: self.name(), left: left.clone(), right: right.clone() })
+        Err(KernelError::Mismatch {
+            node: self.name(),
+            left: left.clone(),
+            right: right.clone(),
+        })
     }
 
     /// `[n, c, rows, columns]` of a window slid over the input; channels are those of `like`.
-    fn window(&self, x: &Shape, like: &[usize], window: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Result<Shape, KernelError> {
+    fn window(
+        &self,
+        x: &Shape,
+        like: &[usize],
+        window: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> Result<Shape, KernelError> {
         let x = self.image(x)?;
         self.positive("window", &window)?;
         self.positive("stride", &stride)?;
         let size = |a: usize| windowed(x[2 + a], window[a], stride[a], padding[a]);
         match (size(0), size(1)) {
             (Some(h), Some(w)) => Ok(vec![x[0], like[1], h, w]),
-            _ => Err(KernelError::Window { node: self.name(), window, input: [x[2], x[3]] }),
+            _ => Err(KernelError::Window {
+                node: self.name(),
+                window,
+                input: [x[2], x[3]],
+            }),
         }
     }
 
     fn conv(&self, x: &Shape) -> Result<Shape, KernelError> {
-        let Op::Conv2d { weight, bias, stride, padding, dilation, groups } = &self.node.op else {
+        let Op::Conv2d {
+            weight,
+            bias,
+            stride,
+            padding,
+            dilation,
+            groups,
+        } = &self.node.op
+        else {
             return Err(KernelError::NoInput);
         };
         let [_, channels, ..] = self.image(x)?;
         let [out, per_group, kh, kw] = self.weight4(*weight)?;
         self.positive("dilation", dilation)?;
-        self.setting("groups", *groups as f64, *groups > 0 && channels % groups == 0 && out % groups == 0)?;
+        self.setting(
+            "groups",
+            *groups as f64,
+            *groups > 0 && channels % groups == 0 && out % groups == 0,
+        )?;
         if per_group * groups != channels {
-            return Err(KernelError::Channels { node: self.name(), expected: per_group * groups, got: channels });
+            return Err(KernelError::Channels {
+                node: self.name(),
+                expected: per_group * groups,
+                got: channels,
+            });
         }
         if let Some(id) = bias {
             self.param(*id, &[out])?;
@@ -277,20 +405,35 @@ impl Check<'_> {
     }
 
     fn conv_transpose(&self, x: &Shape) -> Result<Shape, KernelError> {
-        let Op::ConvTranspose2d { weight, bias, stride, padding, output_padding } = &self.node.op else {
+        let Op::ConvTranspose2d {
+            weight,
+            bias,
+            stride,
+            padding,
+            output_padding,
+        } = &self.node.op
+        else {
             return Err(KernelError::NoInput);
         };
         let [n, channels, h, w] = self.image(x)?;
         let [inner, out, kh, kw] = self.weight4(*weight)?;
         if inner != channels {
-            return Err(KernelError::Channels { node: self.name(), expected: inner, got: channels });
+            return Err(KernelError::Channels {
+                node: self.name(),
+                expected: inner,
+                got: channels,
+            });
         }
         if let Some(id) = bias {
             self.param(*id, &[out])?;
         }
         self.positive("stride", stride)?;
         let fits = output_padding[0] < stride[0] && output_padding[1] < stride[1];
-        self.setting("output_padding", output_padding[0].max(output_padding[1]) as f64, fits)?;
+        self.setting(
+            "output_padding",
+            output_padding[0].max(output_padding[1]) as f64,
+            fits,
+        )?;
         let size = |input: usize, k: usize, a: usize| {
             (input - 1)
                 .checked_mul(stride[a])?
@@ -301,7 +444,11 @@ impl Check<'_> {
         };
         match (size(h, kh, 0), size(w, kw, 1)) {
             (Some(oh), Some(ow)) => Ok(vec![n, out, oh, ow]),
-            _ => Err(KernelError::Window { node: self.name(), window: [kh, kw], input: [h, w] }),
+            _ => Err(KernelError::Window {
+                node: self.name(),
+                window: [kh, kw],
+                input: [h, w],
+            }),
         }
     }
 
@@ -309,7 +456,8 @@ impl Check<'_> {
         let first = inputs[0];
         let mut channels = 0usize;
         for shape in inputs {
-            let fits = shape.len() == first.len() && shape[0] == first[0] && shape[2..] == first[2..];
+            let fits =
+                shape.len() == first.len() && shape[0] == first[0] && shape[2..] == first[2..];
             self.same(first, shape, fits)?;
             channels = channels
                 .checked_add(shape[1])
@@ -320,17 +468,29 @@ impl Check<'_> {
         Ok(out)
     }
 
-    fn max_pool(&self, x: &Shape, kernel: &[usize; 2], stride: &[usize; 2], padding: &[usize; 2], ceil: bool) -> Result<Shape, KernelError> {
+    fn max_pool(
+        &self,
+        x: &Shape,
+        kernel: &[usize; 2],
+        stride: &[usize; 2],
+        padding: &[usize; 2],
+        ceil: bool,
+    ) -> Result<Shape, KernelError> {
         // PyTorch's rule: padding beyond half the window would make windows of nothing but padding.
         for a in 0..2 {
             self.setting("padding", padding[a] as f64, padding[a] <= kernel[a] / 2)?;
         }
         // The place of the maximum inside its window is kept in a byte.
-        self.setting("window", (kernel[0].saturating_mul(kernel[1])) as f64, kernel[0].saturating_mul(kernel[1]) <= 255)?;
+        self.setting(
+            "window",
+            (kernel[0].saturating_mul(kernel[1])) as f64,
+            kernel[0].saturating_mul(kernel[1]) <= 255,
+        )?;
         let mut out = self.window(x, x, *kernel, *stride, *padding)?;
         if ceil {
             for a in 0..2 {
-                out[2 + a] = windowed_ceil(x[2 + a], kernel[a], stride[a], padding[a]).unwrap_or(out[2 + a]);
+                out[2 + a] =
+                    windowed_ceil(x[2 + a], kernel[a], stride[a], padding[a]).unwrap_or(out[2 + a]);
             }
         }
         Ok(out)
@@ -344,14 +504,30 @@ impl Check<'_> {
     fn linear_params(&self, weight: ParamId, bias: Option<ParamId>) -> Result<(), KernelError> {
         let info = self.param_info(weight)?;
         match info.shape.as_slice() {
-            &[out, inner] if out > 0 && inner > 0 => bias.map_or(Ok(()), |id| self.param(id, &[out])),
-            other => Err(KernelError::ParamShape { node: self.name(), name: info.name.clone(), expected: vec![1, 1], got: other.to_vec() }),
+            &[out, inner] if out > 0 && inner > 0 => {
+                bias.map_or(Ok(()), |id| self.param(id, &[out]))
+            }
+            other => Err(KernelError::ParamShape {
+                node: self.name(),
+                name: info.name.clone(),
+                expected: vec![1, 1],
+                got: other.to_vec(),
+            }),
         }
     }
 
-    fn linear(&self, x: &Shape, weight: ParamId, bias: Option<ParamId>) -> Result<Shape, KernelError> {
+    fn linear(
+        &self,
+        x: &Shape,
+        weight: ParamId,
+        bias: Option<ParamId>,
+    ) -> Result<Shape, KernelError> {
         if x.len() != 2 {
-            return Err(KernelError::Rank { node: self.name(), expected: 2, shape: x.clone() });
+            return Err(KernelError::Rank {
+                node: self.name(),
+                expected: 2,
+                shape: x.clone(),
+            });
         }
         self.linear_params(weight, bias)?;
         let out = self.param_info(weight)?.shape[0];

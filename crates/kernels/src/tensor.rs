@@ -12,13 +12,18 @@ pub struct Tensor {
 impl Tensor {
     /// All zeros.
     pub fn zeros(shape: &[usize]) -> Self {
-        Tensor { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] }
+        Tensor {
+            shape: shape.to_vec(),
+            data: vec![0.0; shape.iter().product()],
+        }
     }
 
     /// From values; `None` when their number does not fit the shape.
     pub fn from_vec(shape: &[usize], data: Vec<f32>) -> Option<Self> {
-        (shape.iter().product::<usize>() == data.len())
-            .then(|| Tensor { shape: shape.to_vec(), data })
+        (shape.iter().product::<usize>() == data.len()).then(|| Tensor {
+            shape: shape.to_vec(),
+            data,
+        })
     }
 
     /// Number of values.

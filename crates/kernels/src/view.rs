@@ -26,7 +26,12 @@ impl Dims {
     /// From a checked logical shape, `[n, c, h, w]` or `[n, c]`.
     pub fn from_shape(shape: &[usize]) -> Self {
         let at = |axis: usize| shape.get(axis).copied().unwrap_or(1);
-        Dims { n: at(0), h: at(2), w: at(3), c: at(1) }
+        Dims {
+            n: at(0),
+            h: at(2),
+            w: at(3),
+            c: at(1),
+        }
     }
 
     /// Pixels of one image.
@@ -66,7 +71,8 @@ impl Dims {
 }
 
 fn fits(len: usize, dims: Dims, image_stride: usize) -> bool {
-    image_stride >= dims.image() && (dims.n == 0 || len >= (dims.n - 1) * image_stride + dims.image())
+    image_stride >= dims.image()
+        && (dims.n == 0 || len >= (dims.n - 1) * image_stride + dims.image())
 }
 
 /// Activation to read.
@@ -88,8 +94,16 @@ impl<'a> View<'a> {
 
     /// Activation whose images are `image_stride` floats apart.
     pub fn strided(data: &'a [f32], dims: Dims, image_stride: usize) -> Self {
-        assert!(fits(data.len(), dims, image_stride), "view {dims:?} with image stride {image_stride} over {} values", data.len());
-        View { data, dims, image_stride }
+        assert!(
+            fits(data.len(), dims, image_stride),
+            "view {dims:?} with image stride {image_stride} over {} values",
+            data.len()
+        );
+        View {
+            data,
+            dims,
+            image_stride,
+        }
     }
 
     /// Pixels of one block of one image.
@@ -101,8 +115,15 @@ impl<'a> View<'a> {
 
     /// `count` channels from block `first` on.
     pub fn channels(&self, first: usize, count: usize) -> View<'a> {
-        let dims = Dims { c: count, ..self.dims };
-        View::strided(&self.data[first * self.dims.plane()..], dims, self.image_stride)
+        let dims = Dims {
+            c: count,
+            ..self.dims
+        };
+        View::strided(
+            &self.data[first * self.dims.plane()..],
+            dims,
+            self.image_stride,
+        )
     }
 }
 
@@ -125,23 +146,46 @@ impl<'a> ViewMut<'a> {
 
     /// Activation whose images are `image_stride` floats apart.
     pub fn strided(data: &'a mut [f32], dims: Dims, image_stride: usize) -> Self {
-        assert!(fits(data.len(), dims, image_stride), "view {dims:?} with image stride {image_stride} over {} values", data.len());
-        ViewMut { data, dims, image_stride }
+        assert!(
+            fits(data.len(), dims, image_stride),
+            "view {dims:?} with image stride {image_stride} over {} values",
+            data.len()
+        );
+        ViewMut {
+            data,
+            dims,
+            image_stride,
+        }
     }
 
     /// To read.
     pub fn as_view(&self) -> View<'_> {
-        View { data: self.data, dims: self.dims, image_stride: self.image_stride }
+        View {
+            data: self.data,
+            dims: self.dims,
+            image_stride: self.image_stride,
+        }
     }
 
     /// The same view for a shorter time.
     pub fn reborrow(&mut self) -> ViewMut<'_> {
-        ViewMut { data: self.data, dims: self.dims, image_stride: self.image_stride }
+        ViewMut {
+            data: self.data,
+            dims: self.dims,
+            image_stride: self.image_stride,
+        }
     }
 
     /// `count` channels from block `first` on.
     pub fn channels(&mut self, first: usize, count: usize) -> ViewMut<'_> {
-        let dims = Dims { c: count, ..self.dims };
-        ViewMut::strided(&mut self.data[first * self.dims.plane()..], dims, self.image_stride)
+        let dims = Dims {
+            c: count,
+            ..self.dims
+        };
+        ViewMut::strided(
+            &mut self.data[first * self.dims.plane()..],
+            dims,
+            self.image_stride,
+        )
     }
 }

@@ -14,33 +14,77 @@ fn check(what: &str, builder: &Builder, x: &Tensor, rng: &mut Rng, train: bool) 
     let wide = widen(&params);
     let expected = naive(graph, &wide, &widen_tensor(x), train);
     let mut trainer = Trainer::new(graph.clone()).unwrap();
-    let mode = if train { Mode::Train { seed: 3 } } else { Mode::Eval };
+    let mode = if train {
+        Mode::Train { seed: 3 }
+    } else {
+        Mode::Eval
+    };
     let mut moved = params.clone();
     let outputs = trainer.forward(&mut moved, x, mode).unwrap();
     for (out, (name, id)) in outputs.iter().zip(&graph.outputs) {
         assert_eq!(out.shape, expected[*id].shape, "{what}");
-        assert_close(&format!("{what} {name}"), &out.data, &expected[*id].data, 2e-5);
+        assert_close(
+            &format!("{what} {name}"),
+            &out.data,
+            &expected[*id].data,
+            2e-5,
+        );
     }
     if !train {
         let plan = Plan::new(graph, &params).unwrap();
         for (got, out) in plan.run(x).unwrap().iter().zip(&outputs) {
-            assert_close(&format!("{what} plan"), &got.data, &widen_tensor(out).data, 1e-5);
+            assert_close(
+                &format!("{what} plan"),
+                &got.data,
+                &widen_tensor(out).data,
+                1e-5,
+            );
         }
     }
     check_gradients(what, builder, &mut trainer, (&params, &wide), x, rng, train);
 }
 
-fn check_gradients(what: &str, builder: &Builder, trainer: &mut Trainer, (params, wide): (&Params, &[Vec<f64>]), x: &Tensor, rng: &mut Rng, train: bool) {
+fn check_gradients(
+    what: &str,
+    builder: &Builder,
+    trainer: &mut Trainer,
+    (params, wide): (&Params, &[Vec<f64>]),
+    x: &Tensor,
+    rng: &mut Rng,
+    train: bool,
+) {
     let graph = &builder.graph;
     let weights: Vec<Tensor> = {
-        let shapes = graph.shapes([x.shape[0], x.shape[1], x.shape[2], x.shape[3]]).unwrap();
-        graph.outputs.iter().map(|(_, id)| rng.tensor(&shapes[*id])).collect()
+        let shapes = graph
+            .shapes([x.shape[0], x.shape[1], x.shape[2], x.shape[3]])
+            .unwrap();
+        graph
+            .outputs
+            .iter()
+            .map(|(_, id)| rng.tensor(&shapes[*id]))
+            .collect()
     };
-    let want = Wanted { params: true, input: true, ..Wanted::default() };
+    let want = Wanted {
+        params: true,
+        input: true,
+        ..Wanted::default()
+    };
     let grads = trainer.backward(params, &weights, want).unwrap();
     let loss = |wide: &[Vec<f64>], x: &Arr| -> f64 {
         let values = naive(graph, wide, x, train);
-        graph.outputs.iter().zip(&weights).map(|((_, id), w)| values[*id].data.iter().zip(&w.data).map(|(v, &w)| v * f64::from(w)).sum::<f64>()).sum()
+        graph
+            .outputs
+            .iter()
+            .zip(&weights)
+            .map(|((_, id), w)| {
+                values[*id]
+                    .data
+                    .iter()
+                    .zip(&w.data)
+                    .map(|(v, &w)| v * f64::from(w))
+                    .sum::<f64>()
+            })
+            .sum()
     };
     let step = 1e-6;
     let samples = if x.data.len() > 20_000 { 2 } else { 5 };
@@ -58,7 +102,12 @@ fn check_gradients(what: &str, builder: &Builder, trainer: &mut Trainer, (params
             let high = loss(&moved, &widen_tensor(x));
             moved[id][at] -= 2.0 * step;
             let difference = (high - loss(&moved, &widen_tensor(x))) / (2.0 * step);
-            assert_close(&format!("{what} gradient of {} at {at}", info.name), &[grad[at]], &[difference], 2e-3);
+            assert_close(
+                &format!("{what} gradient of {} at {at}", info.name),
+                &[grad[at]],
+                &[difference],
+                2e-3,
+            );
         }
     }
     let grad = grads.input.unwrap();
@@ -69,7 +118,12 @@ fn check_gradients(what: &str, builder: &Builder, trainer: &mut Trainer, (params
         let high = loss(wide, &moved);
         moved.data[at] -= 2.0 * step;
         let difference = (high - loss(wide, &moved)) / (2.0 * step);
-        assert_close(&format!("{what} gradient of the input at {at}"), &[grad.data[at]], &[difference], 2e-3);
+        assert_close(
+            &format!("{what} gradient of the input at {at}"),
+            &[grad.data[at]],
+            &[difference],
+            2e-3,
+        );
     }
 }
 
@@ -87,15 +141,35 @@ fn convolutions_of_random_shapes() {
         let groups = [1, 1, 1, 2, 3][rng.range(0, 4)];
         let (i, o) = (groups * rng.range(1, 9), groups * rng.range(1, 19));
         let kernel = [rng.range(1, 5), rng.range(1, 4)];
-        let (stride, dilation) = ([rng.range(1, 3), rng.range(1, 2)], [rng.range(1, 2), rng.range(1, 3)]);
+        let (stride, dilation) = (
+            [rng.range(1, 3), rng.range(1, 2)],
+            [rng.range(1, 2), rng.range(1, 3)],
+        );
         let padding = [rng.range(0, 2), rng.range(0, 3)];
         let n = [1, 1, 2, 3][rng.range(0, 3)];
         let size = [rng.range(9, 17), rng.range(9, 19)];
         let mut b = Builder::new(i);
-        let id = b.conv(0, [i, o], kernel, stride, padding, dilation, groups, round % 2 == 0);
+        let id = b.conv(
+            0,
+            [i, o],
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+            round % 2 == 0,
+        );
         b.output(id);
         let x = rng.tensor(&[n, i, size[0], size[1]]);
-        check(&format!("conv {i}->{o} k{kernel:?} s{stride:?} p{padding:?} d{dilation:?} g{groups} n{n} {size:?}"), &b, &x, &mut rng, round % 3 == 0);
+        check(
+            &format!(
+                "conv {i}->{o} k{kernel:?} s{stride:?} p{padding:?} d{dilation:?} g{groups} n{n} {size:?}"
+            ),
+            &b,
+            &x,
+            &mut rng,
+            round % 3 == 0,
+        );
     }
 }
 
@@ -145,7 +219,13 @@ fn transposed_convolutions() {
         let id = b.conv_transpose(0, [i, o], kernel, stride, padding, extra);
         b.output(id);
         let x = rng.tensor(&[rng_batch(round), i, 5, 7]);
-        check(&format!("transposed {i}->{o} k{kernel:?} s{stride:?} p{padding:?} e{extra:?}"), &b, &x, &mut rng, round % 2 == 0);
+        check(
+            &format!("transposed {i}->{o} k{kernel:?} s{stride:?} p{padding:?} e{extra:?}"),
+            &b,
+            &x,
+            &mut rng,
+            round % 2 == 0,
+        );
     }
 }
 
@@ -156,7 +236,13 @@ fn rng_batch(round: usize) -> usize {
 #[test]
 fn batch_norms() {
     let mut rng = Rng(4);
-    for (shape, relu) in [([2, 1, 3, 3], false), ([1, 5, 7, 9], true), ([33, 17, 4, 5], true), ([2, 64, 8, 8], false), ([3, 3, 70, 90], true)] {
+    for (shape, relu) in [
+        ([2, 1, 3, 3], false),
+        ([1, 5, 7, 9], true),
+        ([33, 17, 4, 5], true),
+        ([2, 64, 8, 8], false),
+        ([3, 3, 70, 90], true),
+    ] {
         for train in [true, false] {
             let mut b = Builder::new(shape[1]);
             let mut id = b.bn(0, shape[1]);
@@ -165,7 +251,13 @@ fn batch_norms() {
             }
             b.output(id);
             let x = rng.tensor(&shape);
-            check(&format!("batch norm {shape:?} {train}"), &b, &x, &mut rng, train);
+            check(
+                &format!("batch norm {shape:?} {train}"),
+                &b,
+                &x,
+                &mut rng,
+                train,
+            );
         }
     }
 }
@@ -179,13 +271,33 @@ fn running_statistics_use_the_unbiased_variance() {
     let x = rng.tensor(&[2, 3, 5, 5]);
     let mut params = b.params(&mut rng);
     let before = params.clone();
-    Trainer::new(b.graph.clone()).unwrap().forward(&mut params, &x, Mode::Train { seed: 0 }).unwrap();
+    Trainer::new(b.graph.clone())
+        .unwrap()
+        .forward(&mut params, &x, Mode::Train { seed: 0 })
+        .unwrap();
     for ch in 0..3 {
-        let values: Vec<f64> = (0..2).flat_map(|n| x.data[(n * 3 + ch) * 25..(n * 3 + ch + 1) * 25].iter().map(|&v| f64::from(v)).collect::<Vec<_>>()).collect();
+        let values: Vec<f64> = (0..2)
+            .flat_map(|n| {
+                x.data[(n * 3 + ch) * 25..(n * 3 + ch + 1) * 25]
+                    .iter()
+                    .map(|&v| f64::from(v))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
         let mean = values.iter().sum::<f64>() / 50.0;
         let var = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 49.0;
-        assert_close("mean", &params[2][ch..=ch], &[0.9 * f64::from(before[2][ch]) + 0.1 * mean], 1e-6);
-        assert_close("var", &params[3][ch..=ch], &[0.9 * f64::from(before[3][ch]) + 0.1 * var], 1e-6);
+        assert_close(
+            "mean",
+            &params[2][ch..=ch],
+            &[0.9 * f64::from(before[2][ch]) + 0.1 * mean],
+            1e-6,
+        );
+        assert_close(
+            "var",
+            &params[3][ch..=ch],
+            &[0.9 * f64::from(before[3][ch]) + 0.1 * var],
+            1e-6,
+        );
     }
 }
 
@@ -193,12 +305,27 @@ fn running_statistics_use_the_unbiased_variance() {
 fn pointwise_and_global_layers() {
     let mut rng = Rng(6);
     for op in [
-        Op::Relu, Op::Relu6, Op::LeakyRelu { slope: 0.1 }, Op::Sigmoid, Op::Silu, Op::GlobalAvgPool, Op::GlobalMaxPool,
-        Op::GlobalLsePool { r: 10.0 }, Op::GlobalLsePool { r: 0.5 }, Op::Flatten, Op::Dropout { p: 0.5 },
+        Op::Relu,
+        Op::Relu6,
+        Op::LeakyRelu { slope: 0.1 },
+        Op::Sigmoid,
+        Op::Silu,
+        Op::GlobalAvgPool,
+        Op::GlobalMaxPool,
+        Op::GlobalLsePool { r: 10.0 },
+        Op::GlobalLsePool { r: 0.5 },
+        Op::Flatten,
+        Op::Dropout { p: 0.5 },
     ] {
         let mut x = rng.tensor(&[3, 5, 6, 7]);
         x.data.iter_mut().for_each(|v| *v *= 4.0);
-        check(&format!("{op:?}"), &one_layer(5, op.clone()), &x, &mut rng, false);
+        check(
+            &format!("{op:?}"),
+            &one_layer(5, op.clone()),
+            &x,
+            &mut rng,
+            false,
+        );
         // Behind a layer that allows working in place, and read twice.
         let mut b = Builder::new(5);
         let conv = b.conv(0, [5, 8], [1, 1], [1, 1], [0, 0], [1, 1], 1, true);
@@ -217,10 +344,27 @@ fn pooling_windows() {
         let padding = [rng.range(0, kernel[0] / 2), rng.range(0, kernel[1] / 2)];
         let c = rng.range(1, 20);
         let x = rng.tensor(&[rng_batch(round), c, 7, 10]);
-        let max = Op::MaxPool2d { kernel, stride, padding, ceil: round % 2 == 0 };
-        check(&format!("{max:?}"), &one_layer(c, max.clone()), &x, &mut rng, true);
+        let max = Op::MaxPool2d {
+            kernel,
+            stride,
+            padding,
+            ceil: round % 2 == 0,
+        };
+        check(
+            &format!("{max:?}"),
+            &one_layer(c, max.clone()),
+            &x,
+            &mut rng,
+            true,
+        );
         let avg = Op::AvgPool2d { kernel, stride };
-        check(&format!("{avg:?}"), &one_layer(c, avg.clone()), &x, &mut rng, true);
+        check(
+            &format!("{avg:?}"),
+            &one_layer(c, avg.clone()),
+            &x,
+            &mut rng,
+            true,
+        );
     }
 }
 
@@ -228,11 +372,42 @@ fn pooling_windows() {
 fn resizing_and_fitting() {
     let mut rng = Rng(8);
     for (op, pool) in [
-        (Op::UpsampleLike { align_corners: false }, [2, 2]), (Op::UpsampleLike { align_corners: true }, [2, 2]),
-        (Op::UpsampleLike { align_corners: true }, [3, 2]), (Op::UpsampleLike { align_corners: false }, [4, 3]), (Op::FitLike, [2, 3]),
+        (
+            Op::UpsampleLike {
+                align_corners: false,
+            },
+            [2, 2],
+        ),
+        (
+            Op::UpsampleLike {
+                align_corners: true,
+            },
+            [2, 2],
+        ),
+        (
+            Op::UpsampleLike {
+                align_corners: true,
+            },
+            [3, 2],
+        ),
+        (
+            Op::UpsampleLike {
+                align_corners: false,
+            },
+            [4, 3],
+        ),
+        (Op::FitLike, [2, 3]),
     ] {
         let mut b = Builder::new(3);
-        let small = b.push(Op::MaxPool2d { kernel: pool, stride: pool, padding: [0, 0], ceil: false }, &[0]);
+        let small = b.push(
+            Op::MaxPool2d {
+                kernel: pool,
+                stride: pool,
+                padding: [0, 0],
+                ceil: false,
+            },
+            &[0],
+        );
         let up = b.push(op.clone(), &[small, 0]);
         let down = b.push(op.clone(), &[0, small]);
         b.output(up);
@@ -248,7 +423,15 @@ fn small_net() -> Builder {
     let stem = b.conv(0, [2, 16], [3, 3], [1, 1], [1, 1], [1, 1], 1, false);
     let stem = b.bn(stem, 16);
     let stem = b.push(Op::Relu, &[stem]);
-    let pooled = b.push(Op::MaxPool2d { kernel: [3, 3], stride: [2, 2], padding: [1, 1], ceil: false }, &[stem]);
+    let pooled = b.push(
+        Op::MaxPool2d {
+            kernel: [3, 3],
+            stride: [2, 2],
+            padding: [1, 1],
+            ceil: false,
+        },
+        &[stem],
+    );
     let main = b.conv(pooled, [16, 16], [3, 3], [1, 1], [1, 1], [1, 1], 1, false);
     let main = b.bn(main, 16);
     let sum = b.push(Op::Add, &[main, pooled]);
@@ -284,14 +467,23 @@ fn whole_small_network() {
     for (n, h, w) in [(1, 13, 11), (2, 16, 16), (33, 6, 5)] {
         for train in [true, false] {
             let x = rng.tensor(&[n, 2, h, w]);
-            check(&format!("small net {n} {h} {w} {train}"), &b, &x, &mut rng, train);
+            check(
+                &format!("small net {n} {h} {w} {train}"),
+                &b,
+                &x,
+                &mut rng,
+                train,
+            );
         }
     }
 }
 
 /// The bits of outputs, gradients and running statistics.
 fn bits(threads: usize) -> Vec<u32> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap();
     pool.install(|| {
         let mut rng = Rng(10);
         let b = small_net();
@@ -300,14 +492,31 @@ fn bits(threads: usize) -> Vec<u32> {
         let mut trainer = Trainer::new(b.graph.clone()).unwrap();
         let mut all: Vec<f32> = Vec::new();
         for seed in 0..2 {
-            let outputs = trainer.forward(&mut params, &x, Mode::Train { seed }).unwrap();
-            let grads = trainer.backward(&params, &outputs, Wanted { params: true, input: true, ..Wanted::default() }).unwrap();
+            let outputs = trainer
+                .forward(&mut params, &x, Mode::Train { seed })
+                .unwrap();
+            let grads = trainer
+                .backward(
+                    &params,
+                    &outputs,
+                    Wanted {
+                        params: true,
+                        input: true,
+                        ..Wanted::default()
+                    },
+                )
+                .unwrap();
             outputs.iter().for_each(|t| all.extend(&t.data));
             grads.params.iter().flatten().for_each(|g| all.extend(g));
             all.extend(&grads.input.unwrap().data);
         }
         params.iter().for_each(|p| all.extend(p));
-        Plan::new(&b.graph, &params).unwrap().run(&x).unwrap().iter().for_each(|t| all.extend(&t.data));
+        Plan::new(&b.graph, &params)
+            .unwrap()
+            .run(&x)
+            .unwrap()
+            .iter()
+            .for_each(|t| all.extend(&t.data));
         all.iter().map(|v| v.to_bits()).collect()
     })
 }
@@ -325,20 +534,40 @@ fn gradients_at_nodes_and_kept_activations() {
     let mut params = b.params(&mut rng);
     let x = rng.tensor(&[2, 2, 8, 8]);
     let mut trainer = Trainer::new(b.graph.clone()).unwrap();
-    let norm = b.graph.nodes.iter().position(|n| matches!(n.op, Op::BatchNorm { .. })).unwrap();
+    let norm = b
+        .graph
+        .nodes
+        .iter()
+        .position(|n| matches!(n.op, Op::BatchNorm { .. }))
+        .unwrap();
     trainer.retain(&[norm]).unwrap();
     let outputs = trainer.forward(&mut params, &x, Mode::Eval).unwrap();
     let activation = trainer.activation(norm).unwrap();
     let expected = naive(&b.graph, &widen(&params), &widen_tensor(&x), false);
     assert_close("activation", &activation.data, &expected[norm].data, 1e-5);
-    let want = Wanted { params: true, input: true, nodes: vec![norm], keep: true };
+    let want = Wanted {
+        params: true,
+        input: true,
+        nodes: vec![norm],
+        keep: true,
+    };
     let first = trainer.backward(&params, &outputs, want.clone()).unwrap();
     let again = trainer.backward(&params, &outputs, want).unwrap();
     assert_eq!(first, again);
     // The gradient of the norm's shift is the sum of the gradient at the norm.
-    let Op::BatchNorm { bias, .. } = b.graph.nodes[norm].op else { panic!() };
-    let sum: f64 = (0..2).flat_map(|n| (0..64).map(move |p| n * 16 * 64 + p)).map(|i| f64::from(first.nodes[0].1.data[i])).sum();
-    assert_close("shift", &first.params[bias].as_ref().unwrap()[..1], &[sum], 1e-4);
+    let Op::BatchNorm { bias, .. } = b.graph.nodes[norm].op else {
+        panic!()
+    };
+    let sum: f64 = (0..2)
+        .flat_map(|n| (0..64).map(move |p| n * 16 * 64 + p))
+        .map(|i| f64::from(first.nodes[0].1.data[i]))
+        .sum();
+    assert_close(
+        "shift",
+        &first.params[bias].as_ref().unwrap()[..1],
+        &[sum],
+        1e-4,
+    );
 }
 
 #[test]

@@ -19,7 +19,15 @@ fn net() -> Builder {
     let y = b.push(Op::Relu, &[y]);
     let y = b.conv(y, [20, 17], [1, 1], [1, 1], [0, 0], [1, 1], 1, false);
     let x = b.push(Op::Concat, &[x, y]);
-    let x = b.push(Op::MaxPool2d { kernel: [3, 3], stride: [2, 2], padding: [1, 1], ceil: true }, &[x]);
+    let x = b.push(
+        Op::MaxPool2d {
+            kernel: [3, 3],
+            stride: [2, 2],
+            padding: [1, 1],
+            ceil: true,
+        },
+        &[x],
+    );
     let x = b.conv_transpose(x, [65, 16], [3, 3], [2, 2], [1, 1], [1, 1]);
     let x = b.push(Op::GlobalAvgPool, &[x]);
     let x = b.push(Op::Flatten, &[x]);
@@ -33,11 +41,27 @@ fn results() -> Vec<Vec<f32>> {
     let b = net();
     let mut params = b.params(&mut rng);
     let x = rng.tensor(&[3, 3, 52, 58]);
-    let mut all = vec![Plan::new(&b.graph, &params).unwrap().run(&x).unwrap()[0].data.clone()];
+    let mut all = vec![
+        Plan::new(&b.graph, &params).unwrap().run(&x).unwrap()[0]
+            .data
+            .clone(),
+    ];
     let mut trainer = Trainer::new(b.graph.clone()).unwrap();
-    let outputs: Vec<Tensor> = trainer.forward(&mut params, &x, Mode::Train { seed: 0 }).unwrap();
+    let outputs: Vec<Tensor> = trainer
+        .forward(&mut params, &x, Mode::Train { seed: 0 })
+        .unwrap();
     let d: Vec<Tensor> = outputs.iter().map(|o| rng.tensor(&o.shape)).collect();
-    let grads = trainer.backward(&params, &d, Wanted { params: true, input: true, ..Wanted::default() }).unwrap();
+    let grads = trainer
+        .backward(
+            &params,
+            &d,
+            Wanted {
+                params: true,
+                input: true,
+                ..Wanted::default()
+            },
+        )
+        .unwrap();
     all.extend(outputs.into_iter().map(|t| t.data));
     all.extend(grads.params.into_iter().flatten());
     all.push(grads.input.unwrap().data);

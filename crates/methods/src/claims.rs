@@ -91,8 +91,10 @@ impl ResultFile {
 
     /// Writes it, whole or not at all.
     pub fn write(&self, folder: &Path) -> Result<PathBuf> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| MethodError::Io { path: folder.to_owned(), source })?;
+        std::fs::create_dir_all(folder).map_err(|source| MethodError::Io {
+            path: folder.to_owned(),
+            source,
+        })?;
         let path = Self::path(folder, &self.name);
         let mut text = serde_json::to_string_pretty(self)
             .map_err(|e| MethodError::Config(format!("result: {e}")))?;
@@ -123,10 +125,15 @@ impl ResultFile {
                 r.claim,
                 number(r.paper),
                 number(r.here),
-                r.interval.map_or("-".to_owned(), |(a, b)| format!("{a:.3} to {b:.3}")),
+                r.interval
+                    .map_or("-".to_owned(), |(a, b)| format!("{a:.3} to {b:.3}")),
                 r.n,
                 verdict_word(r.holds),
-                if r.note.is_empty() { String::new() } else { format!("  ({})", r.note) }
+                if r.note.is_empty() {
+                    String::new()
+                } else {
+                    format!("  ({})", r.note)
+                }
             ));
         }
         out.push_str(&format!("{}: {}\n", self.name, verdict_word(self.holds)));
@@ -159,7 +166,11 @@ fn number(v: Option<f64>) -> String {
 /// False as soon as one row is false; true when all decided rows are and there is one.
 fn verdict(rows: &[ClaimRow]) -> Option<bool> {
     let decided: Vec<bool> = rows.iter().filter_map(|r| r.holds).collect();
-    if decided.is_empty() { None } else { Some(decided.iter().all(|&h| h)) }
+    if decided.is_empty() {
+        None
+    } else {
+        Some(decided.iter().all(|&h| h))
+    }
 }
 
 #[cfg(test)]

@@ -31,7 +31,10 @@ impl Context<'_> {
         for set in sets {
             let path = folder.join(format!("{set}.csv"));
             if !path.is_file() {
-                return Err(MethodError::NoData { what: what.to_owned(), path });
+                return Err(MethodError::NoData {
+                    what: what.to_owned(),
+                    path,
+                });
             }
         }
         Ok(Manifest::of_sets(&self.data, sets)?.samples)

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum MethodError {
     /// The data that a method needs are not there.
-    #[error("{what} needs {path}, which is not there; give the data folder with --data or HILUM_DATA")]
+    #[error(
+        "{what} needs {path}, which is not there; give the data folder with --data or HILUM_DATA"
+    )]
     NoData {
         /// Which method or model.
         what: String,

@@ -39,7 +39,10 @@ mod tests {
         for m in all() {
             let name = m.info().name;
             let path = format!("{}/src/{name}/README.md", env!("CARGO_MANIFEST_DIR"));
-            assert!(std::path::Path::new(&path).is_file(), "{name} has no README.md");
+            assert!(
+                std::path::Path::new(&path).is_file(),
+                "{name} has no README.md"
+            );
         }
     }
 }

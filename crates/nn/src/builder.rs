@@ -24,7 +24,15 @@ pub struct Conv {
 impl Conv {
     /// A convolution that keeps the size (odd kernel, stride 1, no bias).
     pub fn same(from: usize, to: usize, kernel: usize) -> Self {
-        Conv { from, to, kernel, stride: 1, padding: kernel / 2, groups: 1, bias: false }
+        Conv {
+            from,
+            to,
+            kernel,
+            stride: 1,
+            padding: kernel / 2,
+            groups: 1,
+            bias: false,
+        }
     }
 
     /// With another stride.
@@ -58,27 +66,43 @@ pub struct GraphBuilder {
 impl GraphBuilder {
     /// A graph with an input of `channels` channels; returns the builder and the input's node.
     pub fn new(channels: usize) -> (Self, NodeId) {
-        let mut b = GraphBuilder { graph: Graph::default(), weight_init: Init::KaimingFanOut };
+        let mut b = GraphBuilder {
+            graph: Graph::default(),
+            weight_init: Init::KaimingFanOut,
+        };
         let input = b.node("input", Op::Input { channels }, &[]);
         (b, input)
     }
 
     /// Adds a node.
     pub fn node(&mut self, name: &str, op: Op, inputs: &[NodeId]) -> NodeId {
-        self.graph.nodes.push(Node { name: name.to_owned(), op, inputs: inputs.to_vec() });
+        self.graph.nodes.push(Node {
+            name: name.to_owned(),
+            op,
+            inputs: inputs.to_vec(),
+        });
         self.graph.nodes.len() - 1
     }
 
     fn param(&mut self, name: String, shape: &[usize], role: ParamRole, init: Init) -> ParamId {
-        self.graph.params.push(ParamInfo { name, shape: shape.to_vec(), role, init });
+        self.graph.params.push(ParamInfo {
+            name,
+            shape: shape.to_vec(),
+            role,
+            init,
+        });
         self.graph.params.len() - 1
     }
 
     /// A square 2-D convolution called `name`, with `name.weight` and, if asked for, `name.bias`.
     pub fn conv(&mut self, name: &str, x: NodeId, c: Conv) -> NodeId {
         let shape = [c.to, c.from / c.groups, c.kernel, c.kernel];
-        let weight =
-            self.param(format!("{name}.weight"), &shape, ParamRole::Weight, self.weight_init);
+        let weight = self.param(
+            format!("{name}.weight"),
+            &shape,
+            ParamRole::Weight,
+            self.weight_init,
+        );
         let bias = c.bias.then(|| self.bias(name, c.to));
         let op = Op::Conv2d {
             weight,
@@ -92,14 +116,23 @@ impl GraphBuilder {
     }
 
     fn bias(&mut self, name: &str, len: usize) -> ParamId {
-        self.param(format!("{name}.bias"), &[len], ParamRole::Bias, Init::Constant(0.0))
+        self.param(
+            format!("{name}.bias"),
+            &[len],
+            ParamRole::Bias,
+            Init::Constant(0.0),
+        )
     }
 
     /// A transposed convolution whose stride equals its kernel, with bias.
     pub fn up_conv(&mut self, name: &str, x: NodeId, from: usize, to: usize, k: usize) -> NodeId {
         let shape = [from, to, k, k];
-        let weight =
-            self.param(format!("{name}.weight"), &shape, ParamRole::Weight, Init::KaimingFanIn);
+        let weight = self.param(
+            format!("{name}.weight"),
+            &shape,
+            ParamRole::Weight,
+            Init::KaimingFanIn,
+        );
         let bias = Some(self.bias(name, to));
         let op = Op::ConvTranspose2d {
             weight,
@@ -114,14 +147,38 @@ impl GraphBuilder {
     /// Batch normalisation called `name` with the four keys of PyTorch.
     pub fn batch_norm(&mut self, name: &str, x: NodeId, channels: usize) -> NodeId {
         let c = [channels];
-        let weight =
-            self.param(format!("{name}.weight"), &c, ParamRole::Norm, Init::Constant(1.0));
-        let bias = self.param(format!("{name}.bias"), &c, ParamRole::Norm, Init::Constant(0.0));
-        let mean =
-            self.param(format!("{name}.running_mean"), &c, ParamRole::Buffer, Init::Constant(0.0));
-        let var =
-            self.param(format!("{name}.running_var"), &c, ParamRole::Buffer, Init::Constant(1.0));
-        let op = Op::BatchNorm { weight, bias, mean, var, eps: 1e-5, momentum: 0.1 };
+        let weight = self.param(
+            format!("{name}.weight"),
+            &c,
+            ParamRole::Norm,
+            Init::Constant(1.0),
+        );
+        let bias = self.param(
+            format!("{name}.bias"),
+            &c,
+            ParamRole::Norm,
+            Init::Constant(0.0),
+        );
+        let mean = self.param(
+            format!("{name}.running_mean"),
+            &c,
+            ParamRole::Buffer,
+            Init::Constant(0.0),
+        );
+        let var = self.param(
+            format!("{name}.running_var"),
+            &c,
+            ParamRole::Buffer,
+            Init::Constant(1.0),
+        );
+        let op = Op::BatchNorm {
+            weight,
+            bias,
+            mean,
+            var,
+            eps: 1e-5,
+            momentum: 0.1,
+        };
         self.node(name, op, &[x])
     }
 
@@ -150,13 +207,25 @@ impl GraphBuilder {
 
     /// Max pooling.
     pub fn max_pool(&mut self, name: &str, x: NodeId, k: usize, s: usize, p: usize) -> NodeId {
-        let op = Op::MaxPool2d { kernel: [k; 2], stride: [s; 2], padding: [p; 2], ceil: false };
+        let op = Op::MaxPool2d {
+            kernel: [k; 2],
+            stride: [s; 2],
+            padding: [p; 2],
+            ceil: false,
+        };
         self.node(name, op, &[x])
     }
 
     /// Average pooling.
     pub fn avg_pool(&mut self, name: &str, x: NodeId, k: usize, s: usize) -> NodeId {
-        self.node(name, Op::AvgPool2d { kernel: [k; 2], stride: [s; 2] }, &[x])
+        self.node(
+            name,
+            Op::AvgPool2d {
+                kernel: [k; 2],
+                stride: [s; 2],
+            },
+            &[x],
+        )
     }
 
     /// Global pooling, flattening, optional dropout and a linear layer called `name`.
@@ -231,6 +300,10 @@ pub struct Head {
 impl Head {
     /// Average pooling without dropout.
     pub fn plain(classes: usize) -> Self {
-        Head { classes, pooling: Pooling::Average, dropout: 0.0 }
+        Head {
+            classes,
+            pooling: Pooling::Average,
+            dropout: 0.0,
+        }
     }
 }

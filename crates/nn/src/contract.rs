@@ -98,7 +98,10 @@ impl InputContract {
             return bad(format!("{} channels; X-rays give one", self.channels));
         }
         if self.height == 0 || self.width == 0 || self.height > 4096 || self.width > 4096 {
-            return bad(format!("size {}x{} is out of range", self.width, self.height));
+            return bad(format!(
+                "size {}x{} is out of range",
+                self.width, self.height
+            ));
         }
         if self.kernel != Kernel::PilBilinear.name() {
             return bad(format!("unknown resize kernel `{}`", self.kernel));
@@ -132,8 +135,8 @@ impl InputContract {
         let mut plane = resize::resize_u8(&part, self.width, self.height, Kernel::PilBilinear)
             .map_err(contract)?;
         if let (true, Some(mask)) = (self.lungs_only, lungs) {
-            let inside = resize::resize_mask(&cut(mask, crop), self.width, self.height)
-                .map_err(contract)?;
+            let inside =
+                resize::resize_mask(&cut(mask, crop), self.width, self.height).map_err(contract)?;
             blacken(&mut plane, &inside);
         }
         Ok(Prepared { plane, crop })
@@ -142,7 +145,12 @@ impl InputContract {
     fn crop(&self, image: &Gray, lungs: Option<&Mask>) -> Result<Rect, NnError> {
         let (w, h) = (image.width as f64, image.height as f64);
         let (Fit::LungBox { margin }, Some(mask)) = (self.fit, lungs) else {
-            return Ok(Rect { x: 0.0, y: 0.0, w, h });
+            return Ok(Rect {
+                x: 0.0,
+                y: 0.0,
+                w,
+                h,
+            });
         };
         image.check_same_size(mask).map_err(contract)?;
         let tight = bounds(mask)
@@ -152,13 +160,20 @@ impl InputContract {
         let y = (tight.y - dy).round().max(0.0);
         let right = (tight.x + tight.w + dx).round().min(w);
         let bottom = (tight.y + tight.h + dy).round().min(h);
-        Ok(Rect { x, y, w: right - x, h: bottom - y })
+        Ok(Rect {
+            x,
+            y,
+            w: right - x,
+            h: bottom - y,
+        })
     }
 
     /// Grey levels to network values.
     pub fn values(&self, plane: &Plane<u8>) -> Vec<f32> {
         let mut out = vec![0.0; plane.data.len()];
-        out.iter_mut().zip(&plane.data).for_each(|(o, &v)| *o = f32::from(v));
+        out.iter_mut()
+            .zip(&plane.data)
+            .for_each(|(o, &v)| *o = f32::from(v));
         self.scale(&mut out);
         out
     }
@@ -181,22 +196,29 @@ fn contract(e: hilum_image::ImageError) -> NnError {
 fn moments(levels: &[f32]) -> (f32, f32) {
     let n = levels.len().max(1) as f64;
     let mean = levels.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
-    let var = levels.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
+    let var = levels
+        .iter()
+        .map(|&v| (f64::from(v) - mean).powi(2))
+        .sum::<f64>()
+        / n;
     (mean as f32, var.sqrt().max(1.0) as f32)
 }
 
 fn cut(plane: &Plane<u8>, crop: Rect) -> Plane<u8> {
     let (x0, y0) = (crop.x as usize, crop.y as usize);
-    Plane::from_fn(crop.w as usize, crop.h as usize, |x, y| plane.row(y0 + y)[x0 + x])
+    Plane::from_fn(crop.w as usize, crop.h as usize, |x, y| {
+        plane.row(y0 + y)[x0 + x]
+    })
 }
 
 fn bounds(mask: &Mask) -> Option<Rect> {
     let (mut x0, mut y0, mut x1, mut y1) = (usize::MAX, usize::MAX, 0, 0);
     for y in 0..mask.height {
         let row = mask.row(y);
-        let (Some(first), Some(last)) =
-            (row.iter().position(|&v| v > 0), row.iter().rposition(|&v| v > 0))
-        else {
+        let (Some(first), Some(last)) = (
+            row.iter().position(|&v| v > 0),
+            row.iter().rposition(|&v| v > 0),
+        ) else {
             continue;
         };
         (x0, x1) = (x0.min(first), x1.max(last + 1));
@@ -211,7 +233,12 @@ fn bounds(mask: &Mask) -> Option<Rect> {
 }
 
 fn blacken(plane: &mut Plane<u8>, inside: &Mask) {
-    plane.data.iter_mut().zip(&inside.data).filter(|(_, m)| **m == 0).for_each(|(p, _)| *p = 0);
+    plane
+        .data
+        .iter_mut()
+        .zip(&inside.data)
+        .filter(|(_, m)| **m == 0)
+        .for_each(|(p, _)| *p = 0);
 }
 
 #[cfg(test)]
@@ -224,13 +251,27 @@ mod tests {
 
     #[test]
     fn lung_box_is_cropped_with_its_margin() {
-        let contract =
-            InputContract { fit: Fit::LungBox { margin: 0.1 }, ..InputContract::square(8) };
+        let contract = InputContract {
+            fit: Fit::LungBox { margin: 0.1 },
+            ..InputContract::square(8)
+        };
         let mask = Plane::from_fn(40, 20, |x, y| {
-            if (10..30).contains(&x) && (5..15).contains(&y) { 255 } else { 0 }
+            if (10..30).contains(&x) && (5..15).contains(&y) {
+                255
+            } else {
+                0
+            }
         });
         let p = contract.prepare(&ramp(), Some(&mask)).unwrap();
-        assert_eq!(p.crop, Rect { x: 8.0, y: 4.0, w: 24.0, h: 12.0 });
+        assert_eq!(
+            p.crop,
+            Rect {
+                x: 8.0,
+                y: 4.0,
+                w: 24.0,
+                h: 12.0
+            }
+        );
         assert!(contract.prepare(&ramp(), None).is_err());
         let empty = Plane::filled(40, 20, 0);
         assert!(contract.prepare(&ramp(), Some(&empty)).is_err());
@@ -247,7 +288,10 @@ mod tests {
 
     #[test]
     fn an_unknown_kernel_is_refused() {
-        let contract = InputContract { kernel: "lanczos".into(), ..InputContract::square(8) };
+        let contract = InputContract {
+            kernel: "lanczos".into(),
+            ..InputContract::square(8)
+        };
         assert!(contract.prepare(&ramp(), None).is_err());
     }
 }

@@ -34,7 +34,11 @@ impl CpuEngine {
     /// An engine for `graph` starting at `params`.
     pub fn new(graph: Graph, params: Params) -> Result<Self, NnError> {
         let infos = graph.params.clone();
-        Ok(CpuEngine { trainer: Trainer::new(graph)?, infos, params })
+        Ok(CpuEngine {
+            trainer: Trainer::new(graph)?,
+            infos,
+            params,
+        })
     }
 }
 
@@ -62,11 +66,16 @@ impl Engine for CpuEngine {
     }
 
     fn forward_train(&mut self, x: &Tensor, seed: u64) -> Result<Vec<Tensor>, NnError> {
-        Ok(self.trainer.forward(&mut self.params, x, Mode::Train { seed })?)
+        Ok(self
+            .trainer
+            .forward(&mut self.params, x, Mode::Train { seed })?)
     }
 
     fn backward(&mut self, d_outputs: &[Tensor]) -> Result<Vec<Option<Vec<f32>>>, NnError> {
         let wanted = Wanted::params();
-        Ok(self.trainer.backward(&self.params, d_outputs, wanted)?.params)
+        Ok(self
+            .trainer
+            .backward(&self.params, d_outputs, wanted)?
+            .params)
     }
 }

@@ -20,7 +20,9 @@ pub enum NnError {
     #[error("weight file: {0}")]
     Weights(String),
     /// Weights do not fit the network.
-    #[error("weights do not fit the network: {missing} keys missing ({first_missing}), {misshaped} with another shape ({first_misshaped})")]
+    #[error(
+        "weights do not fit the network: {missing} keys missing ({first_missing}), {misshaped} with another shape ({first_misshaped})"
+    )]
     Mismatch {
         /// Number of missing keys.
         missing: usize,
@@ -38,7 +40,9 @@ pub enum NnError {
     #[error("training stopped: {0}")]
     Training(String),
     /// A run folder belongs to another configuration.
-    #[error("{path}: this run was started with another configuration ({what} differs); choose another folder or delete it")]
+    #[error(
+        "{path}: this run was started with another configuration ({what} differs); choose another folder or delete it"
+    )]
     OtherRun {
         /// The folder.
         path: PathBuf,
@@ -61,6 +65,9 @@ pub enum NnError {
 impl NnError {
     /// Wraps an I/O error with its path.
     pub fn io(path: &std::path::Path, source: std::io::Error) -> Self {
-        NnError::Io { path: path.to_owned(), source }
+        NnError::Io {
+            path: path.to_owned(),
+            source,
+        }
     }
 }

@@ -31,8 +31,15 @@ impl Network {
     /// The layers.
     pub fn graph(&self) -> Graph {
         match self {
-            Network::Classifier { backbone, head, channels } => backbone.graph(*channels, head),
-            Network::Segmenter { unet: config, channels } => unet(config, *channels),
+            Network::Classifier {
+                backbone,
+                head,
+                channels,
+            } => backbone.graph(*channels, head),
+            Network::Segmenter {
+                unet: config,
+                channels,
+            } => unet(config, *channels),
         }
     }
 

@@ -139,26 +139,39 @@ fn model(graph: &Graph, params: &Params, options: &ExportOptions) -> Result<Mode
     }
     let input = value_info(INPUT, &axes[0])?;
     let onnx_graph = emitter.finish(&options.name, input, outputs);
-    let pair = |(k, v): (&String, &String)| StringPair { key: k.clone(), value: v.clone() };
+    let pair = |(k, v): (&String, &String)| StringPair {
+        key: k.clone(),
+        value: v.clone(),
+    };
     Ok(Model {
         ir_version: Some(IR_VERSION),
         producer_name: "hilum".to_owned(),
         producer_version: env!("CARGO_PKG_VERSION").to_owned(),
         graph: Some(onnx_graph),
-        opset_import: vec![OperatorSet { domain: String::new(), version: Some(OPSET) }],
+        opset_import: vec![OperatorSet {
+            domain: String::new(),
+            version: Some(OPSET),
+        }],
         metadata_props: options.metadata.iter().map(pair).collect(),
     })
 }
 
 fn check_params(graph: &Graph, params: &Params) -> Result<(), OnnxError> {
     if graph.params.len() != params.len() {
-        return Err(OnnxError::ParamCount { expected: graph.params.len(), got: params.len() });
+        return Err(OnnxError::ParamCount {
+            expected: graph.params.len(),
+            got: params.len(),
+        });
     }
     for (info, values) in graph.params.iter().zip(params) {
         let expected = info.shape.iter().product();
         if values.len() != expected {
             let (name, got) = (info.name.clone(), values.len());
-            return Err(OnnxError::ParamLength { name, expected, got });
+            return Err(OnnxError::ParamLength {
+                name,
+                expected,
+                got,
+            });
         }
     }
     Ok(())
@@ -185,7 +198,11 @@ fn axes(graph: &Graph, size: InputSize) -> Result<Axes, OnnxError> {
     };
     let axis = |i: usize, a: usize, b: usize| (i > 0 && a == b).then_some(a);
     let shape = |(a, b): (&Vec<usize>, &Vec<usize>)| {
-        a.iter().zip(b).enumerate().map(|(i, (&a, &b))| axis(i, a, b)).collect()
+        a.iter()
+            .zip(b)
+            .enumerate()
+            .map(|(i, (&a, &b))| axis(i, a, b))
+            .collect()
     };
     Ok(here.iter().zip(&there).map(shape).collect())
 }

@@ -29,7 +29,12 @@ pub enum OptimizerConfig {
 
 impl Default for OptimizerConfig {
     fn default() -> Self {
-        OptimizerConfig::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-2 }
+        OptimizerConfig::AdamW {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 1e-2,
+        }
     }
 }
 
@@ -48,12 +53,22 @@ pub struct Optimizer {
 impl Optimizer {
     /// A fresh state for `params`.
     pub fn new(config: OptimizerConfig, params: &Params) -> Self {
-        let zeros = || params.iter().map(|p| vec![0.0; p.len()]).collect::<Params>();
+        let zeros = || {
+            params
+                .iter()
+                .map(|p| vec![0.0; p.len()])
+                .collect::<Params>()
+        };
         let v = match config {
             OptimizerConfig::AdamW { .. } => zeros(),
             OptimizerConfig::Sgd { .. } => Vec::new(),
         };
-        Optimizer { config, step: 0, m: zeros(), v }
+        Optimizer {
+            config,
+            step: 0,
+            m: zeros(),
+            v,
+        }
     }
 
     /// One step with learning rate `lr`; parameters without a gradient stay.
@@ -69,14 +84,28 @@ impl Optimizer {
             let Some(grad) = grad else { continue };
             let decays = infos[i].role == ParamRole::Weight;
             match self.config {
-                OptimizerConfig::AdamW { beta1, beta2, eps, weight_decay } => {
+                OptimizerConfig::AdamW {
+                    beta1,
+                    beta2,
+                    eps,
+                    weight_decay,
+                } => {
                     let decay = if decays { weight_decay } else { 0.0 };
                     let c = AdamStep::new([beta1, beta2, eps], lr, decay, self.step);
                     c.apply(&mut params[i], grad, &mut self.m[i], &mut self.v[i]);
                 }
-                OptimizerConfig::Sgd { momentum, weight_decay } => {
+                OptimizerConfig::Sgd {
+                    momentum,
+                    weight_decay,
+                } => {
                     let decay = if decays { weight_decay } else { 0.0 };
-                    sgd(&mut params[i], grad, &mut self.m[i], [lr, momentum, decay], self.step);
+                    sgd(
+                        &mut params[i],
+                        grad,
+                        &mut self.m[i],
+                        [lr, momentum, decay],
+                        self.step,
+                    );
                 }
             }
         }
@@ -98,7 +127,14 @@ impl AdamStep {
         let c1 = 1.0 - f64::from(beta1).powf(t);
         let c2 = 1.0 - f64::from(beta2).powf(t);
         let rate = (f64::from(lr) / c1) as f32;
-        AdamStep { beta1, beta2, eps, rate, root: c2.sqrt() as f32, shrink: 1.0 - lr * decay }
+        AdamStep {
+            beta1,
+            beta2,
+            eps,
+            rate,
+            root: c2.sqrt() as f32,
+            shrink: 1.0 - lr * decay,
+        }
     }
 
     fn apply(&self, p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
@@ -148,7 +184,11 @@ pub fn clip_norm(grads: &mut [Option<Vec<f32>>], limit: f64) -> f64 {
     let norm = grads.iter().flatten().map(square).sum::<f64>().sqrt();
     if norm > limit {
         let scale = (limit / (norm + 1e-6)) as f32;
-        grads.iter_mut().flatten().flatten().for_each(|g| *g *= scale);
+        grads
+            .iter_mut()
+            .flatten()
+            .flatten()
+            .for_each(|g| *g *= scale);
     }
     norm
 }
@@ -165,12 +205,20 @@ pub struct Ema {
 impl Ema {
     /// Starts at `params`.
     pub fn new(params: &Params, decay: f32) -> Self {
-        Ema { params: params.clone(), decay, updates: 0 }
+        Ema {
+            params: params.clone(),
+            decay,
+            updates: 0,
+        }
     }
 
     /// Restores a state.
     pub fn resume(params: Params, decay: f32, updates: u64) -> Self {
-        Ema { params, decay, updates }
+        Ema {
+            params,
+            decay,
+            updates,
+        }
     }
 
     /// Updates done.
@@ -184,7 +232,9 @@ impl Ema {
         let n = self.updates as f32;
         let d = self.decay.min((1.0 + n) / (10.0 + n));
         for (avg, new) in self.params.iter_mut().zip(params) {
-            avg.iter_mut().zip(new).for_each(|(a, &p)| *a = d * *a + (1.0 - d) * p);
+            avg.iter_mut()
+                .zip(new)
+                .for_each(|(a, &p)| *a = d * *a + (1.0 - d) * p);
         }
     }
 }

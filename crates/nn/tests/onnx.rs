@@ -21,7 +21,11 @@ use std::process::Command;
 
 fn options(size: InputSize) -> ExportOptions {
     let contract = ("hilum.contract".to_owned(), r#"{"height":32}"#.to_owned());
-    ExportOptions { name: "net".to_owned(), size, metadata: BTreeMap::from([contract]) }
+    ExportOptions {
+        name: "net".to_owned(),
+        size,
+        metadata: BTreeMap::from([contract]),
+    }
 }
 
 /// Parameters for which every layer matters; variances stay positive.
@@ -38,15 +42,22 @@ fn random_params(graph: &Graph, seed: u64) -> Params {
         _ => rng.random_range(-0.3..0.3),
     };
     let fill = |info: &ParamInfo| {
-        (0..info.shape.iter().product::<usize>()).map(|_| value(&mut rng, info)).collect()
+        (0..info.shape.iter().product::<usize>())
+            .map(|_| value(&mut rng, info))
+            .collect()
     };
     graph.params.iter().map(fill).collect()
 }
 
 fn random_input(shape: [usize; 4]) -> Tensor {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let data = (0..shape.iter().product()).map(|_| rng.random_range(-2.0..2.0)).collect();
-    Tensor { shape: shape.to_vec(), data }
+    let data = (0..shape.iter().product())
+        .map(|_| rng.random_range(-2.0..2.0))
+        .collect();
+    Tensor {
+        shape: shape.to_vec(),
+        data,
+    }
 }
 
 /// All layers that no backbone has, in one graph.
@@ -56,10 +67,21 @@ fn odd_layers() -> Graph {
     let gate = b.node("gate.sigmoid", Op::Sigmoid, &[gate]);
     let y = b.node("gate", Op::Mul, &[x, gate]);
     let y = b.node("silu", Op::Silu, &[y]);
-    let pool = Op::MaxPool2d { kernel: [3, 2], stride: [2, 2], padding: [1, 1], ceil: true };
+    let pool = Op::MaxPool2d {
+        kernel: [3, 2],
+        stride: [2, 2],
+        padding: [1, 1],
+        ceil: true,
+    };
     let small = b.node("pool", pool, &[y]);
     let small = b.node("leaky", Op::LeakyRelu { slope: 0.1 }, &[small]);
-    let up = b.node("up", Op::UpsampleLike { align_corners: false }, &[small, x]);
+    let up = b.node(
+        "up",
+        Op::UpsampleLike {
+            align_corners: false,
+        },
+        &[small, x],
+    );
     let wide = b.up_conv("wide", small, 2, 3, 3);
     let cut = b.node("cut", Op::FitLike, &[wide, x]);
     let grown = b.node("grown", Op::FitLike, &[small, x]);
@@ -99,29 +121,70 @@ fn odd_convolutions() -> Graph {
         role: ParamRole::Weight,
         init: Init::KaimingFanIn,
     };
-    graph.params = vec![param("conv.weight", &[4, 1, 3, 2]), param("t.weight", &[4, 3, 3, 2])];
+    graph.params = vec![
+        param("conv.weight", &[4, 1, 3, 2]),
+        param("t.weight", &[4, 3, 3, 2]),
+    ];
     graph
 }
 
 fn grouped(stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2]) -> Op {
-    Op::Conv2d { weight: 0, bias: None, stride, padding, dilation, groups: 2 }
+    Op::Conv2d {
+        weight: 0,
+        bias: None,
+        stride,
+        padding,
+        dilation,
+        groups: 2,
+    }
 }
 
 fn head() -> Head {
-    Head { classes: 3, pooling: Pooling::LogSumExp { r: 10.0 }, dropout: 0.2 }
+    Head {
+        classes: 3,
+        pooling: Pooling::LogSumExp { r: 10.0 },
+        dropout: 0.2,
+    }
 }
 
 fn networks() -> Vec<(&'static str, Graph)> {
-    let small_unet = |up| UNetConfig { widths: vec![4, 6, 8], classes: 2, up };
-    let dense = DenseNetConfig { growth: 4, blocks: vec![2, 2], stem: 8, bottleneck: 2 };
-    let mobile = MobileNetConfig { stem: 4, blocks: vec![(6, 1), (8, 2)] };
-    let squeeze = SqueezeNetConfig { stem: 6, fires: vec![vec![(2, 4)], vec![(2, 6)]] };
-    let inception = InceptionConfig { stem: 6, modules: vec![4, 4] };
+    let small_unet = |up| UNetConfig {
+        widths: vec![4, 6, 8],
+        classes: 2,
+        up,
+    };
+    let dense = DenseNetConfig {
+        growth: 4,
+        blocks: vec![2, 2],
+        stem: 8,
+        bottleneck: 2,
+    };
+    let mobile = MobileNetConfig {
+        stem: 4,
+        blocks: vec![(6, 1), (8, 2)],
+    };
+    let squeeze = SqueezeNetConfig {
+        stem: 6,
+        fires: vec![vec![(2, 4)], vec![(2, 6)]],
+    };
+    let inception = InceptionConfig {
+        stem: 6,
+        modules: vec![4, 4],
+    };
     let plain = Head::plain(3);
     vec![
-        ("resnet", Backbone::ResNet(ResNetConfig::basic(&[1, 1], 6)).graph(1, &head())),
+        (
+            "resnet",
+            Backbone::ResNet(ResNetConfig::basic(&[1, 1], 6)).graph(1, &head()),
+        ),
         ("densenet", Backbone::DenseNet(dense).graph(1, &plain)),
-        ("vgg", Backbone::Vgg(VggConfig { stages: vec![vec![4], vec![6]] }).graph(1, &plain)),
+        (
+            "vgg",
+            Backbone::Vgg(VggConfig {
+                stages: vec![vec![4], vec![6]],
+            })
+            .graph(1, &plain),
+        ),
         ("squeezenet", Backbone::SqueezeNet(squeeze).graph(1, &plain)),
         ("mobilenet", Backbone::MobileNet(mobile).graph(1, &plain)),
         ("inception", Backbone::Inception(inception).graph(1, &plain)),
@@ -145,12 +208,22 @@ fn the_structure_is_sound() {
         let params = random_params(&graph, 1);
         let bytes = export(&graph, &params, &options(InputSize::Dynamic([32, 40]))).unwrap();
         let model = OnnxModel::decode(bytes.as_slice()).unwrap();
-        assert_eq!((model.ir_version, model.opset_import[0].version), (Some(8), Some(17)));
+        assert_eq!(
+            (model.ir_version, model.opset_import[0].version),
+            (Some(8), Some(17))
+        );
         assert_eq!(model.metadata_props[0].key, "hilum.contract");
         let onnx = model.graph.unwrap();
         for (info, values) in graph.params.iter().zip(&params) {
-            let tensor = onnx.initializer.iter().find(|t| t.name == info.name).unwrap();
-            assert_eq!(tensor.dims, info.shape.iter().map(|&n| n as i64).collect::<Vec<_>>());
+            let tensor = onnx
+                .initializer
+                .iter()
+                .find(|t| t.name == info.name)
+                .unwrap();
+            assert_eq!(
+                tensor.dims,
+                info.shape.iter().map(|&n| n as i64).collect::<Vec<_>>()
+            );
             let raw: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
             assert_eq!(tensor.raw_data, raw, "{name} {}", info.name);
         }
@@ -163,13 +236,21 @@ fn the_structure_is_sound() {
                     "{name}: {input} is used before it is made"
                 );
             }
-            assert!(node.output.iter().all(|o| known.insert(o)), "{name}: {:?} twice", node.output);
+            assert!(
+                node.output.iter().all(|o| known.insert(o)),
+                "{name}: {:?} twice",
+                node.output
+            );
         }
         let outputs: Vec<_> = onnx.output.iter().map(|o| o.name.as_str()).collect();
         let want: Vec<_> = graph.outputs.iter().map(|(n, _)| n.as_str()).collect();
         assert_eq!(outputs, want, "{name}");
         let convolutions = onnx.node.iter().filter(|n| n.op_type == "Conv").count();
-        let ours = graph.nodes.iter().filter(|n| matches!(n.op, Op::Conv2d { .. })).count();
+        let ours = graph
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.op, Op::Conv2d { .. }))
+            .count();
         assert_eq!(convolutions, ours, "{name}");
     }
 }
@@ -180,19 +261,28 @@ fn free_axes_are_named_and_others_are_not() {
     let params = random_params(&graph, 1);
     let shape = |size, output: usize| {
         let bytes = export(&graph, &params, &options(size)).unwrap();
-        let info =
-            OnnxModel::decode(bytes.as_slice()).unwrap().graph.unwrap().output.remove(output);
+        let info = OnnxModel::decode(bytes.as_slice())
+            .unwrap()
+            .graph
+            .unwrap()
+            .output
+            .remove(output);
         let dims = info.r#type.unwrap().tensor_type.unwrap().shape.unwrap().dim;
         let text = |v: dimension::Value| match v {
             dimension::Value::DimValue(n) => n.to_string(),
             dimension::Value::DimParam(name) => name,
         };
-        dims.into_iter().map(|d| text(d.value.unwrap())).collect::<Vec<_>>()
+        dims.into_iter()
+            .map(|d| text(d.value.unwrap()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(shape(InputSize::Dynamic([32, 32]), 0), ["batch", "3"]);
     let maps = ["batch", "12", "features_height", "features_width"];
     assert_eq!(shape(InputSize::Dynamic([32, 32]), 1), maps);
-    assert_eq!(shape(InputSize::Fixed([32, 64]), 1), ["batch", "12", "4", "8"]);
+    assert_eq!(
+        shape(InputSize::Fixed([32, 64]), 1),
+        ["batch", "12", "4", "8"]
+    );
 }
 
 #[test]
@@ -206,7 +296,10 @@ fn a_linear_layer_on_maps_needs_a_fixed_size() {
     assert!(!allows_dynamic_size(&graph, [4, 4]));
     assert!(export(&graph, &params, &options(InputSize::Fixed([4, 4]))).is_ok());
     let free = export(&graph, &params, &options(InputSize::Dynamic([4, 4])));
-    assert!(matches!(free, Err(OnnxError::NeedsFixedSize { size: [4, 4], .. })));
+    assert!(matches!(
+        free,
+        Err(OnnxError::NeedsFixedSize { size: [4, 4], .. })
+    ));
 }
 
 #[test]
@@ -303,12 +396,18 @@ type ShapedValues = (Vec<usize>, Vec<f32>);
 fn assert_close(case: &str, (shape, data): &ShapedValues, want: &Tensor) {
     assert_eq!(shape, &want.shape, "{case}");
     let scale = want.data.iter().fold(1.0f32, |m, v| m.max(v.abs()));
-    let worst = data.iter().zip(&want.data).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let worst = data
+        .iter()
+        .zip(&want.data)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
     assert!(worst <= 2e-4 * scale, "{case}: off by {worst} of {scale}");
 }
 
 fn python_has(packages: &str) -> bool {
-    let found = Command::new(python()).args(["-c", &format!("import {packages}")]).output();
+    let found = Command::new(python())
+        .args(["-c", &format!("import {packages}")])
+        .output();
     let found = found.is_ok_and(|o| o.status.success());
     if !found {
         eprintln!("skipped: needs a Python with {packages} (HILUM_PYTHON)");
@@ -317,8 +416,16 @@ fn python_has(packages: &str) -> bool {
 }
 
 fn run_python(script: &str, folder: &Path) {
-    let run = Command::new(python()).args(["-c", script]).arg(folder).output().unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let run = Command::new(python())
+        .args(["-c", script])
+        .arg(folder)
+        .output()
+        .unwrap();
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
 }
 
 /// `odd_layers` and `odd_convolutions` once more by PyTorch, with the weights that the file names.
@@ -360,7 +467,10 @@ fn odd_layers_match_pytorch() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    for (name, graph) in [("layers", odd_layers()), ("convolutions", odd_convolutions())] {
+    for (name, graph) in [
+        ("layers", odd_layers()),
+        ("convolutions", odd_convolutions()),
+    ] {
         let params = random_params(&graph, 9);
         let bytes = export(&graph, &params, &options(InputSize::Dynamic([16, 16]))).unwrap();
         std::fs::write(folder.path().join(format!("{name}.onnx")), bytes).unwrap();

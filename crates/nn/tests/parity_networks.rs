@@ -25,14 +25,24 @@ fn folder() -> Option<PathBuf> {
 }
 
 fn tensor(file: &WeightFile, name: &str) -> Tensor {
-    let (shape, data) = file.tensors.get(name).unwrap_or_else(|| panic!("no {name}"));
-    Tensor { shape: shape.clone(), data: data.clone() }
+    let (shape, data) = file
+        .tensors
+        .get(name)
+        .unwrap_or_else(|| panic!("no {name}"));
+    Tensor {
+        shape: shape.clone(),
+        data: data.clone(),
+    }
 }
 
 fn assert_close(what: &str, got: &[f32], want: &Tensor) {
     assert_eq!(got.len(), want.data.len(), "{what}: number of values");
     let scale = want.data.iter().fold(1.0f32, |m, v| m.max(v.abs()));
-    let worst = got.iter().zip(&want.data).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let worst = got
+        .iter()
+        .zip(&want.data)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max);
     assert!(worst <= TOLERANCE * scale, "{what}: off by {worst}");
 }
 
@@ -49,41 +59,83 @@ fn check(name: &str, graph: &Graph, outputs: &[(&str, &str)]) {
     for (ours, theirs) in outputs {
         let at = graph.outputs.iter().position(|(n, _)| n == ours).unwrap();
         let want = tensor(&io, &format!("out.{theirs}"));
-        assert_close(&format!("{name} {ours} by the plan"), &by_plan[at].data, &want);
-        assert_close(&format!("{name} {ours} by the trainer"), &by_trainer[at].data, &want);
+        assert_close(
+            &format!("{name} {ours} by the plan"),
+            &by_plan[at].data,
+            &want,
+        );
+        assert_close(
+            &format!("{name} {ours} by the trainer"),
+            &by_trainer[at].data,
+            &want,
+        );
     }
 }
 
 #[test]
 fn densenet_matches_torchvision() {
-    let config = DenseNetConfig { growth: 4, blocks: vec![2, 2, 2, 2], stem: 8, bottleneck: 2 };
+    let config = DenseNetConfig {
+        growth: 4,
+        blocks: vec![2, 2, 2, 2],
+        stem: 8,
+        bottleneck: 2,
+    };
     let graph = densenet(&config, 3, &Head::plain(14));
-    check("densenet", &graph, &[("logits", "logits"), ("norm5", "features")]);
+    check(
+        "densenet",
+        &graph,
+        &[("logits", "logits"), ("norm5", "features")],
+    );
 }
 
 #[test]
 fn densenet_with_one_channel_and_odd_sizes_matches() {
-    let config = DenseNetConfig { growth: 4, blocks: vec![2, 2], stem: 6, bottleneck: 4 };
+    let config = DenseNetConfig {
+        growth: 4,
+        blocks: vec![2, 2],
+        stem: 6,
+        bottleneck: 4,
+    };
     let graph = densenet(&config, 1, &Head::plain(5));
-    check("densenet_odd_1ch", &graph, &[("logits", "logits"), ("norm5", "features")]);
+    check(
+        "densenet_odd_1ch",
+        &graph,
+        &[("logits", "logits"), ("norm5", "features")],
+    );
 }
 
 #[test]
 fn resnets_match_torchvision() {
     let graph = resnet(&ResNetConfig::basic(&[2, 2, 2, 2], 4), 3, &Head::plain(7));
-    check("resnet18_narrow", &graph, &[("logits", "logits"), ("features", "layer4")]);
-    let config =
-        ResNetConfig { block: ResNetBlock::Bottleneck, layers: vec![2, 1, 1, 1], width: 4 };
+    check(
+        "resnet18_narrow",
+        &graph,
+        &[("logits", "logits"), ("features", "layer4")],
+    );
+    let config = ResNetConfig {
+        block: ResNetBlock::Bottleneck,
+        layers: vec![2, 1, 1, 1],
+        width: 4,
+    };
     let graph = resnet(&config, 3, &Head::plain(7));
-    check("resnet50_narrow", &graph, &[("logits", "logits"), ("features", "layer4")]);
+    check(
+        "resnet50_narrow",
+        &graph,
+        &[("logits", "logits"), ("features", "layer4")],
+    );
 }
 
 #[test]
 fn unets_match_pytorch() {
-    for (name, up) in
-        [("unet_bilinear", UpMode::Bilinear), ("unet_transposed_odd", UpMode::Transposed)]
-    {
-        let config = UNetConfig { widths: vec![6, 12, 16], classes: 3, up };
+    for (name, up) in [
+        ("unet_bilinear", UpMode::Bilinear),
+        ("unet_transposed_odd", UpMode::Transposed),
+    ] {
+        let config = UNetConfig {
+            widths: vec![6, 12, 16],
+            classes: 3,
+            up,
+        };
         check(name, &unet(&config, 1), &[("logits", "y")]);
     }
 }

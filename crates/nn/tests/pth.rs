@@ -17,7 +17,9 @@ struct Expected {
 }
 
 fn fixture(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pth").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/pth")
+        .join(name);
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
@@ -34,7 +36,10 @@ fn every_checkpoint_has_the_values_of_pytorch() {
         let keys: Vec<_> = want.keys().collect();
         assert_eq!(got.keys().collect::<Vec<_>>(), keys, "{name}");
         for (key, want) in want {
-            let want = RawTensor { shape: want.shape, data: want.data };
+            let want = RawTensor {
+                shape: want.shape,
+                data: want.data,
+            };
             assert_eq!(got[&key], want, "{name} {key}");
         }
     }
@@ -46,7 +51,10 @@ fn other_content_is_refused_with_its_reason() {
         read_pth(&fixture("sparse.pth")),
         Err(PthError::UnsupportedTensor { key, .. }) if key == "t"
     ));
-    assert!(matches!(read_pth(&fixture("list.pth")), Err(PthError::NoStateDict { .. })));
+    assert!(matches!(
+        read_pth(&fixture("list.pth")),
+        Err(PthError::NoStateDict { .. })
+    ));
 }
 
 #[test]
@@ -87,25 +95,52 @@ fn a_compressed_archive_reads_the_same() {
 
 #[test]
 fn big_endian_is_refused() {
-    let big = rewritten(&fixture("state.pth"), zip::CompressionMethod::Stored, |name, data| {
-        if name.ends_with("byteorder") { b"big".to_vec() } else { data }
-    });
+    let big = rewritten(
+        &fixture("state.pth"),
+        zip::CompressionMethod::Stored,
+        |name, data| {
+            if name.ends_with("byteorder") {
+                b"big".to_vec()
+            } else {
+                data
+            }
+        },
+    );
     assert!(matches!(read_pth(&big), Err(PthError::ByteOrder { found }) if found == "big"));
 }
 
 #[test]
 fn a_short_storage_is_out_of_bounds() {
-    let short = rewritten(&fixture("state.pth"), zip::CompressionMethod::Stored, |name, data| {
-        if name.contains("/data/") { data[..data.len() / 2].to_vec() } else { data }
-    });
-    assert!(matches!(read_pth(&short), Err(PthError::OutOfBounds { .. })));
+    let short = rewritten(
+        &fixture("state.pth"),
+        zip::CompressionMethod::Stored,
+        |name, data| {
+            if name.contains("/data/") {
+                data[..data.len() / 2].to_vec()
+            } else {
+                data
+            }
+        },
+    );
+    assert!(matches!(
+        read_pth(&short),
+        Err(PthError::OutOfBounds { .. })
+    ));
 }
 
 #[test]
 fn a_bomb_is_too_large() {
-    let bomb = rewritten(&fixture("state.pth"), zip::CompressionMethod::Deflated, |name, data| {
-        if name.ends_with("/data/0") { vec![0; 64 << 20] } else { data }
-    });
+    let bomb = rewritten(
+        &fixture("state.pth"),
+        zip::CompressionMethod::Deflated,
+        |name, data| {
+            if name.ends_with("/data/0") {
+                vec![0; 64 << 20]
+            } else {
+                data
+            }
+        },
+    );
     assert!(bomb.len() < 200_000);
     assert!(matches!(read_pth(&bomb), Err(PthError::TooLarge { .. })));
 }
@@ -116,7 +151,10 @@ fn small_files_do_not_become_huge() {
     let stride = read_pth(&fixture("stride_bomb.pth"));
     assert!(matches!(stride, Err(PthError::TooLarge { .. })));
     let modules = read_pth(&fixture("module_bomb.pth"));
-    assert!(matches!(modules, Err(PthError::TooLarge { .. } | PthError::TooNested { .. })));
+    assert!(matches!(
+        modules,
+        Err(PthError::TooLarge { .. } | PthError::TooNested { .. })
+    ));
 }
 
 #[test]
@@ -178,7 +216,10 @@ json.dump(sums, open(sys.argv[1] + "/sums.json", "w"))
 #[test]
 fn a_whole_torchxrayvision_module_reads() {
     let folder = tempfile::tempdir().unwrap();
-    let made = Command::new(python()).args(["-W", "ignore", "-c", XRV]).arg(folder.path()).output();
+    let made = Command::new(python())
+        .args(["-W", "ignore", "-c", XRV])
+        .arg(folder.path())
+        .output();
     if !made.as_ref().is_ok_and(|o| o.status.success()) {
         eprintln!("skipped: needs a Python with torch and torchxrayvision (HILUM_PYTHON)");
         return;
@@ -188,12 +229,19 @@ fn a_whole_torchxrayvision_module_reads() {
     for name in ["new.pt", "old.pt"] {
         let bytes = std::fs::read(folder.path().join(name)).unwrap();
         let got = read_pth(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(got.keys().collect::<Vec<_>>(), sums.keys().collect::<Vec<_>>(), "{name}");
+        assert_eq!(
+            got.keys().collect::<Vec<_>>(),
+            sums.keys().collect::<Vec<_>>(),
+            "{name}"
+        );
         for (key, (shape, sum)) in &sums {
             let tensor = &got[key];
             let ours: f64 = tensor.data.iter().map(|&v| f64::from(v)).sum();
             assert_eq!(&tensor.shape, shape, "{name} {key}");
-            assert!((ours - sum).abs() <= 1e-9 * sum.abs().max(1.0), "{name} {key}");
+            assert!(
+                (ours - sum).abs() <= 1e-9 * sum.abs().max(1.0),
+                "{name} {key}"
+            );
         }
     }
 }

@@ -38,7 +38,10 @@ pub struct Answer {
 /// [`PipelineError::Threads`].
 pub fn threads(jobs: Option<usize>) -> Result<rayon::ThreadPool> {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(jobs.unwrap_or(0));
-    builder.build().map_err(|e| PipelineError::Threads { jobs: jobs.unwrap_or(0), reason: e.to_string() })
+    builder.build().map_err(|e| PipelineError::Threads {
+        jobs: jobs.unwrap_or(0),
+        reason: e.to_string(),
+    })
 }
 
 /// Reads every item on `pool` and hands the answers to `emit`, in order. `emit` may stop the batch; studies
@@ -61,10 +64,17 @@ pub fn run(
             let work = |sender: &mut SyncSender<(usize, Answer)>, (at, item): (usize, &Item)| {
                 if !stop.load(Ordering::Relaxed) {
                     // The receiver is only gone when the batch was stopped.
-                    let _ = sender.send((at, answer(reader, item, folders[at].as_deref(), options)));
+                    let _ =
+                        sender.send((at, answer(reader, item, folders[at].as_deref(), options)));
                 }
             };
-            pool.install(|| items.iter().enumerate().par_bridge().for_each_with(sender, work));
+            pool.install(|| {
+                items
+                    .iter()
+                    .enumerate()
+                    .par_bridge()
+                    .for_each_with(sender, work)
+            });
         });
         let mut waiting: BTreeMap<usize, Answer> = BTreeMap::new();
         let mut next = 0;
@@ -82,16 +92,30 @@ pub fn run(
 
 /// Folder of every item whose id is known.
 fn folders(items: &[Item]) -> Vec<Option<String>> {
-    let id = |item: &Item| if let Item::Study(Study { id, .. }) = item { id.clone() } else { None };
+    let id = |item: &Item| {
+        if let Item::Study(Study { id, .. }) = item {
+            id.clone()
+        } else {
+            None
+        }
+    };
     let ids: Vec<Option<String>> = items.iter().map(id).collect();
     let mut names = folder_names(ids.iter().flatten().map(String::as_str)).into_iter();
-    ids.iter().map(|id| id.as_ref().and_then(|_| names.next())).collect()
+    ids.iter()
+        .map(|id| id.as_ref().and_then(|_| names.next()))
+        .collect()
 }
 
 fn answer(reader: &Reader, item: &Item, folder: Option<&str>, options: &BatchOptions) -> Answer {
     let study = match item {
         Item::Study(study) => study,
-        Item::Failed(failed) => return Answer { outcome: only_failed(failed.clone()), written: None, files: 1 },
+        Item::Failed(failed) => {
+            return Answer {
+                outcome: only_failed(failed.clone()),
+                written: None,
+                files: 1,
+            };
+        }
     };
     let mut outcome = reader.read(study);
     let mut written = None;
@@ -101,18 +125,30 @@ fn answer(reader: &Reader, item: &Item, folder: Option<&str>, options: &BatchOpt
             Err(error) => fail_all(&mut outcome, study, &error),
         }
     }
-    Answer { outcome, written, files: study.files.len() }
+    Answer {
+        outcome,
+        written,
+        files: study.files.len(),
+    }
 }
 
 fn only_failed(failed: FailedPath) -> Outcome {
-    Outcome { failed: vec![failed], ..Outcome::default() }
+    let mut outcome = Outcome::default();
+    outcome.failed.push(failed);
+    outcome
 }
 
 /// A reading that could not be written counts as failed: whoever asked for files must not find them missing.
 fn fail_all(outcome: &mut Outcome, study: &Study, error: &PipelineError) {
-    let Some(reading) = outcome.reading.take() else { return };
+    let Some(reading) = outcome.reading.take() else {
+        return;
+    };
     for path in &study.files {
-        if reading.images.iter().any(|i| i.path == path.to_string_lossy()) {
+        if reading
+            .images
+            .iter()
+            .any(|i| i.path == path.to_string_lossy())
+        {
             outcome.failed.push(error.failed(path));
         }
     }

@@ -13,8 +13,33 @@ use walkdir::WalkDir;
 
 /// Endings that are passed over in a walked folder; a file named on the command line is always looked at.
 const NO_IMAGES: &[&str] = &[
-    "md", "txt", "json", "jsonl", "csv", "tsv", "xml", "html", "htm", "pdf", "py", "rs", "sh", "toml", "yaml", "yml",
-    "log", "zip", "gz", "tar", "safetensors", "npy", "npz", "onnx", "pth", "sha256", "part",
+    "md",
+    "txt",
+    "json",
+    "jsonl",
+    "csv",
+    "tsv",
+    "xml",
+    "html",
+    "htm",
+    "pdf",
+    "py",
+    "rs",
+    "sh",
+    "toml",
+    "yaml",
+    "yml",
+    "log",
+    "zip",
+    "gz",
+    "tar",
+    "safetensors",
+    "npy",
+    "npz",
+    "onnx",
+    "pth",
+    "sha256",
+    "part",
 ];
 
 /// The files of one study.
@@ -59,33 +84,55 @@ pub fn collect(paths: &[PathBuf], limits: &Limits) -> Collected {
     let several = found.len() > 1;
     let keys: Vec<Key> = found
         .par_iter()
-        .map(|f| f.as_ref().ok().filter(|_| several).map_or(Key::Unknown, |path| key(path, limits)))
+        .map(|f| {
+            f.as_ref()
+                .ok()
+                .filter(|_| several)
+                .map_or(Key::Unknown, |path| key(path, limits))
+        })
         .collect();
-    Collected { items: group(found, keys), passed_over }
+    Collected {
+        items: group(found, keys),
+        passed_over,
+    }
 }
 
 fn walk(folder: &Path, found: &mut Vec<Result<PathBuf, FailedPath>>, passed_over: &mut usize) {
     // Hidden files are those of tools: the reader's own unfinished ones among them.
-    let hidden = |e: &walkdir::DirEntry| e.depth() > 0 && e.file_name().to_string_lossy().starts_with('.');
+    let hidden =
+        |e: &walkdir::DirEntry| e.depth() > 0 && e.file_name().to_string_lossy().starts_with('.');
     let shown = |e: &walkdir::DirEntry| !(hidden(e) && e.file_type().is_dir());
-    for entry in WalkDir::new(folder).sort_by_file_name().into_iter().filter_entry(shown) {
+    for entry in WalkDir::new(folder)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(shown)
+    {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
             Ok(entry) if hidden(&entry) || is_no_image(entry.path()) => *passed_over += 1,
             Ok(entry) => found.push(Ok(entry.into_path())),
             Err(error) => {
                 let path = error.path().unwrap_or(folder).to_owned();
-                let source = error.into_io_error().unwrap_or_else(|| std::io::Error::other("the folder contains itself"));
-                found.push(Err(PipelineError::Io { path: path.clone(), source }.failed(&path)));
+                let source = error
+                    .into_io_error()
+                    .unwrap_or_else(|| std::io::Error::other("the folder contains itself"));
+                found.push(Err(PipelineError::Io {
+                    path: path.clone(),
+                    source,
+                }
+                .failed(&path)));
             }
         }
     }
 }
 
 fn is_no_image(path: &Path) -> bool {
-    let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    let ending = path
+        .extension()
+        .map(|e| e.to_string_lossy().to_ascii_lowercase());
     // A DICOMDIR is an index of images, not one of them.
-    ending.is_some_and(|e| NO_IMAGES.contains(&e.as_str())) || path.file_name().is_some_and(|n| n == "DICOMDIR")
+    ending.is_some_and(|e| NO_IMAGES.contains(&e.as_str()))
+        || path.file_name().is_some_and(|n| n == "DICOMDIR")
 }
 
 /// What a file belongs to.
@@ -97,15 +144,22 @@ enum Key {
 
 /// Reads as much of a file as tells its study. Files that fail here fail again, with the reason, when read.
 fn key(path: &Path, limits: &Limits) -> Key {
-    let small = std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() <= limits.max_file_bytes);
-    let Some(bytes) = small.then(|| std::fs::read(path).ok()).flatten() else { return Key::Unknown };
+    let small =
+        std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() <= limits.max_file_bytes);
+    let Some(bytes) = small.then(|| std::fs::read(path).ok()).flatten() else {
+        return Key::Unknown;
+    };
     if RasterKind::sniff(&bytes).is_some() {
         return Key::Alone(content_id(&sha256_hex(&bytes)));
     }
     if !object::looks_like_dicom(&bytes) {
         return Key::Unknown;
     }
-    let uid = hilum_image::guard::catch(|| DicomImage::from_bytes(&bytes, limits).ok().map(|i| i.meta.study_uid));
+    let uid = hilum_image::guard::catch(|| {
+        DicomImage::from_bytes(&bytes, limits)
+            .ok()
+            .map(|i| i.meta.study_uid)
+    });
     match uid {
         Ok(Some(Some(uid))) => Key::Dicom(uid),
         Ok(Some(None)) => Key::Alone(content_id(&sha256_hex(&bytes))),
@@ -143,7 +197,10 @@ fn group(found: Vec<Result<PathBuf, FailedPath>>, keys: Vec<Key>) -> Vec<Item> {
             Key::Alone(id) => Some(id),
             Key::Unknown => None,
         };
-        items.push(Item::Study(Study { id, files: vec![path] }));
+        items.push(Item::Study(Study {
+            id,
+            files: vec![path],
+        }));
     }
     items
 }
@@ -153,15 +210,31 @@ mod tests {
     use super::*;
 
     fn sample(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/images").join(name)
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../samples/images")
+            .join(name)
     }
 
     #[test]
     fn dicom_files_are_grouped_and_pictures_are_not() {
-        let paths = ["adult-pa.dcm", "adult-pa.jpg", "adult-pa.jpg", "adult-pa.dcm"].map(sample);
+        let paths = [
+            "adult-pa.dcm",
+            "adult-pa.jpg",
+            "adult-pa.jpg",
+            "adult-pa.dcm",
+        ]
+        .map(sample);
         let items = collect(&paths, &Limits::default()).items;
-        let files: Vec<usize> =
-            items.iter().map(|i| if let Item::Study(s) = i { s.files.len() } else { 0 }).collect();
+        let files: Vec<usize> = items
+            .iter()
+            .map(|i| {
+                if let Item::Study(s) = i {
+                    s.files.len()
+                } else {
+                    0
+                }
+            })
+            .collect();
         assert_eq!(files, [2, 1, 1]);
     }
 
@@ -176,7 +249,11 @@ mod tests {
             .items
             .iter()
             .map(|i| match i {
-                Item::Study(s) => s.files[0].file_name().unwrap().to_string_lossy().into_owned(),
+                Item::Study(s) => s.files[0]
+                    .file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned(),
                 Item::Failed(f) => f.path.clone(),
             })
             .collect();

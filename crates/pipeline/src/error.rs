@@ -86,7 +86,10 @@ impl PipelineError {
     pub fn failed(&self, path: &Path) -> FailedPath {
         FailedPath {
             path: path.to_string_lossy().into_owned(),
-            error: ReadError { kind: self.kind().to_owned(), message: self.to_string() },
+            error: ReadError {
+                kind: self.kind().to_owned(),
+                message: self.to_string(),
+            },
         }
     }
 }

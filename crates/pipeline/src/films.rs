@@ -38,7 +38,13 @@ struct Shown {
 
 fn fitted((width, height): (usize, usize), longest: usize) -> (usize, usize) {
     let side = width.max(height).max(1);
-    let fit = |v: usize| if side > longest { (v * longest).div_ceil(side).max(1) } else { v };
+    let fit = |v: usize| {
+        if side > longest {
+            (v * longest).div_ceil(side).max(1)
+        } else {
+            v
+        }
+    };
     (fit(width), fit(height))
 }
 
@@ -46,33 +52,62 @@ fn fitted((width, height): (usize, usize), longest: usize) -> (usize, usize) {
 ///
 /// # Errors
 /// [`PipelineError::Image`].
-pub(crate) fn film(path: &Path, loaded: &LoadedImage, masks: Option<&Masks>, heats: &[Heat]) -> Result<Film> {
-    make(loaded, masks, heats).map_err(|source| PipelineError::Image { path: path.to_owned(), source })
+pub(crate) fn film(
+    path: &Path,
+    loaded: &LoadedImage,
+    masks: Option<&Masks>,
+    heats: &[Heat],
+) -> Result<Film> {
+    make(loaded, masks, heats).map_err(|source| PipelineError::Image {
+        path: path.to_owned(),
+        source,
+    })
 }
 
-fn make(loaded: &LoadedImage, masks: Option<&Masks>, heats: &[Heat]) -> std::result::Result<Film, ImageError> {
+fn make(
+    loaded: &LoadedImage,
+    masks: Option<&Masks>,
+    heats: &[Heat],
+) -> std::result::Result<Film, ImageError> {
     let size = (loaded.width, loaded.height);
     let (w, h) = fitted(size, SHOWN);
     let levels = loaded.pixels.to_u8();
-    let image = if (w, h) == size { levels } else { resize::resize_u8(&levels, w, h, Kernel::PilBilinear)? };
+    let image = if (w, h) == size {
+        levels
+    } else {
+        resize::resize_u8(&levels, w, h, Kernel::PilBilinear)?
+    };
     let small = |mask: &Mask| resize::resize_mask(mask, w, h);
     let lungs = masks.map(|m| small(&m.lungs)).transpose()?;
-    let heart = masks.and_then(|m| m.heart.as_ref()).map(small).transpose()?;
+    let heart = masks
+        .and_then(|m| m.heart.as_ref())
+        .map(small)
+        .transpose()?;
     let (hw, hh) = fitted(size, HEAT);
-    let heats: Vec<(String, Plane<u8>)> =
-        heats.iter().map(|heat| (heat.code.clone(), heat.over(size, hw, hh).to_u8())).collect();
+    let heats: Vec<(String, Plane<u8>)> = heats
+        .iter()
+        .map(|heat| (heat.code.clone(), heat.over(size, hw, hh).to_u8()))
+        .collect();
     let png = |mask: &Mask| draw::encode_gray_png(mask);
     let layers = ImageLayers {
         image_png: draw::encode_gray_png(&image)?,
         lungs_png: lungs.as_ref().map(png).transpose()?,
         heart_png: heart.as_ref().map(png).transpose()?,
-        heatmaps: heats.iter().map(|(code, map)| Ok((code.clone(), draw::encode_gray_png(map)?))).collect::<std::result::Result<_, ImageError>>()?,
+        heatmaps: heats
+            .iter()
+            .map(|(code, map)| Ok((code.clone(), draw::encode_gray_png(map)?)))
+            .collect::<std::result::Result<_, ImageError>>()?,
     };
     Ok(Film {
         lungs_png: masks.map(|m| png(&m.lungs)).transpose()?,
         heart_png: masks.and_then(|m| m.heart.as_ref()).map(png).transpose()?,
         layers,
-        shown: Shown { image, lungs, heart, heats },
+        shown: Shown {
+            image,
+            lungs,
+            heart,
+            heats,
+        },
     })
 }
 
@@ -82,23 +117,50 @@ fn make(loaded: &LoadedImage, masks: Option<&Masks>, heats: &[Heat]) -> std::res
 /// # Errors
 /// [`PipelineError::Image`].
 pub(crate) fn overlay(reading: &Reading, films: &[Film]) -> Result<Option<Vec<u8>>> {
-    let at = films.iter().position(|f| f.shown.lungs.is_some()).unwrap_or(0);
-    let (Some(film), Some(record)) = (films.get(at), reading.images.get(at)) else { return Ok(None) };
+    let at = films
+        .iter()
+        .position(|f| f.shown.lungs.is_some())
+        .unwrap_or(0);
+    let (Some(film), Some(record)) = (films.get(at), reading.images.get(at)) else {
+        return Ok(None);
+    };
     let scale = film.shown.image.width as f64 / f64::from(record.width.max(1));
     let draw = || {
         let mut canvas = draw::canvas(&film.shown.image.to_gray());
         paint(&mut canvas, reading, &film.shown, at, scale)?;
         draw::encode_rgb_png(&canvas)
     };
-    draw().map(Some).map_err(|source| PipelineError::Image { path: record.path.clone().into(), source })
+    draw().map(Some).map_err(|source| PipelineError::Image {
+        path: record.path.clone().into(),
+        source,
+    })
 }
 
-fn paint(canvas: &mut Canvas, reading: &Reading, shown: &Shown, image: usize, scale: f64) -> std::result::Result<(), ImageError> {
-    let strongest = reading.findings.iter().filter(|f| shown.heats.iter().any(|(code, _)| *code == f.code));
-    let strongest = strongest.max_by(|a, b| a.probability.unwrap_or(0.0).total_cmp(&b.probability.unwrap_or(0.0)));
-    if let Some((_, map)) = strongest.and_then(|f| shown.heats.iter().find(|(code, _)| *code == f.code)) {
+fn paint(
+    canvas: &mut Canvas,
+    reading: &Reading,
+    shown: &Shown,
+    image: usize,
+    scale: f64,
+) -> std::result::Result<(), ImageError> {
+    let strongest = reading
+        .findings
+        .iter()
+        .filter(|f| shown.heats.iter().any(|(code, _)| *code == f.code));
+    let strongest = strongest.max_by(|a, b| {
+        a.probability
+            .unwrap_or(0.0)
+            .total_cmp(&b.probability.unwrap_or(0.0))
+    });
+    if let Some((_, map)) =
+        strongest.and_then(|f| shown.heats.iter().find(|(code, _)| *code == f.code))
+    {
         let unit = map.map(|&v| f32::from(v) / 255.0);
-        draw::heat(canvas, &resize::resize(&unit, canvas.width, canvas.height, Kernel::PilBilinear)?, 0.45)?;
+        draw::heat(
+            canvas,
+            &resize::resize(&unit, canvas.width, canvas.height, Kernel::PilBilinear)?,
+            0.45,
+        )?;
     }
     for (mask, colour) in [(&shown.lungs, LUNGS), (&shown.heart, HEART)] {
         if let Some(mask) = mask {
@@ -106,20 +168,60 @@ fn paint(canvas: &mut Canvas, reading: &Reading, shown: &Shown, image: usize, sc
         }
     }
     let pen = (canvas.width.max(canvas.height) / 400).max(1);
-    for line in reading.measurements.iter().flat_map(|m| &m.lines).filter(|l| l.image == image) {
-        let at = |p: Point| Point { x: p.x * scale, y: p.y * scale };
-        draw::draw_line(canvas, Line { from: at(line.line.from), to: at(line.line.to) }, RULER, pen);
+    for line in reading
+        .measurements
+        .iter()
+        .flat_map(|m| &m.lines)
+        .filter(|l| l.image == image)
+    {
+        let at = |p: Point| Point {
+            x: p.x * scale,
+            y: p.y * scale,
+        };
+        draw::draw_line(
+            canvas,
+            Line {
+                from: at(line.line.from),
+                to: at(line.line.to),
+            },
+            RULER,
+            pen,
+        );
     }
-    for (number, finding) in reading.findings.iter().filter(|f| f.regions.iter().any(|r| r.image == image)).enumerate() {
+    for (number, finding) in reading
+        .findings
+        .iter()
+        .filter(|f| f.regions.iter().any(|r| r.image == image))
+        .enumerate()
+    {
         let colour = PALETTE[[0, 2, 6, 4][number % 4]];
         for region in finding.regions.iter().filter(|r| r.image == image) {
             let r = region.rect;
-            let rect = Rect { x: r.x * scale, y: r.y * scale, w: r.w * scale, h: r.h * scale };
+            let rect = Rect {
+                x: r.x * scale,
+                y: r.y * scale,
+                w: r.w * scale,
+                h: r.h * scale,
+            };
             draw::draw_rect(canvas, rect, colour, pen);
-            draw::draw_text(canvas, rect.x as i64 + 2, rect.y as i64 + 2 + 10 * pen as i64 * number as i64, &finding.name, colour, pen);
+            draw::draw_text(
+                canvas,
+                rect.x as i64 + 2,
+                rect.y as i64 + 2 + 10 * pen as i64 * number as i64,
+                &finding.name,
+                colour,
+                pen,
+            );
         }
     }
-    draw::draw_text(canvas, 2, 2, "Hilum: research use only", [255; 3], pen.min(2));
+    draw::draw_text(
+        canvas,
+        2,
+        2,
+        "Hilum: research use only",
+        [255; 3],
+        pen.min(2),
+    );
     Ok(())
 }
 

@@ -13,7 +13,14 @@ const LEAST_COMPONENT: f64 = 0.005;
 /// Most boxes of one finding.
 const MOST_BOXES: usize = 4;
 /// Findings whose place is not told by lung zones.
-const WITHOUT_ZONE: &[&str] = &["cardiomegaly", "enlarged_cardiomediastinum", "hernia", "support_devices", "fracture", "scoliosis"];
+const WITHOUT_ZONE: &[&str] = &[
+    "cardiomegaly",
+    "enlarged_cardiomediastinum",
+    "hernia",
+    "support_devices",
+    "fracture",
+    "scoliosis",
+];
 
 /// A heat map of one finding in one image.
 #[derive(Debug, Clone)]
@@ -29,16 +36,24 @@ pub struct Heat {
 impl Heat {
     /// The map over the whole image at another size, 0 outside the crop.
     pub fn over(&self, image: (usize, usize), width: usize, height: usize) -> Gray {
-        let scale = (width as f64 / image.0.max(1) as f64, height as f64 / image.1.max(1) as f64);
+        let scale = (
+            width as f64 / image.0.max(1) as f64,
+            height as f64 / image.1.max(1) as f64,
+        );
         let left = (self.crop.x * scale.0).round() as usize;
         let top = (self.crop.y * scale.1).round() as usize;
-        let w = ((self.crop.w * scale.0).round() as usize).clamp(1, width.saturating_sub(left).max(1));
-        let h = ((self.crop.h * scale.1).round() as usize).clamp(1, height.saturating_sub(top).max(1));
+        let w =
+            ((self.crop.w * scale.0).round() as usize).clamp(1, width.saturating_sub(left).max(1));
+        let h =
+            ((self.crop.h * scale.1).round() as usize).clamp(1, height.saturating_sub(top).max(1));
         let Ok(part) = resize::resize(&self.map, w, h, Kernel::PilBilinear) else {
             return Plane::filled(width, height, 0.0);
         };
         Plane::from_fn(width, height, |x, y| {
-            let inside = x.checked_sub(left).zip(y.checked_sub(top)).filter(|&(x, y)| x < w && y < h);
+            let inside = x
+                .checked_sub(left)
+                .zip(y.checked_sub(top))
+                .filter(|&(x, y)| x < w && y < h);
             inside.map_or(0.0, |(x, y)| part.row(y)[x].clamp(0.0, 255.0))
         })
     }
@@ -46,17 +61,28 @@ impl Heat {
 
 /// The findings of the reporting list that `model` answers for one image, with the heat maps of those that
 /// are worth showing. Outputs that were not shown to detect their finding are given as not assessed.
-pub fn of_scores(model: &Model, scores: &Scores, image: usize, zones: Option<&Zones>) -> (Vec<Finding>, Vec<Heat>) {
+pub fn of_scores(
+    model: &Model,
+    scores: &Scores,
+    image: usize,
+    zones: Option<&Zones>,
+) -> (Vec<Finding>, Vec<Heat>) {
     let (mut findings, mut heats) = (Vec::new(), Vec::new());
     for (at, output) in model.description.card.outputs.iter().enumerate() {
-        let Some(taxon) = taxonomy::by_code(&output.code).filter(|t| t.reported) else { continue };
+        let Some(taxon) = taxonomy::by_code(&output.code).filter(|t| t.reported) else {
+            continue;
+        };
         let mut finding = answer(model, taxon, output, scores.logits.get(at).copied());
         if is_shown(&finding)
             && let Some(map) = scores.maps.get(at)
         {
             finding.regions = regions(&finding.code, map, scores.crop, image, zones);
             if let Some(map) = cam_boxes::scaled(map) {
-                heats.push(Heat { code: finding.code.clone(), map, crop: scores.crop });
+                heats.push(Heat {
+                    code: finding.code.clone(),
+                    map,
+                    crop: scores.crop,
+                });
             }
         }
         findings.push(finding);
@@ -68,20 +94,27 @@ pub fn of_scores(model: &Model, scores: &Scores, image: usize, zones: Option<&Zo
 /// likely than not.
 fn is_shown(finding: &Finding) -> bool {
     let positive = finding.operating_point.as_ref().is_some_and(|p| p.positive);
-    let open = finding.set == Some(PredictionSet::Undecided) && finding.probability.is_some_and(|p| p >= 0.5);
+    let open = finding.set == Some(PredictionSet::Undecided)
+        && finding.probability.is_some_and(|p| p >= 0.5);
     positive || finding.set == Some(PredictionSet::Present) || open
 }
 
 fn answer(model: &Model, taxon: &Taxon, output: &OutputCard, logit: Option<f64>) -> Finding {
     let not = |reason: String| Finding::not_assessed(taxon.code, taxon.name, reason);
     if !output.assessed {
-        return not(format!("model `{}` was not shown to detect it ({})", model.name, output.shown_by));
+        return not(format!(
+            "model `{}` was not shown to detect it ({})",
+            model.name, output.shown_by
+        ));
     }
     let Some(logit) = logit.filter(|z| z.is_finite()) else {
         return not(format!("model `{}` gave no finite number", model.name));
     };
     let Some(calibrator) = &output.calibrator else {
-        return not(format!("the output of model `{}` is not calibrated", model.name));
+        return not(format!(
+            "the output of model `{}` is not calibrated",
+            model.name
+        ));
     };
     let probability = calibrator.probability(logit);
     Finding {
@@ -91,7 +124,10 @@ fn answer(model: &Model, taxon: &Taxon, output: &OutputCard, logit: Option<f64>)
         reason: None,
         logit: Some(logit),
         probability: Some(probability),
-        operating_point: output.operating_point.as_ref().map(|p| p.apply(probability)),
+        operating_point: output
+            .operating_point
+            .as_ref()
+            .map(|p| p.apply(probability)),
         set: output.conformal.as_ref().map(|c| c.set(probability)),
         model: Some(model.name.clone()),
         regions: Vec::new(),
@@ -100,11 +136,20 @@ fn answer(model: &Model, taxon: &Taxon, output: &OutputCard, logit: Option<f64>)
 
 /// Boxes at the two levels of card 03; a box of the lower level that holds one of the higher is left out,
 /// since it says the same less exactly.
-fn regions(code: &str, map: &Plane<f32>, crop: Rect, image: usize, zones: Option<&Zones>) -> Vec<Region> {
+fn regions(
+    code: &str,
+    map: &Plane<f32>,
+    crop: Rect,
+    image: usize,
+    zones: Option<&Zones>,
+) -> Vec<Region> {
     let found = cam_boxes::boxes(map, crop, &LEVELS, LEAST_COMPONENT);
     let top = LEVELS.iter().copied().fold(f32::MIN, f32::max);
     let holds_a_higher = |b: &cam_boxes::CamBox| {
-        b.level < top && found.iter().any(|o| o.level > b.level && o.rect.intersection(&b.rect) > 0.9 * o.rect.area())
+        b.level < top
+            && found
+                .iter()
+                .any(|o| o.level > b.level && o.rect.intersection(&b.rect) > 0.9 * o.rect.area())
     };
     let zoned = zones.filter(|_| !WITHOUT_ZONE.contains(&code));
     found
@@ -133,7 +178,12 @@ mod tests {
         let heat = Heat {
             code: "pneumonia".into(),
             map: Plane::filled(4, 4, 200.0),
-            crop: Rect { x: 100.0, y: 0.0, w: 100.0, h: 50.0 },
+            crop: Rect {
+                x: 100.0,
+                y: 0.0,
+                w: 100.0,
+                h: 50.0,
+            },
         };
         let over = heat.over((200, 100), 20, 10);
         assert_eq!(over.row(0)[9], 0.0);
@@ -148,12 +198,31 @@ mod tests {
             let wide = (32..64).contains(&x) && (16..48).contains(&y);
             let narrow = (36..48).contains(&x) && (20..32).contains(&y);
             let apart = (90..110).contains(&x) && (90..110).contains(&y);
-            if narrow { 255.0 } else if wide || apart { 100.0 } else { 0.0 }
+            if narrow {
+                255.0
+            } else if wide || apart {
+                100.0
+            } else {
+                0.0
+            }
         });
-        let crop = Rect { x: 0.0, y: 0.0, w: 256.0, h: 256.0 };
+        let crop = Rect {
+            x: 0.0,
+            y: 0.0,
+            w: 256.0,
+            h: 256.0,
+        };
         let found = regions("pneumonia", &map, crop, 2, None);
         assert_eq!(found.len(), 2, "{found:?}");
-        assert_eq!(found[0].rect, Rect { x: 72.0, y: 40.0, w: 24.0, h: 24.0 });
+        assert_eq!(
+            found[0].rect,
+            Rect {
+                x: 72.0,
+                y: 40.0,
+                w: 24.0,
+                h: 24.0
+            }
+        );
         assert!(found.iter().all(|r| r.image == 2 && r.place.is_none()));
     }
 }

@@ -14,26 +14,50 @@ use std::path::Path;
 
 /// Every code that a reason can have, with what it means.
 pub const CODES: &[(&str, &str)] = &[
-    ("ct_or_other_modality", "the file says that it is no radiograph; blocking"),
-    ("lateral", "a lateral view, by the file or by the gate; blocking"),
-    ("other_view", "an oblique, decubitus or other view, by the file; blocking"),
-    ("not_chest_xray", "not a chest X-ray; blocking, a caution when the gate is not sure"),
+    (
+        "ct_or_other_modality",
+        "the file says that it is no radiograph; blocking",
+    ),
+    (
+        "lateral",
+        "a lateral view, by the file or by the gate; blocking",
+    ),
+    (
+        "other_view",
+        "an oblique, decubitus or other view, by the file; blocking",
+    ),
+    (
+        "not_chest_xray",
+        "not a chest X-ray; blocking, a caution when the gate is not sure",
+    ),
     ("colour", "a colour picture; blocking"),
     ("too_small", "a side below 32 pixels; blocking"),
     ("blank", "all pixels have one value; blocking"),
     ("no_lungs", "no lungs were found; blocking"),
     ("inverted", "stored inverted; turned before the analysis"),
     ("cropped", "the lungs touch the edge of the image"),
-    ("lungs_implausible", "the lungs cover an unusual share of the image"),
+    (
+        "lungs_implausible",
+        "the lungs cover an unusual share of the image",
+    ),
     ("one_lung", "two lungs could not be told apart"),
     ("view_disagrees", "the file says frontal, the gate does not"),
-    ("view_unsure", "the gate is not sure that the view is frontal"),
+    (
+        "view_unsure",
+        "the gate is not sure that the view is frontal",
+    ),
     ("age_unsure", "the gate is not sure whether this is a child"),
     ("paediatric", "taken as a child's by the gate"),
-    ("out_of_distribution", "unlike the training images; blocking when extreme"),
+    (
+        "out_of_distribution",
+        "unlike the training images; blocking when extreme",
+    ),
     ("multi_frame", "only the first of several frames was read"),
     ("body_part", "the file names another part of the body"),
-    ("no_gate", "no gate model; only tags and pixels were looked at"),
+    (
+        "no_gate",
+        "no gate model; only tags and pixels were looked at",
+    ),
 ];
 
 /// Least width and height in pixels.
@@ -78,7 +102,13 @@ impl Verdict {
     }
 
     fn note(&mut self, code: &str, message: impl Into<String>, blocking: bool, score: Option<f64>) {
-        self.reasons.push(GateReason { code: code.to_owned(), message: message.into(), blocking, image: 0, score });
+        self.reasons.push(GateReason {
+            code: code.to_owned(),
+            message: message.into(),
+            blocking,
+            image: 0,
+            score,
+        });
     }
 }
 
@@ -95,14 +125,24 @@ pub fn of_file(image: &LoadedImage) -> Verdict {
         of_tags(meta, &mut verdict);
     }
     if image.frames > 1 {
-        let text = format!("The file has {} frames; only the first was read.", image.frames);
+        let text = format!(
+            "The file has {} frames; only the first was read.",
+            image.frames
+        );
         verdict.caution("multi_frame", text, None);
     }
     if image.colour {
-        verdict.block("colour", "The picture is in colour, which no radiograph is.", None);
+        verdict.block(
+            "colour",
+            "The picture is in colour, which no radiograph is.",
+            None,
+        );
     }
     if image.width.min(image.height) < LEAST_SIDE {
-        let text = format!("{} x {} pixels are too few; {LEAST_SIDE} a side are needed.", image.width, image.height);
+        let text = format!(
+            "{} x {} pixels are too few; {LEAST_SIDE} a side are needed.",
+            image.width, image.height
+        );
         verdict.block("too_small", text, None);
     } else if image.pixels.min_max().is_none_or(|(low, high)| low == high) {
         verdict.block("blank", "All pixels have the same value.", None);
@@ -113,26 +153,50 @@ pub fn of_file(image: &LoadedImage) -> Verdict {
 fn of_tags(meta: &DicomMeta, verdict: &mut Verdict) {
     // OT and SC are what scanned and converted films are called.
     const RADIOGRAPHS: [&str; 7] = ["CR", "DX", "RG", "RF", "OT", "SC", "XR"];
-    if let Some(modality) = meta.modality.as_deref().filter(|m| !RADIOGRAPHS.contains(m)) {
+    if let Some(modality) = meta
+        .modality
+        .as_deref()
+        .filter(|m| !RADIOGRAPHS.contains(m))
+    {
         let text = format!("The file's modality is {modality}; chest X-rays are CR or DX.");
         verdict.block("ct_or_other_modality", text, None);
     }
     if let Some(part) = meta.body_part.as_deref().filter(|p| is_elsewhere(p)) {
-        verdict.caution("body_part", format!("The file names the body part {part}, not the chest."), None);
+        verdict.caution(
+            "body_part",
+            format!("The file names the body part {part}, not the chest."),
+            None,
+        );
     }
     if meta.view != View::Unknown {
         (verdict.view, verdict.view_source) = (meta.view, "file");
     }
     match meta.view {
-        View::Lateral => verdict.block("lateral", "The file says that the view is lateral; only frontal views are analysed.", None),
-        View::Other => verdict.block("other_view", "The file names a view that is not frontal; only frontal views are analysed.", None),
+        View::Lateral => verdict.block(
+            "lateral",
+            "The file says that the view is lateral; only frontal views are analysed.",
+            None,
+        ),
+        View::Other => verdict.block(
+            "other_view",
+            "The file names a view that is not frontal; only frontal views are analysed.",
+            None,
+        ),
         View::Pa | View::Ap | View::Frontal | View::Unknown => {}
     }
-    verdict.age = meta.age_years.map(|years| if years < 18.0 { AgeGroup::Paediatric } else { AgeGroup::Adult });
+    verdict.age = meta.age_years.map(|years| {
+        if years < 18.0 {
+            AgeGroup::Paediatric
+        } else {
+            AgeGroup::Adult
+        }
+    });
 }
 
 fn is_elsewhere(part: &str) -> bool {
-    const HERE: [&str; 9] = ["CHEST", "THORAX", "LUNG", "PORT", "RIB", "HEART", "TORSO", "TRUNK", "BODY"];
+    const HERE: [&str; 9] = [
+        "CHEST", "THORAX", "LUNG", "PORT", "RIB", "HEART", "TORSO", "TRUNK", "BODY",
+    ];
     let part = part.to_ascii_uppercase();
     !part.trim().is_empty() && !HERE.iter().any(|word| part.contains(word))
 }
@@ -151,26 +215,48 @@ fn answer(model: &Model, scores: &Scores, code: &str) -> Option<Answered> {
     let (output, &logit) = (&outputs[at], scores.logits.get(at)?);
     let probability = output.calibrator.as_ref()?.probability(logit);
     let passes = output.operating_point.as_ref()?.apply(probability).positive;
-    let sure = output.conformal.as_ref().is_none_or(|c| c.set(probability) != PredictionSet::Undecided);
-    probability.is_finite().then_some(Answered { probability, passes, sure })
+    let sure = output
+        .conformal
+        .as_ref()
+        .is_none_or(|c| c.set(probability) != PredictionSet::Undecided);
+    probability.is_finite().then_some(Answered {
+        probability,
+        passes,
+        sure,
+    })
 }
 
 /// Asks the gate's network. Gives the image to go on with when it had to be inverted.
 ///
 /// # Errors
 /// [`PipelineError::Network`], [`PipelineError::Model`].
-pub fn of_network(path: &Path, model: &Model, image: &Gray, verdict: &mut Verdict) -> Result<Option<Gray>> {
+pub fn of_network(
+    path: &Path,
+    model: &Model,
+    image: &Gray,
+    verdict: &mut Verdict,
+) -> Result<Option<Gray>> {
     let classifier = model.classifier()?;
-    let network = |source| PipelineError::Network { path: path.to_owned(), model: model.name.clone(), source };
+    let network = |source| PipelineError::Network {
+        path: path.to_owned(),
+        model: model.name.clone(),
+        source,
+    };
     let mut scores = classifier.score(image, None).map_err(network)?;
     let mut turned = None;
     if let Some(first) = answer(model, &scores, "inverted").filter(|a| a.probability >= 0.5) {
         let inverted = image.map(|&v| 255.0 - v);
         let again = classifier.score(&inverted, None).map_err(network)?;
         // Only when turning it makes it look right; noise looks inverted both ways.
-        if answer(model, &again, "inverted").is_some_and(|a| a.probability < first.probability.min(0.5)) {
+        if answer(model, &again, "inverted")
+            .is_some_and(|a| a.probability < first.probability.min(0.5))
+        {
             verdict.inverted = true;
-            verdict.caution("inverted", "The image is stored inverted; it was turned before the analysis.", Some(first.probability));
+            verdict.caution(
+                "inverted",
+                "The image is stored inverted; it was turned before the analysis.",
+                Some(first.probability),
+            );
             scores = again;
             turned = Some(inverted);
         }
@@ -183,12 +269,20 @@ fn judge(model: &Model, scores: &Scores, verdict: &mut Verdict) {
     if let Some(chest) = answer(model, scores, "chest_xray") {
         let score = Some(chest.probability);
         if !chest.passes {
-            verdict.block("not_chest_xray", "This does not look like a chest X-ray.", score);
+            verdict.block(
+                "not_chest_xray",
+                "This does not look like a chest X-ray.",
+                score,
+            );
             // The other questions mean nothing on such an image.
             return;
         }
         if !chest.sure {
-            verdict.caution("not_chest_xray", "It is not certain that this is a chest X-ray.", score);
+            verdict.caution(
+                "not_chest_xray",
+                "It is not certain that this is a chest X-ray.",
+                score,
+            );
         }
     }
     if let Some(frontal) = answer(model, scores, "frontal") {
@@ -206,18 +300,30 @@ fn judge_view(frontal: Answered, verdict: &mut Verdict) {
     let score = Some(frontal.probability);
     match (verdict.view == View::Unknown, frontal.passes) {
         (false, false) if verdict.view.is_frontal() => {
-            verdict.caution("view_disagrees", "The file says that the view is frontal; the image does not look so.", score);
+            verdict.caution(
+                "view_disagrees",
+                "The file says that the view is frontal; the image does not look so.",
+                score,
+            );
         }
         (false, _) => {}
         (true, true) => {
             (verdict.view, verdict.view_source) = (View::Frontal, "model");
             if !frontal.sure {
-                verdict.caution("view_unsure", "It is not certain that the view is frontal.", score);
+                verdict.caution(
+                    "view_unsure",
+                    "It is not certain that the view is frontal.",
+                    score,
+                );
             }
         }
         (true, false) => {
             (verdict.view, verdict.view_source) = (View::Lateral, "model");
-            verdict.block("lateral", "The view looks lateral; only frontal views are analysed.", score);
+            verdict.block(
+                "lateral",
+                "The view looks lateral; only frontal views are analysed.",
+                score,
+            );
         }
     }
 }
@@ -237,12 +343,21 @@ fn judge_age(child: Answered, verdict: &mut Verdict) {
 
 /// Notes how far the features lie from those of the training images.
 pub fn distance(ood: &OodDetector, embedding: &[f64], model: &str, verdict: &mut Verdict) {
-    let Ok(score) = ood.distance.score(embedding) else { return };
+    let Ok(score) = ood.distance.score(embedding) else {
+        return;
+    };
     let limit = ood.threshold.threshold;
-    if verdict.reasons.iter().any(|r| r.code == "out_of_distribution") || score <= limit {
+    if verdict
+        .reasons
+        .iter()
+        .any(|r| r.code == "out_of_distribution")
+        || score <= limit
+    {
         return;
     }
-    let text = format!("The image is unlike the training images of `{model}` (distance {score:.0}, usual up to {limit:.0}).");
+    let text = format!(
+        "The image is unlike the training images of `{model}` (distance {score:.0}, usual up to {limit:.0})."
+    );
     if score > EXTREME * limit {
         verdict.block("out_of_distribution", text, Some(score));
     } else {
@@ -258,7 +373,10 @@ pub fn of_lungs(lungs: &Mask, verdict: &mut Verdict) {
         return;
     }
     if !LUNG_SHARE.contains(&share) {
-        let text = format!("The lungs cover {:.0}% of the image, which is unusual.", 100.0 * share);
+        let text = format!(
+            "The lungs cover {:.0}% of the image, which is unusual.",
+            100.0 * share
+        );
         verdict.caution("lungs_implausible", text, Some(share));
     }
     if chest::split_lungs(lungs).is_none() {
@@ -266,7 +384,10 @@ pub fn of_lungs(lungs: &Mask, verdict: &mut Verdict) {
     }
     let edges = touched(lungs);
     if !edges.is_empty() {
-        let text = format!("The lungs touch the {} edge of the image, so a part may be missing.", edges.join(" and the "));
+        let text = format!(
+            "The lungs touch the {} edge of the image, so a part may be missing.",
+            edges.join(" and the ")
+        );
         verdict.caution("cropped", text, None);
     }
 }
@@ -275,8 +396,17 @@ fn touched(mask: &Mask) -> Vec<&'static str> {
     let (w, h) = (mask.width, mask.height);
     let column = |x: usize| (0..h).filter(|&y| mask.row(y)[x] != 0).count();
     let row = |y: usize| mask.row(y).iter().filter(|&&v| v != 0).count();
-    let sides = [("upper", row(0), w), ("lower", row(h - 1), w), ("left", column(0), h), ("right", column(w - 1), h)];
-    sides.iter().filter(|(_, n, side)| *n as f64 > TOUCH * *side as f64).map(|(name, ..)| *name).collect()
+    let sides = [
+        ("upper", row(0), w),
+        ("lower", row(h - 1), w),
+        ("left", column(0), h),
+        ("right", column(w - 1), h),
+    ];
+    sides
+        .iter()
+        .filter(|(_, n, side)| *n as f64 > TOUCH * *side as f64)
+        .map(|(name, ..)| *name)
+        .collect()
 }
 
 #[cfg(test)]
@@ -301,24 +431,47 @@ mod tests {
     }
 
     fn codes(verdict: &Verdict) -> Vec<(&str, bool)> {
-        verdict.reasons.iter().map(|r| (r.code.as_str(), r.blocking)).collect()
+        verdict
+            .reasons
+            .iter()
+            .map(|r| (r.code.as_str(), r.blocking))
+            .collect()
     }
 
     #[test]
     fn every_code_is_documented() {
         let page = include_str!("../../../docs/reference-cli.md");
         for (code, meaning) in CODES {
-            assert!(page.contains(&format!("| `{code}` | {meaning} |")), "{code}");
+            assert!(
+                page.contains(&format!("| `{code}` | {meaning} |")),
+                "{code}"
+            );
         }
     }
 
     #[test]
     fn tags_stop_other_modalities_and_views() {
-        let meta = DicomMeta { modality: Some("CT".into()), view: View::Lateral, age_years: Some(3.0), ..DicomMeta::default() };
+        let meta = DicomMeta {
+            modality: Some("CT".into()),
+            view: View::Lateral,
+            age_years: Some(3.0),
+            ..DicomMeta::default()
+        };
         let verdict = of_file(&loaded(Some(meta)));
-        assert_eq!(codes(&verdict), [("ct_or_other_modality", true), ("lateral", true)]);
-        assert_eq!((verdict.age, verdict.view_source), (Some(AgeGroup::Paediatric), "file"));
-        let meta = DicomMeta { modality: Some("DX".into()), body_part: Some("KNEE".into()), view: View::Pa, ..DicomMeta::default() };
+        assert_eq!(
+            codes(&verdict),
+            [("ct_or_other_modality", true), ("lateral", true)]
+        );
+        assert_eq!(
+            (verdict.age, verdict.view_source),
+            (Some(AgeGroup::Paediatric), "file")
+        );
+        let meta = DicomMeta {
+            modality: Some("DX".into()),
+            body_part: Some("KNEE".into()),
+            view: View::Pa,
+            ..DicomMeta::default()
+        };
         let verdict = of_file(&loaded(Some(meta)));
         assert_eq!(codes(&verdict), [("body_part", false)]);
         assert!(verdict.passes());
@@ -326,11 +479,26 @@ mod tests {
 
     #[test]
     fn pixels_stop_colour_small_and_blank_pictures() {
-        let small = LoadedImage { width: 1, height: 1, pixels: Plane::filled(1, 1, 5.0), colour: true, ..loaded(None) };
-        assert_eq!(codes(&of_file(&small)), [("colour", true), ("too_small", true)]);
-        let blank = LoadedImage { pixels: Plane::filled(64, 64, 5.0), ..loaded(None) };
+        let small = LoadedImage {
+            width: 1,
+            height: 1,
+            pixels: Plane::filled(1, 1, 5.0),
+            colour: true,
+            ..loaded(None)
+        };
+        assert_eq!(
+            codes(&of_file(&small)),
+            [("colour", true), ("too_small", true)]
+        );
+        let blank = LoadedImage {
+            pixels: Plane::filled(64, 64, 5.0),
+            ..loaded(None)
+        };
         assert_eq!(codes(&of_file(&blank)), [("blank", true)]);
-        let frames = LoadedImage { frames: 3, ..loaded(None) };
+        let frames = LoadedImage {
+            frames: 3,
+            ..loaded(None)
+        };
         assert_eq!(codes(&of_file(&frames)), [("multi_frame", false)]);
     }
 
@@ -339,17 +507,28 @@ mod tests {
         let judge = |mask: &Mask| {
             let mut verdict = of_file(&loaded(None));
             of_lungs(mask, &mut verdict);
-            verdict.reasons.iter().map(|r| r.code.clone()).collect::<Vec<_>>()
+            verdict
+                .reasons
+                .iter()
+                .map(|r| r.code.clone())
+                .collect::<Vec<_>>()
         };
         let lungs = |top: usize| {
             Plane::from_fn(100, 100, move |x, y| {
-                if (y >= top && y < 80) && ((15..40).contains(&x) || (60..85).contains(&x)) { 255u8 } else { 0 }
+                if (y >= top && y < 80) && ((15..40).contains(&x) || (60..85).contains(&x)) {
+                    255u8
+                } else {
+                    0
+                }
             })
         };
         assert!(judge(&lungs(20)).is_empty());
         assert_eq!(judge(&lungs(0)), ["cropped"]);
         assert_eq!(judge(&lungs(78)), ["lungs_implausible"]);
         assert_eq!(judge(&Plane::filled(100, 100, 0)), ["no_lungs"]);
-        assert_eq!(judge(&Plane::filled(100, 100, 255)), ["lungs_implausible", "one_lung", "cropped"]);
+        assert_eq!(
+            judge(&Plane::filled(100, 100, 255)),
+            ["lungs_implausible", "one_lung", "cropped"]
+        );
     }
 }

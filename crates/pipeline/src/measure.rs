@@ -4,7 +4,10 @@ use crate::findings::Heat;
 use crate::store::Model;
 use crate::zones::Zones;
 use hilum_core::measurement::{CARDIOTHORACIC_RATIO, OPACITY_EXTENT};
-use hilum_core::{Finding, FindingStatus, Interval, LungZone, Measurement, NamedLine, Spacing, SpacingKind, Unit, taxonomy};
+use hilum_core::{
+    Finding, FindingStatus, Interval, LungZone, Measurement, NamedLine, Spacing, SpacingKind, Unit,
+    taxonomy,
+};
 use hilum_image::chest::{Cardiothoracic, CtrFlag, cardiothoracic, widest_span};
 use hilum_image::{ImageError, Mask};
 
@@ -12,7 +15,14 @@ use hilum_image::{ImageError, Mask};
 const HOT: f32 = 180.0;
 
 fn missing(name: &str, unit: Unit, why: &str) -> Measurement {
-    Measurement { name: name.to_owned(), value: None, unit, interval: None, lines: Vec::new(), note: Some(why.to_owned()) }
+    Measurement {
+        name: name.to_owned(),
+        value: None,
+        unit,
+        interval: None,
+        lines: Vec::new(),
+        note: Some(why.to_owned()),
+    }
 }
 
 /// Cardiothoracic ratio and width of the thorax.
@@ -27,34 +37,60 @@ pub fn widths(
     image: usize,
 ) -> Result<Vec<Measurement>, ImageError> {
     let ratio = match heart {
-        None => missing(CARDIOTHORACIC_RATIO, Unit::Ratio, "the segmenter does not outline the heart"),
-        Some(heart) => cardiothoracic(lungs, heart)?
-            .map_or_else(|| missing(CARDIOTHORACIC_RATIO, Unit::Ratio, "no heart was outlined"), |c| ratio(model, &c, image)),
+        None => missing(
+            CARDIOTHORACIC_RATIO,
+            Unit::Ratio,
+            "the segmenter does not outline the heart",
+        ),
+        Some(heart) => cardiothoracic(lungs, heart)?.map_or_else(
+            || missing(CARDIOTHORACIC_RATIO, Unit::Ratio, "no heart was outlined"),
+            |c| ratio(model, &c, image),
+        ),
     };
     let thorax = widest_span(lungs).map(|span| thorax(&span.line(), spacing, image));
     Ok(std::iter::once(ratio).chain(thorax).collect())
 }
 
 fn ratio(model: &Model, found: &Cardiothoracic, image: usize) -> Measurement {
-    let line = |name: &str, line| NamedLine { name: name.to_owned(), image, line };
+    let line = |name: &str, line| NamedLine {
+        name: name.to_owned(),
+        image,
+        line,
+    };
     // The error was measured on masks without these flags, so with them the interval does not hold.
     let doubtful = found.flags.iter().any(|f| {
-        matches!(f, CtrFlag::HeartOutsideThorax | CtrFlag::Implausible | CtrFlag::LungsNotSeparate | CtrFlag::ThoraxAtEdge)
+        matches!(
+            f,
+            CtrFlag::HeartOutsideThorax
+                | CtrFlag::Implausible
+                | CtrFlag::LungsNotSeparate
+                | CtrFlag::ThoraxAtEdge
+        )
     });
     Measurement {
         name: CARDIOTHORACIC_RATIO.to_owned(),
         value: Some(found.ratio),
         unit: Unit::Ratio,
         interval: interval(model, found.ratio).filter(|_| !doubtful),
-        lines: vec![line("heart_width", found.heart), line("thorax_width", found.thorax)],
+        lines: vec![
+            line("heart_width", found.heart),
+            line("thorax_width", found.thorax),
+        ],
         note: flags_note(&found.flags),
     }
 }
 
 fn interval(model: &Model, value: f64) -> Option<Interval> {
     let errors = &model.description.card.measurement_errors;
-    let found = errors.iter().find(|e| e.name == CARDIOTHORACIC_RATIO)?.residual.interval(value)?;
-    Some(Interval { low: found.low.max(0.0), ..found })
+    let found = errors
+        .iter()
+        .find(|e| e.name == CARDIOTHORACIC_RATIO)?
+        .residual
+        .interval(value)?;
+    Some(Interval {
+        low: found.low.max(0.0),
+        ..found
+    })
 }
 
 fn flags_note(flags: &[CtrFlag]) -> Option<String> {
@@ -73,35 +109,73 @@ fn flags_note(flags: &[CtrFlag]) -> Option<String> {
 /// Width of the thorax: in millimetres only where the file gives a spacing.
 fn thorax(line: &hilum_core::Line, spacing: Option<&Spacing>, image: usize) -> Measurement {
     let (value, unit, note) = match spacing {
-        None => (line.length(), Unit::Pixel, "the file gives no pixel spacing".to_owned()),
+        None => (
+            line.length(),
+            Unit::Pixel,
+            "the file gives no pixel spacing".to_owned(),
+        ),
         Some(s) => {
             let (unit, note) = match s.kind {
                 SpacingKind::Imager => (Unit::MmDetector, "at the detector; the body is magnified"),
-                SpacingKind::Pixel => (Unit::Mm, "by a pixel spacing whose calibration the file does not state"),
-                SpacingKind::Calibrated => (Unit::Mm, "by a pixel spacing that the file calls calibrated"),
+                SpacingKind::Pixel => (
+                    Unit::Mm,
+                    "by a pixel spacing whose calibration the file does not state",
+                ),
+                SpacingKind::Calibrated => (
+                    Unit::Mm,
+                    "by a pixel spacing that the file calls calibrated",
+                ),
             };
             (line.length() * s.column_mm, unit, note.to_owned())
         }
     };
-    let lines = vec![NamedLine { name: "thorax_width".to_owned(), image, line: *line }];
-    Measurement { name: "thorax_width".to_owned(), value: Some(value), unit, interval: None, lines, note: Some(note) }
+    let lines = vec![NamedLine {
+        name: "thorax_width".to_owned(),
+        image,
+        line: *line,
+    }];
+    Measurement {
+        name: "thorax_width".to_owned(),
+        value: Some(value),
+        unit,
+        interval: None,
+        lines,
+        note: Some(note),
+    }
 }
 
 /// How much of the lungs and of each zone lies under the map of the strongest opacity-like finding.
-pub fn opacity(findings: &[Finding], heats: &[Heat], zones: Option<&Zones>, image: (usize, usize)) -> Vec<Measurement> {
+pub fn opacity(
+    findings: &[Finding],
+    heats: &[Heat],
+    zones: Option<&Zones>,
+    image: (usize, usize),
+) -> Vec<Measurement> {
     let none = |why: &str| vec![missing(OPACITY_EXTENT, Unit::Percent, why)];
-    let opacities = || findings.iter().filter(|f| f.code == "lung_opacity" || taxonomy::is_kind_of(&f.code, "lung_opacity"));
+    let opacities = || {
+        findings
+            .iter()
+            .filter(|f| f.code == "lung_opacity" || taxonomy::is_kind_of(&f.code, "lung_opacity"))
+    };
     if !opacities().any(|f| f.status == FindingStatus::Assessed) {
         return none("no opacity-like finding was assessed");
     }
-    let shown = opacities().filter_map(|f| Some((f, f.probability?, heats.iter().find(|h| h.code == f.code)?)));
-    let Some((finding, _, heat)) = shown.max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.code.cmp(&a.0.code))) else {
+    let shown = opacities()
+        .filter_map(|f| Some((f, f.probability?, heats.iter().find(|h| h.code == f.code)?)));
+    let Some((finding, _, heat)) =
+        shown.max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.code.cmp(&a.0.code)))
+    else {
         return none("no opacity-like finding is at its operating point");
     };
-    let Some(zones) = zones else { return none("two lungs could not be told apart") };
+    let Some(zones) = zones else {
+        return none("two lungs could not be told apart");
+    };
     let (w, h) = zones.size();
     let (each, both) = zones.extents(&heat.over(image, w, h).map(|&v| v >= HOT));
-    let note = format!("coarse: share under the class activation map of `{}`, which shows where the model looked", finding.code);
+    let note = format!(
+        "coarse: share under the class activation map of `{}`, which shows where the model looked",
+        finding.code
+    );
     let make = |name: String, value: f64| Measurement {
         name,
         value: Some(value),
@@ -110,8 +184,13 @@ pub fn opacity(findings: &[Finding], heats: &[Heat], zones: Option<&Zones>, imag
         lines: Vec::new(),
         note: Some(note.clone()),
     };
-    let parts = LungZone::ALL.into_iter().zip(each).map(|(zone, value)| make(zone.opacity_extent(), value));
-    std::iter::once(make(OPACITY_EXTENT.to_owned(), both)).chain(parts).collect()
+    let parts = LungZone::ALL
+        .into_iter()
+        .zip(each)
+        .map(|(zone, value)| make(zone.opacity_extent(), value));
+    std::iter::once(make(OPACITY_EXTENT.to_owned(), both))
+        .chain(parts)
+        .collect()
 }
 
 #[cfg(test)]
@@ -121,10 +200,17 @@ mod tests {
 
     #[test]
     fn millimetres_need_a_spacing_and_say_which() {
-        let line = Line { from: Point { x: 0.0, y: 1.0 }, to: Point { x: 100.0, y: 1.0 } };
+        let line = Line {
+            from: Point { x: 0.0, y: 1.0 },
+            to: Point { x: 100.0, y: 1.0 },
+        };
         let bare = thorax(&line, None, 0);
         assert_eq!((bare.value, bare.unit), (Some(100.0), Unit::Pixel));
-        let spacing = Spacing { row_mm: 9.0, column_mm: 0.2, kind: SpacingKind::Imager };
+        let spacing = Spacing {
+            row_mm: 9.0,
+            column_mm: 0.2,
+            kind: SpacingKind::Imager,
+        };
         let known = thorax(&line, Some(&spacing), 0);
         assert_eq!((known.value, known.unit), (Some(20.0), Unit::MmDetector));
     }

@@ -6,20 +6,31 @@
 
 use crate::read::{ImageResult, why_not};
 use crate::store::Store;
-use hilum_core::{Finding, FindingStatus, Gate, Measurement, Provenance, Reading, Report, View, taxonomy};
+use hilum_core::{
+    Finding, FindingStatus, Gate, Measurement, Provenance, Reading, Report, View, taxonomy,
+};
 use hilum_reading::write_report;
 
 /// Adds a finding; an assessed answer of an earlier model stays, any other is replaced by an assessed one.
 pub(crate) fn prefer_assessed(findings: &mut Vec<Finding>, new: Finding) {
     match findings.iter_mut().find(|f| f.code == new.code) {
         None => findings.push(new),
-        Some(old) if old.status == FindingStatus::NotAssessed && new.status == FindingStatus::Assessed => *old = new,
+        Some(old)
+            if old.status == FindingStatus::NotAssessed
+                && new.status == FindingStatus::Assessed =>
+        {
+            *old = new
+        }
         Some(_) => {}
     }
 }
 
 /// The reading of a study; its elapsed time is left to the caller.
-pub(crate) fn study(store: &Store, images: Vec<ImageResult>, mut provenance: Provenance) -> Reading {
+pub(crate) fn study(
+    store: &Store,
+    images: Vec<ImageResult>,
+    mut provenance: Provenance,
+) -> Reading {
     for model in images.iter().flat_map(|i| &i.models) {
         if !provenance.models.contains(model) {
             provenance.models.push(model.clone());
@@ -27,10 +38,23 @@ pub(crate) fn study(store: &Store, images: Vec<ImageResult>, mut provenance: Pro
     }
     let mut reasons = Vec::new();
     for (at, image) in images.iter().enumerate() {
-        reasons.extend(image.verdict.reasons.iter().cloned().map(|r| hilum_core::GateReason { image: at, ..r }));
+        reasons.extend(
+            image
+                .verdict
+                .reasons
+                .iter()
+                .cloned()
+                .map(|r| hilum_core::GateReason { image: at, ..r }),
+        );
     }
-    let gate = Gate { analysable: images.iter().any(|i| i.verdict.passes()), reasons };
-    let findings = taxonomy::reporting_list().into_iter().map(|t| finding(store, &images, t)).collect();
+    let gate = Gate {
+        analysable: images.iter().any(|i| i.verdict.passes()),
+        reasons,
+    };
+    let findings = taxonomy::reporting_list()
+        .into_iter()
+        .map(|t| finding(store, &images, t))
+        .collect();
     let mut reading = Reading {
         study: images.first().map(|i| i.study.clone()).unwrap_or_default(),
         gate,
@@ -45,13 +69,22 @@ pub(crate) fn study(store: &Store, images: Vec<ImageResult>, mut provenance: Pro
 }
 
 fn finding(store: &Store, images: &[ImageResult], taxon: &taxonomy::Taxon) -> Finding {
-    let of = |image: &'_ ImageResult| image.findings.iter().find(|f| f.code == taxon.code).cloned();
+    let of = |image: &'_ ImageResult| {
+        image
+            .findings
+            .iter()
+            .find(|f| f.code == taxon.code)
+            .cloned()
+    };
     let passed = || images.iter().filter(|i| i.verdict.passes());
     let mut best: Option<Finding> = None;
     let mut regions = Vec::new();
     for mut found in passed().filter_map(of) {
         regions.append(&mut found.regions);
-        if best.as_ref().is_none_or(|b| found.probability > b.probability) {
+        if best
+            .as_ref()
+            .is_none_or(|b| found.probability > b.probability)
+        {
             best = Some(found);
         }
     }
@@ -61,7 +94,11 @@ fn finding(store: &Store, images: &[ImageResult], taxon: &taxonomy::Taxon) -> Fi
     match best {
         Some(found) if found.status == FindingStatus::Assessed => Finding { regions, ..found },
         Some(found) => found,
-        None => Finding::not_assessed(taxon.code, taxon.name, not_assessed(store, images, taxon.code)),
+        None => Finding::not_assessed(
+            taxon.code,
+            taxon.name,
+            not_assessed(store, images, taxon.code),
+        ),
     }
 }
 
@@ -69,8 +106,14 @@ fn not_assessed(store: &Store, images: &[ImageResult], code: &str) -> String {
     match images.iter().find(|i| i.verdict.passes()) {
         Some(image) => why_not(store, code, image.record.age_group),
         None => {
-            let first = images.iter().flat_map(|i| &i.verdict.reasons).find(|r| r.blocking);
-            format!("not analysed ({})", first.map_or("no reason", |r| r.code.as_str()))
+            let first = images
+                .iter()
+                .flat_map(|i| &i.verdict.reasons)
+                .find(|r| r.blocking);
+            format!(
+                "not analysed ({})",
+                first.map_or("no reason", |r| r.code.as_str())
+            )
         }
     }
 }
@@ -78,7 +121,9 @@ fn not_assessed(store: &Store, images: &[ImageResult], code: &str) -> String {
 fn measurements(images: &[ImageResult]) -> Vec<Measurement> {
     let passed = || images.iter().filter(|i| i.verdict.passes());
     let pa = passed().find(|i| i.record.view == View::Pa);
-    pa.or_else(|| passed().next()).map(|i| i.measurements.clone()).unwrap_or_default()
+    pa.or_else(|| passed().next())
+        .map(|i| i.measurements.clone())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use crate::merge;
 use crate::store::{Model, Store};
 use crate::zones::Zones;
 use hilum_core::{
-    AgeGroup, FailedPath, Finding, ImageRecord, Measurement, ModelRef, Provenance, Reading, StudyInfo,
+    AgeGroup, FailedPath, Finding, ImageRecord, Measurement, ModelRef, Provenance, Reading,
+    StudyInfo,
 };
 use hilum_dicom::{Limits, LoadedImage, load_frame};
 use hilum_image::{Mask, Recipe, guard};
@@ -48,7 +49,6 @@ pub(crate) struct ImageResult {
     pub(crate) verdict: Verdict,
     pub(crate) findings: Vec<Finding>,
     pub(crate) measurements: Vec<Measurement>,
-    pub(crate) heats: Vec<Heat>,
     pub(crate) models: Vec<ModelRef>,
     pub(crate) film: Option<Film>,
 }
@@ -56,7 +56,12 @@ pub(crate) struct ImageResult {
 impl Reader {
     /// A reader; `films` says whether masks, pictures and maps are kept for [`Outcome::write`].
     pub fn new(store: Store, recipe: Recipe, limits: Limits, films: bool) -> Self {
-        Reader { store, recipe, limits, films }
+        Reader {
+            store,
+            recipe,
+            limits,
+            films,
+        }
     }
 
     /// The models.
@@ -72,8 +77,12 @@ impl Reader {
         let mut images: Vec<ImageResult> = Vec::new();
         for path in &study.files {
             let at = images.len();
-            let result = guard::catch(|| self.image(path, at))
-                .unwrap_or_else(|reason| Err(PipelineError::Internal { path: path.clone(), reason }));
+            let result = guard::catch(|| self.image(path, at)).unwrap_or_else(|reason| {
+                Err(PipelineError::Internal {
+                    path: path.clone(),
+                    reason,
+                })
+            });
             match result {
                 Ok(image) => images.push(image),
                 Err(error) => outcome.failed.push(error.failed(path)),
@@ -84,7 +93,8 @@ impl Reader {
         }
         outcome.films = images.iter_mut().filter_map(|i| i.film.take()).collect();
         let mut reading = merge::study(&self.store, images, self.provenance());
-        reading.provenance.elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        reading.provenance.elapsed_ms =
+            u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         outcome.reading = Some(reading);
         outcome
     }
@@ -141,12 +151,26 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn new(store: &'a Store, path: &'a Path, index: usize, verdict: Verdict) -> Self {
-        let (findings, heats, measurements, models) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Work { store, path, index, verdict, findings, heats, measurements, models }
+        let (findings, heats, measurements, models) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Work {
+            store,
+            path,
+            index,
+            verdict,
+            findings,
+            heats,
+            measurements,
+            models,
+        }
     }
 
     fn network(&self, model: &Model, source: hilum_methods::MethodError) -> PipelineError {
-        PipelineError::Network { path: self.path.to_owned(), model: model.name.clone(), source }
+        PipelineError::Network {
+            path: self.path.to_owned(),
+            model: model.name.clone(),
+            source,
+        }
     }
 
     fn gate(&mut self, loaded: &mut LoadedImage) -> Result<()> {
@@ -156,7 +180,8 @@ impl<'a> Work<'a> {
             return Ok(());
         };
         self.models.push(model.reference());
-        if let Some(turned) = gate::of_network(self.path, model, &loaded.pixels, &mut self.verdict)? {
+        if let Some(turned) = gate::of_network(self.path, model, &loaded.pixels, &mut self.verdict)?
+        {
             loaded.pixels = turned;
             loaded.steps.push("inverted by the gate".to_owned());
         }
@@ -164,13 +189,19 @@ impl<'a> Work<'a> {
     }
 
     fn segment(&mut self, loaded: &LoadedImage) -> Result<Option<Masks>> {
-        let Some(model) = self.store.segmenter() else { return Ok(None) };
+        let Some(model) = self.store.segmenter() else {
+            return Ok(None);
+        };
         self.models.push(model.reference());
         let segmenter = model.segmenter()?;
-        let found = segmenter.segment(&loaded.pixels).map_err(|e| self.network(model, e))?;
+        let found = segmenter
+            .segment(&loaded.pixels)
+            .map_err(|e| self.network(model, e))?;
         let mut masks: Vec<Option<Mask>> = found.masks.into_iter().map(Some).collect();
         let mut take = |name: &str| segmenter.index(name).and_then(|i| masks.get_mut(i)?.take());
-        let (Some(lungs), heart) = (take("lungs"), take("heart")) else { return Ok(None) };
+        let (Some(lungs), heart) = (take("lungs"), take("heart")) else {
+            return Ok(None);
+        };
         gate::of_lungs(&lungs, &mut self.verdict);
         Ok(Some(Masks { lungs, heart }))
     }
@@ -188,22 +219,45 @@ impl<'a> Work<'a> {
         }
         if let (Some(masks), Some(model)) = (masks, self.store.segmenter()) {
             let spacing = loaded.meta.as_ref().and_then(|m| m.spacing.as_ref());
-            let image = |source| PipelineError::Image { path: self.path.to_owned(), source };
-            self.measurements = measure::widths(model, &masks.lungs, masks.heart.as_ref(), spacing, self.index).map_err(image)?;
+            let image = |source| PipelineError::Image {
+                path: self.path.to_owned(),
+                source,
+            };
+            self.measurements = measure::widths(
+                model,
+                &masks.lungs,
+                masks.heart.as_ref(),
+                spacing,
+                self.index,
+            )
+            .map_err(image)?;
         }
         let size = (loaded.width, loaded.height);
-        self.measurements.extend(measure::opacity(&self.findings, &self.heats, zones.as_ref(), size));
+        self.measurements.extend(measure::opacity(
+            &self.findings,
+            &self.heats,
+            zones.as_ref(),
+            size,
+        ));
         Ok(())
     }
 
-    fn classify(&mut self, model: &Model, loaded: &LoadedImage, masks: Option<&Masks>, zones: Option<&Zones>) -> Result<()> {
+    fn classify(
+        &mut self,
+        model: &Model,
+        loaded: &LoadedImage,
+        masks: Option<&Masks>,
+        zones: Option<&Zones>,
+    ) -> Result<()> {
         let lungs = masks.map(|m| &m.lungs);
         let classifier = model.classifier()?;
         if classifier.contract().needs_lungs() && lungs.is_none() {
             return Ok(());
         }
         self.models.push(model.reference());
-        let scores = classifier.score(&loaded.pixels, lungs).map_err(|e| self.network(model, e))?;
+        let scores = classifier
+            .score(&loaded.pixels, lungs)
+            .map_err(|e| self.network(model, e))?;
         if let Some(ood) = &model.description.card.ood {
             gate::distance(ood, &scores.embedding, &model.name, &mut self.verdict);
         }
@@ -211,7 +265,11 @@ impl<'a> Work<'a> {
         for finding in findings {
             merge::prefer_assessed(&mut self.findings, finding);
         }
-        let answered = |h: &Heat| self.findings.iter().any(|f| f.code == h.code && f.model.as_ref() == Some(&model.name));
+        let answered = |h: &Heat| {
+            self.findings
+                .iter()
+                .any(|f| f.code == h.code && f.model.as_ref() == Some(&model.name))
+        };
         let kept: Vec<Heat> = heats.into_iter().filter(answered).collect();
         self.heats.extend(kept);
         Ok(())
@@ -220,7 +278,9 @@ impl<'a> Work<'a> {
     fn finish(self, loaded: &LoadedImage, film: Option<Film>) -> ImageResult {
         let meta = loaded.meta.as_ref();
         let study = StudyInfo {
-            id: meta.and_then(|m| m.study_uid.clone()).unwrap_or_else(|| content_id(&loaded.sha256)),
+            id: meta
+                .and_then(|m| m.study_uid.clone())
+                .unwrap_or_else(|| content_id(&loaded.sha256)),
             patient: meta.and_then(|m| m.patient_id.clone()),
             date: meta.and_then(|m| m.study_date.clone()),
         };
@@ -243,7 +303,6 @@ impl<'a> Work<'a> {
             verdict: self.verdict,
             findings: self.findings,
             measurements: self.measurements,
-            heats: self.heats,
             models: self.models,
             film,
         }
@@ -257,7 +316,11 @@ pub(crate) fn why_not(store: &Store, code: &str, age: Option<AgeGroup>) -> Strin
         Some(AgeGroup::Adult) => "for adults",
         None => "for a patient whose age group is not known",
     };
-    if store.answers(code) { format!("no model {group} was shown to detect it") } else { "no model was shown to detect it".to_owned() }
+    if store.answers(code) {
+        format!("no model {group} was shown to detect it")
+    } else {
+        "no model was shown to detect it".to_owned()
+    }
 }
 
 impl Outcome {
@@ -267,19 +330,32 @@ impl Outcome {
     /// # Errors
     /// [`PipelineError::Reading`]; nothing is left half written.
     pub fn write(&mut self, out: &Path, folder: Option<&str>) -> Result<Option<PathBuf>> {
-        let Some(reading) = &mut self.reading else { return Ok(None) };
+        let Some(reading) = &mut self.reading else {
+            return Ok(None);
+        };
         let folder = folder.map_or_else(|| folder_name(&reading.study.id), str::to_owned);
         let films = std::mem::take(&mut self.films);
         let overlay = films::overlay(reading, &films)?;
         let (mut layers, mut masks): (Vec<ImageLayers>, Vec<ImageMasks>) = (Vec::new(), Vec::new());
         for (image, film) in films.into_iter().enumerate() {
             if film.lungs_png.is_some() || film.heart_png.is_some() {
-                masks.push(ImageMasks { image, lungs_png: film.lungs_png, heart_png: film.heart_png });
+                masks.push(ImageMasks {
+                    image,
+                    lungs_png: film.lungs_png,
+                    heart_png: film.heart_png,
+                });
             }
             layers.push(film.layers);
         }
-        let page = render(&PageInput { reading, layers: &layers })?;
-        let artefacts = Artefacts { report_html: Some(page), overlay_png: overlay, masks };
+        let page = render(&PageInput {
+            reading,
+            layers: &layers,
+        })?;
+        let artefacts = Artefacts {
+            report_html: Some(page),
+            overlay_png: overlay,
+            masks,
+        };
         Ok(Some(write_reading(out, &folder, reading, &artefacts)?))
     }
 }

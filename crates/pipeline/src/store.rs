@@ -64,15 +64,34 @@ pub struct Model {
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Model").field("name", &self.name).field("sha256", &self.sha256).finish_non_exhaustive()
+        f.debug_struct("Model")
+            .field("name", &self.name)
+            .field("sha256", &self.sha256)
+            .finish_non_exhaustive()
     }
 }
 
 impl Model {
-    fn new(name: String, sha256: String, source: Source, bytes: Cow<'static, [u8]>) -> Result<Self> {
-        let description = describe(&bytes).map_err(|reason| PipelineError::Model { name: name.clone(), reason })?;
+    fn new(
+        name: String,
+        sha256: String,
+        source: Source,
+        bytes: Cow<'static, [u8]>,
+    ) -> Result<Self> {
+        let description = describe(&bytes).map_err(|reason| PipelineError::Model {
+            name: name.clone(),
+            reason,
+        })?;
         let (classifier, segmenter) = (OnceLock::new(), OnceLock::new());
-        Ok(Model { name, sha256, source, description, bytes, classifier, segmenter })
+        Ok(Model {
+            name,
+            sha256,
+            source,
+            description,
+            bytes,
+            classifier,
+            segmenter,
+        })
     }
 
     /// The file's bytes.
@@ -91,7 +110,10 @@ impl Model {
 
     /// Name and hash for provenance.
     pub fn reference(&self) -> ModelRef {
-        ModelRef { name: self.name.clone(), sha256: self.sha256.clone() }
+        ModelRef {
+            name: self.name.clone(),
+            sha256: self.sha256.clone(),
+        }
     }
 
     /// Whether the contract names this age group; an unknown age needs a model for both.
@@ -109,7 +131,10 @@ impl Model {
     /// # Errors
     /// [`PipelineError::Model`].
     pub fn classifier(&self) -> Result<&NetClassifier> {
-        let build = || self.parse().and_then(|file| NetClassifier::new(&file).map_err(|e| e.to_string()));
+        let build = || {
+            self.parse()
+                .and_then(|file| NetClassifier::new(&file).map_err(|e| e.to_string()))
+        };
         self.built(self.classifier.get_or_init(build))
     }
 
@@ -118,7 +143,10 @@ impl Model {
     /// # Errors
     /// [`PipelineError::Model`].
     pub fn segmenter(&self) -> Result<&NetSegmenter> {
-        let build = || self.parse().and_then(|file| NetSegmenter::new(&file).map_err(|e| e.to_string()));
+        let build = || {
+            self.parse()
+                .and_then(|file| NetSegmenter::new(&file).map_err(|e| e.to_string()))
+        };
         self.built(self.segmenter.get_or_init(build))
     }
 
@@ -127,19 +155,32 @@ impl Model {
     }
 
     fn built<'a, T>(&self, built: &'a std::result::Result<T, String>) -> Result<&'a T> {
-        built.as_ref().map_err(|reason| PipelineError::Model { name: self.name.clone(), reason: reason.clone() })
+        built.as_ref().map_err(|reason| PipelineError::Model {
+            name: self.name.clone(),
+            reason: reason.clone(),
+        })
     }
 }
 
 /// Network, contract and card from the header of a weight file; the tensors are not decoded.
 fn describe(bytes: &[u8]) -> std::result::Result<Description, String> {
     let (_, header) = safetensors::SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
-    let mut metadata: BTreeMap<String, String> = header.metadata().clone().unwrap_or_default().into_iter().collect();
+    let mut metadata: BTreeMap<String, String> = header
+        .metadata()
+        .clone()
+        .unwrap_or_default()
+        .into_iter()
+        .collect();
     if let Some(packed) = metadata.remove("hilum") {
         metadata = serde_json::from_str(&packed).map_err(|e| format!("metadata: {e}"))?;
     }
-    let file = WeightFile { tensors: BTreeMap::new(), metadata };
-    let fail = |e: hilum_nn::NnError| format!("{e} (is it a weight file of Hilum? `hilum weights convert` makes one)");
+    let file = WeightFile {
+        tensors: BTreeMap::new(),
+        metadata,
+    };
+    let fail = |e: hilum_nn::NnError| {
+        format!("{e} (is it a weight file of Hilum? `hilum weights convert` makes one)")
+    };
     let contract: InputContract = file.get("hilum.contract").map_err(fail)?;
     contract.validate().map_err(|e| e.to_string())?;
     Ok(Description {
@@ -163,14 +204,21 @@ impl Store {
     pub fn open(folder: Option<&Path>) -> Result<Self> {
         let mut models: BTreeMap<String, Model> = BTreeMap::new();
         for (name, sha256, bytes) in EMBEDDED {
-            let model = Model::new((*name).to_owned(), (*sha256).to_owned(), Source::Embedded, Cow::Borrowed(bytes))?;
+            let model = Model::new(
+                (*name).to_owned(),
+                (*sha256).to_owned(),
+                Source::Embedded,
+                Cow::Borrowed(bytes),
+            )?;
             models.insert(model.name.clone(), model);
         }
         for path in folder.map_or(Ok(Vec::new()), weight_files)? {
             let model = open_file(&path)?;
             models.insert(model.name.clone(), model);
         }
-        Ok(Store { models: models.into_values().collect() })
+        Ok(Store {
+            models: models.into_values().collect(),
+        })
     }
 
     /// A store without any model: everything is then "not assessed".
@@ -213,7 +261,10 @@ impl Store {
     /// The segmenter of lungs (and heart).
     pub fn segmenter(&self) -> Option<&Model> {
         let lungs = |m: &&Model| m.description.card.outputs.iter().any(|o| o.code == "lungs");
-        self.models.iter().filter(|m| m.role() == Role::Segmenter).find(lungs)
+        self.models
+            .iter()
+            .filter(|m| m.role() == Role::Segmenter)
+            .find(lungs)
     }
 
     /// Classifiers of findings for an age group; those for this group alone come first, since they were
@@ -227,8 +278,16 @@ impl Store {
 
     /// Whether any classifier of findings answers `code`, whatever its age group.
     pub fn answers(&self, code: &str) -> bool {
-        let asked = |m: &Model| m.description.card.outputs.iter().any(|o| o.code == code && o.assessed);
-        self.models.iter().any(|m| m.role() == Role::Findings && asked(m))
+        let asked = |m: &Model| {
+            m.description
+                .card
+                .outputs
+                .iter()
+                .any(|o| o.code == code && o.assessed)
+        };
+        self.models
+            .iter()
+            .any(|m| m.role() == Role::Findings && asked(m))
     }
 }
 
@@ -237,13 +296,28 @@ impl Store {
 /// # Errors
 /// [`PipelineError::Io`], [`PipelineError::Model`].
 pub fn open_file(path: &Path) -> Result<Model> {
-    let bytes = std::fs::read(path).map_err(|source| PipelineError::Io { path: path.to_owned(), source })?;
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Model::new(name, sha256_hex(&bytes), Source::File(path.to_owned()), Cow::Owned(bytes))
+    let bytes = std::fs::read(path).map_err(|source| PipelineError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    let name = path
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    Model::new(
+        name,
+        sha256_hex(&bytes),
+        Source::File(path.to_owned()),
+        Cow::Owned(bytes),
+    )
 }
 
 fn weight_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let io = |source| PipelineError::Io { path: folder.to_owned(), source };
+    let io = |source| PipelineError::Io {
+        path: folder.to_owned(),
+        source,
+    };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
@@ -274,6 +348,11 @@ mod tests {
         let error = Store::open(Some(dir.path())).unwrap_err();
         assert_eq!(error.kind(), "model");
         assert!(error.to_string().contains("`odd`"), "{error}");
-        assert_eq!(Store::open(Some(&dir.path().join("absent"))).unwrap_err().kind(), "io");
+        assert_eq!(
+            Store::open(Some(&dir.path().join("absent")))
+                .unwrap_err()
+                .kind(),
+            "io"
+        );
     }
 }

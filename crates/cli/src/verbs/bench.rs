@@ -69,7 +69,11 @@ enum Task {
 
 impl Task {
     fn name(self) -> &'static str {
-        if self == Task::Infer { "infer" } else { "train" }
+        if self == Task::Infer {
+            "infer"
+        } else {
+            "train"
+        }
     }
 }
 
@@ -84,7 +88,12 @@ struct Case<'a> {
 /// Runs the verb.
 pub fn run(verb: &Verb) -> Result<Code> {
     let Verb::Engine(args) = verb;
-    let case = |net, task, batch| Case { net, task, batch, args };
+    let case = |net, task, batch| Case {
+        net,
+        task,
+        batch,
+        args,
+    };
     let cases = match args.net {
         Some(net) => vec![case(net, args.task, usize::from(args.batch))],
         None => vec![
@@ -98,7 +107,11 @@ pub fn run(verb: &Verb) -> Result<Code> {
     for case in &cases {
         let own = measure(case)?;
         for row in std::iter::once(own).chain(peers(case)) {
-            if args.json { writeln!(text, "{row}")? } else { writeln!(text, "{}", plain(&row))? }
+            if args.json {
+                writeln!(text, "{row}")?
+            } else {
+                writeln!(text, "{}", plain(&row))?
+            }
         }
     }
     std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes())?;
@@ -112,7 +125,11 @@ fn measure(case: &Case<'_>) -> Result<Value> {
     };
     times.sort_by(f64::total_cmp);
     let middle = times.len() / 2;
-    let ms = if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2.0 };
+    let ms = if times.len() % 2 == 1 {
+        times[middle]
+    } else {
+        (times[middle - 1] + times[middle]) / 2.0
+    };
     Ok(json!({
         "net": case.net.name(),
         "task": case.task.name(),
@@ -131,7 +148,11 @@ fn measure(case: &Case<'_>) -> Result<Value> {
 
 /// Peers do not run inside this program; the rows say where they are measured.
 fn peers(case: &Case<'_>) -> Vec<Value> {
-    let script = if case.task == Task::Infer { "bench/infer.py" } else { "bench/train_step.py" };
+    let script = if case.task == Task::Infer {
+        "bench/infer.py"
+    } else {
+        "bench/train_step.py"
+    };
     let row = |engine: &str| {
         json!({
             "net": case.net.name(), "task": case.task.name(), "batch": case.batch, "engine": engine,
@@ -147,12 +168,20 @@ fn peers(case: &Case<'_>) -> Vec<Value> {
 }
 
 fn plain(row: &Value) -> String {
-    let name = format!("{:<12} {:<6} batch {:<3} {:<22}", text(row, "net"), text(row, "task"), row["batch"], text(row, "engine"));
+    let name = format!(
+        "{:<12} {:<6} batch {:<3} {:<22}",
+        text(row, "net"),
+        text(row, "task"),
+        row["batch"],
+        text(row, "engine")
+    );
     match row["ms"].as_f64() {
         Some(ms) => format!(
             "{name} {ms:>9.2} ms  {:>8.1} images/s  {} MB peak",
             row["per_second"].as_f64().unwrap_or(f64::NAN),
-            row["peak_mb"].as_f64().map_or("?".to_owned(), |v| format!("{v:.0}"))
+            row["peak_mb"]
+                .as_f64()
+                .map_or("?".to_owned(), |v| format!("{v:.0}"))
         ),
         None => format!("{name} -  ({})", text(row, "reason")),
     }
@@ -165,10 +194,16 @@ fn text<'a>(row: &'a Value, key: &str) -> &'a str {
 fn input(case: &Case<'_>) -> Result<Tensor> {
     let [c, h, w] = case.net.input();
     let wanted = vec![case.batch, c, h, w];
-    let Some(path) = &case.args.input else { return Ok(noise(&wanted)) };
+    let Some(path) = &case.args.input else {
+        return Ok(noise(&wanted));
+    };
     let x = npy::read(path)?;
     if x.shape != wanted {
-        bail!(Usage(format!("{}: the shape is {:?}, --net and --batch ask for {wanted:?}", path.display(), x.shape)));
+        bail!(Usage(format!(
+            "{}: the shape is {:?}, --net and --batch ask for {wanted:?}",
+            path.display(),
+            x.shape
+        )));
     }
     Ok(x)
 }
@@ -209,19 +244,36 @@ fn train(case: &Case<'_>) -> Result<Vec<f64>> {
     let graph = case.net.graph();
     let params = case.net.params(&graph, case.args.weights.as_deref())?;
     // Adam as PyTorch's defaults have it: no decay.
-    let adam = OptimizerConfig::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 };
+    let adam = OptimizerConfig::AdamW {
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        weight_decay: 0.0,
+    };
     let mut optimizer = Optimizer::new(adam, &params);
     let mut engine = CpuEngine::new(graph, params)?;
     let x = input(case)?;
-    let given = case.args.target.as_ref().map(|path| npy::read(path)).transpose()?;
+    let given = case
+        .args
+        .target
+        .as_ref()
+        .map(|path| npy::read(path))
+        .transpose()?;
     let (mut losses, mut seed) = (Vec::new(), 0);
     let times = timed(case.args.repeats, || {
         seed += 1;
-        let logits = engine.forward_train(&x, seed)?.into_iter().next().ok_or_else(|| anyhow!("the network gave no output"))?;
+        let logits = engine
+            .forward_train(&x, seed)?
+            .into_iter()
+            .next()
+            .ok_or_else(|| anyhow!("the network gave no output"))?;
         let target = target(&logits, given.as_ref())?;
         let loss = bce_with_logits(&logits.data, &target, None);
         losses.push(loss.value as f32);
-        let gradients = engine.backward(&[Tensor { shape: logits.shape, data: loss.grad }])?;
+        let gradients = engine.backward(&[Tensor {
+            shape: logits.shape,
+            data: loss.grad,
+        }])?;
         engine.update(&mut |infos, params| optimizer.update(infos, params, &gradients, RATE))?;
         Ok(())
     })?;
@@ -234,9 +286,14 @@ fn train(case: &Case<'_>) -> Result<Vec<f64>> {
 /// The targets given, or one in five positive.
 fn target(logits: &Tensor, given: Option<&Tensor>) -> Result<Vec<f32>> {
     match given {
-        None => Ok((0..logits.data.len()).map(|i| if i % 5 == 0 { 1.0 } else { 0.0 }).collect()),
+        None => Ok((0..logits.data.len())
+            .map(|i| if i % 5 == 0 { 1.0 } else { 0.0 })
+            .collect()),
         Some(t) if t.data.len() == logits.data.len() => Ok(t.data.clone()),
-        Some(t) => bail!(Usage(format!("the target's shape {:?} does not fit the output's {:?}", t.shape, logits.shape))),
+        Some(t) => bail!(Usage(format!(
+            "the target's shape {:?} does not fit the output's {:?}",
+            t.shape, logits.shape
+        ))),
     }
 }
 
@@ -244,5 +301,9 @@ fn target(logits: &Tensor, given: Option<&Tensor>) -> Result<Vec<f32>> {
 fn peak_mb() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find(|l| l.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<f64>().ok().map(|kb| kb / 1024.0)
+    line.split_whitespace()
+        .nth(1)?
+        .parse::<f64>()
+        .ok()
+        .map(|kb| kb / 1024.0)
 }

@@ -40,9 +40,19 @@ impl Net {
     pub fn graph(self) -> Graph {
         let channels = self.input()[0];
         let mut graph = match self {
-            Net::Densenet121 => Backbone::DenseNet(DenseNetConfig::densenet121()).graph(channels, &Head::plain(1000)),
-            Net::Resnet18 => Backbone::ResNet(ResNetConfig::resnet18()).graph(channels, &Head::plain(14)),
-            Net::Unet => unet(&UNetConfig { widths: vec![16, 32, 64, 128, 256], classes: 1, up: UpMode::Bilinear }, channels),
+            Net::Densenet121 => Backbone::DenseNet(DenseNetConfig::densenet121())
+                .graph(channels, &Head::plain(1000)),
+            Net::Resnet18 => {
+                Backbone::ResNet(ResNetConfig::resnet18()).graph(channels, &Head::plain(14))
+            }
+            Net::Unet => unet(
+                &UNetConfig {
+                    widths: vec![16, 32, 64, 128, 256],
+                    classes: 1,
+                    up: UpMode::Bilinear,
+                },
+                channels,
+            ),
         };
         graph.outputs.retain(|(name, _)| name == "logits");
         graph
@@ -62,9 +72,14 @@ impl Net {
 pub fn noise(shape: &[usize]) -> Tensor {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         ((state >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 3.46
     };
     let data = (0..shape.iter().product()).map(|_| next()).collect();
-    Tensor { shape: shape.to_vec(), data }
+    Tensor {
+        shape: shape.to_vec(),
+        data,
+    }
 }

@@ -3,7 +3,9 @@
 use crate::exit::{Code, Usage};
 use crate::progress;
 use anyhow::{Result, bail};
-use hilum_data::{CheckConfig, CheckReport, Manifest, Sample, ScanReport, SplitConfig, sets, splits};
+use hilum_data::{
+    CheckConfig, CheckReport, Manifest, Sample, ScanReport, SplitConfig, sets, splits,
+};
 use hilum_nn::weights::atomic_write;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -72,7 +74,10 @@ impl Input {
         if let Some(name) = &self.set {
             let Ok(set) = sets::find(name) else {
                 let known: Vec<&str> = sets::SETS.iter().map(|s| s.name).collect();
-                bail!(Usage(format!("there is no set `{name}`; known: {}", known.join(", "))));
+                bail!(Usage(format!(
+                    "there is no set `{name}`; known: {}",
+                    known.join(", ")
+                )));
             };
             let mut samples = Vec::new();
             for path in &self.paths {
@@ -81,7 +86,10 @@ impl Input {
             return Ok(samples);
         }
         if let Some(folder) = self.paths.iter().find(|p| p.is_dir()) {
-            bail!(Usage(format!("{} is a folder: name its set with --set, or give manifests", folder.display())));
+            bail!(Usage(format!(
+                "{} is a folder: name its set with --set, or give manifests",
+                folder.display()
+            )));
         }
         Ok(Manifest::read_all(&self.paths)?.samples)
     }
@@ -91,11 +99,32 @@ impl Input {
 pub fn run(verb: &Verb) -> Result<Code> {
     match verb {
         Verb::Scan { input, json } => scan(input, *json),
-        Verb::Split { input, seed, val, test, out } => {
-            split(input, &SplitConfig { seed: *seed, val: *val, test: *test }, out.as_deref())
-        }
-        Verb::Check { input, content, within_splits, json } => {
-            let config = CheckConfig { content: *content, within_splits: *within_splits, ..CheckConfig::default() };
+        Verb::Split {
+            input,
+            seed,
+            val,
+            test,
+            out,
+        } => split(
+            input,
+            &SplitConfig {
+                seed: *seed,
+                val: *val,
+                test: *test,
+            },
+            out.as_deref(),
+        ),
+        Verb::Check {
+            input,
+            content,
+            within_splits,
+            json,
+        } => {
+            let config = CheckConfig {
+                content: *content,
+                within_splits: *within_splits,
+                ..CheckConfig::default()
+            };
             check(input, &config, *json)
         }
     }
@@ -111,51 +140,102 @@ fn print(text: &str) -> Result<()> {
 fn scan(input: &Input, json: bool) -> Result<Code> {
     let samples = input.samples()?;
     let report = hilum_data::scan(&samples, None);
-    print(&if json { serde_json::to_string_pretty(&report)? + "\n" } else { scan_text(&report)? })?;
-    Ok(if report.missing.is_empty() { Code::Success } else { Code::Failed })
+    print(&if json {
+        serde_json::to_string_pretty(&report)? + "\n"
+    } else {
+        scan_text(&report)?
+    })?;
+    Ok(if report.missing.is_empty() {
+        Code::Success
+    } else {
+        Code::Failed
+    })
 }
 
 fn scan_text(report: &ScanReport) -> Result<String> {
     let mut out = String::new();
     for (name, set) in &report.sets {
-        writeln!(out, "{name}: {} images, {} patients ({} images without one)", set.images, set.patients, set.without_patient)?;
+        writeln!(
+            out,
+            "{name}: {} images, {} patients ({} images without one)",
+            set.images, set.patients, set.without_patient
+        )?;
         writeln!(out, "  splits  {}", counts(set.splits.iter()))?;
         writeln!(out, "  views   {}", counts(set.views.iter()))?;
         writeln!(out, "  labels  {} images with any", set.labelled)?;
         for (code, n) in &set.labels {
-            writeln!(out, "    {code:<28} {:>7} present {:>7} absent {:>6} uncertain {:>7} not mentioned", n.positive, n.negative, n.uncertain, n.not_mentioned)?;
+            writeln!(
+                out,
+                "    {code:<28} {:>7} present {:>7} absent {:>6} uncertain {:>7} not mentioned",
+                n.positive, n.negative, n.uncertain, n.not_mentioned
+            )?;
         }
-        for (title, list) in [("masks", &set.masks), ("boxes", &set.boxes), ("unmapped", &set.unmapped), ("conflicts", &set.conflicts)] {
+        for (title, list) in [
+            ("masks", &set.masks),
+            ("boxes", &set.boxes),
+            ("unmapped", &set.unmapped),
+            ("conflicts", &set.conflicts),
+        ] {
             if !list.is_empty() {
                 writeln!(out, "  {title:<7} {}", counts(list.iter()))?;
             }
         }
     }
     for file in &report.missing {
-        writeln!(out, "missing: {} of {}: {}", file.what, file.id, file.path.display())?;
+        writeln!(
+            out,
+            "missing: {} of {}: {}",
+            file.what,
+            file.id,
+            file.path.display()
+        )?;
     }
-    writeln!(out, "{} images in {} sets, {} listed files missing", report.images, report.sets.len(), report.missing.len())?;
+    writeln!(
+        out,
+        "{} images in {} sets, {} listed files missing",
+        report.images,
+        report.sets.len(),
+        report.missing.len()
+    )?;
     Ok(out)
 }
 
 fn counts<'a>(list: impl Iterator<Item = (&'a String, &'a usize)>) -> String {
-    list.map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>().join(", ")
+    list.map(|(name, n)| format!("{name} {n}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn split(input: &Input, config: &SplitConfig, out: Option<&Path>) -> Result<Code> {
     let mut samples = input.samples()?;
     let assigned = splits::assign(&samples, config)?;
-    let field = |text: &str| if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() };
+    let field = |text: &str| {
+        if text.contains([',', '"', '\n']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
+    };
     let mut text = String::from("id,patient_id,split\n");
     for (sample, split) in samples.iter_mut().zip(assigned) {
-        writeln!(text, "{},{},{}", field(&sample.id), field(sample.patient.as_deref().unwrap_or("")), split.name())?;
+        writeln!(
+            text,
+            "{},{},{}",
+            field(&sample.id),
+            field(sample.patient.as_deref().unwrap_or("")),
+            split.name()
+        )?;
         sample.split = Some(split);
     }
     match out {
         Some(path) => atomic_write(path, text.as_bytes())?,
         None => print(&text)?,
     }
-    eprintln!("hilum: {} images, split hash {}", samples.len(), hilum_data::split_hash(&samples));
+    eprintln!(
+        "hilum: {} images, split hash {}",
+        samples.len(),
+        hilum_data::split_hash(&samples)
+    );
     Ok(Code::Success)
 }
 
@@ -165,21 +245,50 @@ fn check(input: &Input, config: &CheckConfig, json: bool) -> Result<Code> {
     let progress = |done: usize, _all: usize| bar.set_position(done as u64);
     let report = hilum_data::check(&samples, config, Some(&progress))?;
     bar.finish_and_clear();
-    print(&if json { serde_json::to_string_pretty(&report)? + "\n" } else { check_text(&report)? })?;
-    Ok(if report.is_clean() { Code::Success } else { Code::Failed })
+    print(&if json {
+        serde_json::to_string_pretty(&report)? + "\n"
+    } else {
+        check_text(&report)?
+    })?;
+    Ok(if report.is_clean() {
+        Code::Success
+    } else {
+        Code::Failed
+    })
 }
 
 fn check_text(report: &CheckReport) -> Result<String> {
     let mut out = String::new();
     for leak in &report.patient_leaks {
-        let places: Vec<String> = leak.splits.iter().map(|(split, ids)| format!("{} in {}", ids.len(), split.name())).collect();
-        writeln!(out, "patient in several splits: {} ({})", leak.patient, places.join(", "))?;
+        let places: Vec<String> = leak
+            .splits
+            .iter()
+            .map(|(split, ids)| format!("{} in {}", ids.len(), split.name()))
+            .collect();
+        writeln!(
+            out,
+            "patient in several splits: {} ({})",
+            leak.patient,
+            places.join(", ")
+        )?;
     }
     for leak in &report.duplicate_leaks {
         let name = |s: Option<hilum_data::Split>| s.map_or("none", |s| s.name());
-        writeln!(out, "nearly identical: {} ({}) and {} ({}), correlation {:.4}", leak.a, name(leak.split_a), leak.b, name(leak.split_b), leak.correlation)?;
+        writeln!(
+            out,
+            "nearly identical: {} ({}) and {} ({}), correlation {:.4}",
+            leak.a,
+            name(leak.split_a),
+            leak.b,
+            name(leak.split_b),
+            leak.correlation
+        )?;
     }
-    for (title, list) in [("unreadable", &report.unreadable), ("size", &report.size_mismatches), ("changed", &report.changed)] {
+    for (title, list) in [
+        ("unreadable", &report.unreadable),
+        ("size", &report.size_mismatches),
+        ("changed", &report.changed),
+    ] {
         for problem in list {
             writeln!(out, "{title}: {}: {}", problem.id, problem.reason)?;
         }
@@ -187,7 +296,11 @@ fn check_text(report: &CheckReport) -> Result<String> {
     for id in &report.repeated_ids {
         writeln!(out, "listed twice: {id}")?;
     }
-    let verdict = if report.is_clean() { "nothing found" } else { "problems found" };
+    let verdict = if report.is_clean() {
+        "nothing found"
+    } else {
+        "problems found"
+    };
     writeln!(out, "{} images looked at: {verdict}", report.images)?;
     Ok(out)
 }

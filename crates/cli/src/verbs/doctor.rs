@@ -56,21 +56,31 @@ pub fn run(args: &Args) -> Result<Code> {
     writable(&args.out, &mut found);
     data(args.data.as_deref(), &mut found);
     std::io::Write::write_all(&mut std::io::stdout().lock(), found.text.as_bytes())?;
-    Ok(if found.problems == 0 { Code::Success } else { Code::Failed })
+    Ok(if found.problems == 0 {
+        Code::Success
+    } else {
+        Code::Failed
+    })
 }
 
 fn machine(found: &mut Findings) {
     let level = hilum_kernels::simd::level();
     match level {
         hilum_kernels::simd::Level::Portable => {
-            found.note("cpu", "no AVX2 found: the portable kernels run, several times slower than the others");
+            found.note(
+                "cpu",
+                "no AVX2 found: the portable kernels run, several times slower than the others",
+            );
         }
         _ => found.ok("cpu", &format!("{level:?} kernels")),
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     found.ok("threads", &format!("{threads}"));
     match available_mb() {
-        Some(mb) if mb < 500 => found.problem("memory", &format!("{mb} MB available; large images need 500 MB")),
+        Some(mb) if mb < 500 => found.problem(
+            "memory",
+            &format!("{mb} MB available; large images need 500 MB"),
+        ),
         Some(mb) => found.ok("memory", &format!("{mb} MB available")),
         None => found.note("memory", "this system does not tell how much is available"),
     }
@@ -79,7 +89,11 @@ fn machine(found: &mut Findings) {
 fn available_mb() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kb| kb / 1024)
+    line.split_whitespace()
+        .nth(1)?
+        .parse::<u64>()
+        .ok()
+        .map(|kb| kb / 1024)
 }
 
 fn models(folder: Option<&Path>, found: &mut Findings) {
@@ -92,16 +106,32 @@ fn models(folder: Option<&Path>, found: &mut Findings) {
     }
     for model in store.models() {
         if sha256_hex(model.bytes()) == model.sha256 {
-            found.ok("model", &format!("{} ({:.1} MB), hash right", model.name, model.bytes().len() as f64 / 1e6));
+            found.ok(
+                "model",
+                &format!(
+                    "{} ({:.1} MB), hash right",
+                    model.name,
+                    model.bytes().len() as f64 / 1e6
+                ),
+            );
         } else {
-            found.problem("model", &format!("{}: its bytes do not have its hash", model.name));
+            found.problem(
+                "model",
+                &format!("{}: its bytes do not have its hash", model.name),
+            );
         }
     }
     if store.gate().is_none() {
-        found.note("gate", "no model of this kind: view, polarity and content are only taken from the files' tags");
+        found.note(
+            "gate",
+            "no model of this kind: view, polarity and content are only taken from the files' tags",
+        );
     }
     if store.segmenter().is_none() {
-        found.note("segmenter", "no model of this kind: no masks and no measurements");
+        found.note(
+            "segmenter",
+            "no model of this kind: no masks and no measurements",
+        );
     }
 }
 
@@ -110,7 +140,10 @@ fn writable(folder: &Path, found: &mut Findings) {
     let tried = std::fs::write(&probe, b"probe").and_then(|()| std::fs::remove_file(&probe));
     match tried {
         Ok(()) => found.ok("output", &format!("{} can be written to", folder.display())),
-        Err(error) => found.problem("output", &format!("{} cannot be written to: {error}", folder.display())),
+        Err(error) => found.problem(
+            "output",
+            &format!("{} cannot be written to: {error}", folder.display()),
+        ),
     }
 }
 
@@ -119,9 +152,21 @@ fn data(given: Option<&Path>, found: &mut Findings) {
     let manifests = folder.join("manifests");
     match std::fs::read_dir(&manifests) {
         Ok(entries) => {
-            let csv = entries.flatten().filter(|e| e.path().extension().is_some_and(|e| e == "csv")).count();
-            found.ok("data", &format!("{} with {csv} tables in manifests/", folder.display()));
+            let csv = entries
+                .flatten()
+                .filter(|e| e.path().extension().is_some_and(|e| e == "csv"))
+                .count();
+            found.ok(
+                "data",
+                &format!("{} with {csv} tables in manifests/", folder.display()),
+            );
         }
-        Err(_) => found.note("data", &format!("no manifests at {} (only needed for training)", folder.display())),
+        Err(_) => found.note(
+            "data",
+            &format!(
+                "no manifests at {} (only needed for training)",
+                folder.display()
+            ),
+        ),
     }
 }

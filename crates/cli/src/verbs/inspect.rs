@@ -58,7 +58,11 @@ fn file_part(args: &Args, image: &LoadedImage) -> Result<String> {
     let mut out = String::new();
     writeln!(out, "file      {}", args.file.display())?;
     writeln!(out, "sha256    {}", image.sha256)?;
-    writeln!(out, "kind      {:?}, {} x {} pixels, {} bits", image.kind, image.width, image.height, image.bits)?;
+    writeln!(
+        out,
+        "kind      {:?}, {} x {} pixels, {} bits",
+        image.kind, image.width, image.height, image.bits
+    )?;
     if image.frames > 1 {
         writeln!(out, "frames    {}, the first is shown", image.frames)?;
     }
@@ -87,9 +91,13 @@ fn file_part(args: &Args, image: &LoadedImage) -> Result<String> {
 /// Attributes that are used and present.
 fn tags(meta: &DicomMeta, out: &mut String) -> Result<()> {
     writeln!(out, "\ntags")?;
-    let Value::Object(fields) = serde_json::to_value(meta)? else { return Ok(()) };
+    let Value::Object(fields) = serde_json::to_value(meta)? else {
+        return Ok(());
+    };
     for (name, value) in fields.iter().filter(|(_, v)| !v.is_null()) {
-        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let shown = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
         // Text of a file may hold characters that drive a terminal.
         let clean: String = shown.chars().filter(|c| !c.is_control()).collect();
         writeln!(out, "  {name:<22} {clean}")?;
@@ -97,34 +105,70 @@ fn tags(meta: &DicomMeta, out: &mut String) -> Result<()> {
     Ok(())
 }
 
-fn network_part(store: &Store, name: &str, image: &LoadedImage, out: &mut String) -> Result<Prepared> {
+fn network_part(
+    store: &Store,
+    name: &str,
+    image: &LoadedImage,
+    out: &mut String,
+) -> Result<Prepared> {
     let model = store.find(name).ok_or_else(|| {
         let known: Vec<&str> = store.models().iter().map(|m| m.name.as_str()).collect();
-        Usage(format!("there is no model `{name}`; known: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") }))
+        Usage(format!(
+            "there is no model `{name}`; known: {}",
+            if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            }
+        ))
     })?;
     let contract = &model.description.contract;
-    writeln!(out, "\nmodel     {name} (sha256 {})\n\ncontract\n{}", model.sha256, serde_json::to_string_pretty(contract)?)?;
-    let lungs = if contract.needs_lungs() { Some(lungs(store, image, out)?) } else { None };
+    writeln!(
+        out,
+        "\nmodel     {name} (sha256 {})\n\ncontract\n{}",
+        model.sha256,
+        serde_json::to_string_pretty(contract)?
+    )?;
+    let lungs = if contract.needs_lungs() {
+        Some(lungs(store, image, out)?)
+    } else {
+        None
+    };
     let seen = contract.prepare(&image.pixels, lungs.as_ref())?;
     describe(contract, &seen, out)?;
     Ok(seen)
 }
 
 fn lungs(store: &Store, image: &LoadedImage, out: &mut String) -> Result<Mask> {
-    let model = store.segmenter().ok_or_else(|| anyhow!("the model looks at the lungs, and no model here finds them"))?;
+    let model = store
+        .segmenter()
+        .ok_or_else(|| anyhow!("the model looks at the lungs, and no model here finds them"))?;
     let segmenter = model.segmenter()?;
     let found = segmenter.segment(&image.pixels)?;
     writeln!(out, "\nlungs     outlined by {}", model.name)?;
-    let at = segmenter.index("lungs").and_then(|i| found.masks.into_iter().nth(i));
+    let at = segmenter
+        .index("lungs")
+        .and_then(|i| found.masks.into_iter().nth(i));
     at.ok_or_else(|| anyhow!("model `{}` gave no lungs", model.name))
 }
 
 fn describe(contract: &InputContract, seen: &Prepared, out: &mut String) -> Result<()> {
     let values = contract.values(&seen.plane);
-    let (low, high) = values.iter().fold((f32::MAX, f32::MIN), |(a, b), &v| (a.min(v), b.max(v)));
+    let (low, high) = values
+        .iter()
+        .fold((f32::MAX, f32::MIN), |(a, b), &v| (a.min(v), b.max(v)));
     let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len().max(1) as f64;
     let c = seen.crop;
-    writeln!(out, "\nseen      x {:.0} to {:.0}, y {:.0} to {:.0} of the stored image, as {} x {}", c.x, c.x + c.w, c.y, c.y + c.h, seen.plane.width, seen.plane.height)?;
+    writeln!(
+        out,
+        "\nseen      x {:.0} to {:.0}, y {:.0} to {:.0} of the stored image, as {} x {}",
+        c.x,
+        c.x + c.w,
+        c.y,
+        c.y + c.h,
+        seen.plane.width,
+        seen.plane.height
+    )?;
     writeln!(out, "values    {low:.3} to {high:.3}, mean {mean:.3}")?;
     Ok(())
 }

@@ -42,7 +42,12 @@ pub fn run(args: &Args) -> Result<Code> {
 /// that it was built with. Tiny runs do not count.
 fn result(here: &Path, name: &str) -> Option<ResultFile> {
     let fresh = ResultFile::read(&here.join("bench/results"), name).filter(|r| !r.tiny);
-    let built = || RESULTS.iter().find(|(n, _)| *n == name).and_then(|(_, text)| serde_json::from_str(text).ok());
+    let built = || {
+        RESULTS
+            .iter()
+            .find(|(n, _)| *n == name)
+            .and_then(|(_, text)| serde_json::from_str(text).ok())
+    };
     fresh.or_else(built).filter(|r: &ResultFile| !r.tiny)
 }
 
@@ -70,7 +75,13 @@ fn plain(here: &Path) -> String {
     for info in registry::all().iter().map(|m| m.info()) {
         let found = result(here, info.name);
         let card = info.card.map_or("  ".to_owned(), |c| format!("{c:02}"));
-        let _ = writeln!(out, "{card}  {:<20} {:<15} {}", info.name, state(found.as_ref()), info.title);
+        let _ = writeln!(
+            out,
+            "{card}  {:<20} {:<15} {}",
+            info.name,
+            state(found.as_ref()),
+            info.title
+        );
         let _ = writeln!(out, "    {:<20} claim: {}", "", info.claim);
         if let Some(here) = found.as_ref().and_then(|r| r.here) {
             let _ = writeln!(out, "    {:<20} here:  {here:.3}", "");
@@ -80,11 +91,19 @@ fn plain(here: &Path) -> String {
 }
 
 fn markdown(here: &Path) -> String {
-    let mut out = String::from("| card | name | title | data | claim | here | 95 % interval | verdict |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+    let mut out = String::from(
+        "| card | name | title | data | claim | here | 95 % interval | verdict |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
     for info in registry::all().iter().map(|m| m.info()) {
         let found = result(here, info.name);
-        let value = found.as_ref().and_then(|r| r.here).map_or("-".to_owned(), |v| format!("{v:.3}"));
-        let interval = found.as_ref().and_then(|r| r.interval).map_or("-".to_owned(), |(a, b)| format!("{a:.3} to {b:.3}"));
+        let value = found
+            .as_ref()
+            .and_then(|r| r.here)
+            .map_or("-".to_owned(), |v| format!("{v:.3}"));
+        let interval = found
+            .as_ref()
+            .and_then(|r| r.interval)
+            .map_or("-".to_owned(), |(a, b)| format!("{a:.3} to {b:.3}"));
         let card = info.card.map_or("-".to_owned(), |c| format!("{c:02}"));
         let _ = writeln!(
             out,

@@ -12,12 +12,26 @@ pub fn read(path: &Path) -> Result<Tensor> {
     let bytes = std::fs::read(path).with_context(shown)?;
     let file = npyz::NpyFile::new(&bytes[..]).with_context(shown)?;
     if file.order() != npyz::Order::C {
-        bail!("{}: the array is in Fortran order; save it in C order", shown());
+        bail!(
+            "{}: the array is in Fortran order; save it in C order",
+            shown()
+        );
     }
-    let shape = file.shape().iter().map(|&n| usize::try_from(n)).collect::<Result<Vec<_>, _>>().with_context(shown)?;
-    let data = file.into_vec::<f32>().with_context(|| format!("{}: not an array of 32-bit floats", shown()))?;
+    let shape = file
+        .shape()
+        .iter()
+        .map(|&n| usize::try_from(n))
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(shown)?;
+    let data = file
+        .into_vec::<f32>()
+        .with_context(|| format!("{}: not an array of 32-bit floats", shown()))?;
     if shape.iter().product::<usize>() != data.len() {
-        bail!("{}: the shape {shape:?} does not fit {} values", shown(), data.len());
+        bail!(
+            "{}: the shape {shape:?} does not fit {} values",
+            shown(),
+            data.len()
+        );
     }
     Ok(Tensor { shape, data })
 }
@@ -26,7 +40,11 @@ pub fn read(path: &Path) -> Result<Tensor> {
 pub fn write(path: &Path, shape: &[usize], data: &[f32]) -> Result<()> {
     let mut bytes = Vec::new();
     let sides: Vec<u64> = shape.iter().map(|&n| n as u64).collect();
-    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&sides).writer(&mut bytes).begin_nd()?;
+    let mut writer = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&sides)
+        .writer(&mut bytes)
+        .begin_nd()?;
     writer.extend(data.iter().copied())?;
     writer.finish()?;
     atomic_write(path, &bytes)?;

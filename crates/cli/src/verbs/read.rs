@@ -51,19 +51,27 @@ pub fn run(args: &Args) -> Result<Code> {
         eprintln!("hilum: no models are here: nothing will be assessed (see `hilum weights list`)");
     }
     let jobs = args.jobs.map(usize::from);
-    let options = BatchOptions { jobs, out: args.out.clone() };
+    let options = BatchOptions {
+        jobs,
+        out: args.out.clone(),
+    };
     let pool = batch::threads(jobs)?;
     let limits = Limits::default();
     let found = pool.install(|| collect(&args.paths, &limits));
     if found.passed_over > 0 {
-        eprintln!("hilum: {} other files in the folders were passed over", found.passed_over);
+        eprintln!(
+            "hilum: {} other files in the folders were passed over",
+            found.passed_over
+        );
     }
     if found.items.is_empty() {
         bail!("no image files under the paths given");
     }
     let reader = Reader::new(store, args.recipe, limits, args.out.is_some());
     let mut output = Output::new(args, found.items.len());
-    batch::run(&reader, &found.items, &options, &pool, |answer| output.take(answer));
+    batch::run(&reader, &found.items, &options, &pool, |answer| {
+        output.take(answer)
+    });
     output.finish()
 }
 
@@ -93,7 +101,8 @@ impl Output {
         self.bar.inc(1);
         self.some_failed |= !answer.outcome.failed.is_empty();
         if let Some(place) = &answer.written {
-            self.bar.suspend(|| eprintln!("hilum: wrote {}", place.display()));
+            self.bar
+                .suspend(|| eprintln!("hilum: wrote {}", place.display()));
         }
         if !self.json {
             self.readings.extend(answer.outcome.reading);
@@ -120,7 +129,11 @@ impl Output {
             out.write_all(text.as_bytes())?;
             out.flush()?;
         }
-        Ok(if self.some_failed { Code::Failed } else { Code::Success })
+        Ok(if self.some_failed {
+            Code::Failed
+        } else {
+            Code::Success
+        })
     }
 }
 
@@ -141,7 +154,10 @@ fn lines(answer: &Answer) -> io::Result<()> {
 /// A few studies in full, many as one row each.
 fn table(readings: &[Reading], failed: &[FailedPath]) -> String {
     const IN_FULL: usize = 3;
-    let options = terminal::Options { color: progress::colour(), width: progress::columns() };
+    let options = terminal::Options {
+        color: progress::colour(),
+        width: progress::columns(),
+    };
     let mut text = String::new();
     if readings.len() <= IN_FULL {
         for reading in readings {

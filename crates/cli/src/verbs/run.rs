@@ -75,7 +75,11 @@ pub fn run(task: Task, args: &Args) -> Result<Code> {
         data,
         runs: args.runs.clone(),
         // A tiny run must not look like a result.
-        results: if args.tiny { args.runs.join("tiny-results") } else { args.results.clone() },
+        results: if args.tiny {
+            args.runs.join("tiny-results")
+        } else {
+            args.results.clone()
+        },
         models: args.models.clone(),
         seed: args.seed,
         tiny: args.tiny,
@@ -107,7 +111,10 @@ fn chosen(args: &Args) -> Result<Vec<&'static dyn Method>> {
     let find = |name: &String| {
         registry::find(name).ok_or_else(|| {
             let known: Vec<&str> = registry::all().iter().map(|m| m.info().name).collect();
-            anyhow!(Usage(format!("there is no method `{name}`; known: {}", known.join(", "))))
+            anyhow!(Usage(format!(
+                "there is no method `{name}`; known: {}",
+                known.join(", ")
+            )))
         })
     };
     args.names.iter().map(find).collect()
@@ -132,7 +139,8 @@ fn one(task: Task, method: &dyn Method, ctx: &Context<'_>, json: bool) -> Result
 
 fn show(result: &ResultFile, json: bool, written: Option<&Path>) -> Result<(), MethodError> {
     if json {
-        let text = serde_json::to_string_pretty(result).map_err(|e| MethodError::Config(e.to_string()))?;
+        let text =
+            serde_json::to_string_pretty(result).map_err(|e| MethodError::Config(e.to_string()))?;
         say(&format!("{text}\n"));
     } else {
         say(&result.table());

@@ -57,29 +57,47 @@ pub fn run(args: &Args) -> Result<Code> {
         ..ScoreOptions::default()
     };
     if !args.metrics.is_empty() {
-        options.metrics = args.metrics.iter().map(|m| Metric::from_name(m)).collect::<Result<_, _>>()?;
+        options.metrics = args
+            .metrics
+            .iter()
+            .map(|m| Metric::from_name(m))
+            .collect::<Result<_, _>>()?;
         options.metrics.sort_unstable();
         options.metrics.dedup();
     }
     let report = score_jsonl(open(&args.references)?, open(&args.hypotheses)?, &options)?;
-    let text = if args.json { serde_json::to_string(&report)? + "\n" } else { table(&report)? };
+    let text = if args.json {
+        serde_json::to_string(&report)? + "\n"
+    } else {
+        table(&report)?
+    };
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
-    Ok(if report.problems.is_empty() { Code::Success } else { Code::Failed })
+    Ok(if report.problems.is_empty() {
+        Code::Success
+    } else {
+        Code::Failed
+    })
 }
 
 fn table(report: &ScoreReport) -> Result<String> {
     let mut out = String::new();
     for (name, score) in &report.metrics {
-        let value = score.value.map_or("undefined".to_owned(), |v| format!("{v:.4}"));
+        let value = score
+            .value
+            .map_or("undefined".to_owned(), |v| format!("{v:.4}"));
         writeln!(out, "{name:<24} {value:>10}  {}", score.signature)?;
         if let Some(reason) = &score.reason {
             writeln!(out, "{:<24} {reason}", "")?;
         }
     }
     for problem in &report.problems {
-        writeln!(out, "not scored: {} line {}: {}", problem.side, problem.error.line, problem.error.message)?;
+        writeln!(
+            out,
+            "not scored: {} line {}: {}",
+            problem.side, problem.error.line, problem.error.message
+        )?;
     }
     writeln!(out, "{} texts", report.ids.len())?;
     Ok(out)

@@ -25,7 +25,12 @@ pub enum Verb {
         /// JSON Lines {"id","findings","impression"} or {"id","text"}; `-` is stdin
         file: PathBuf,
         /// Sections to read
-        #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "findings,impression")]
+        #[arg(
+            long,
+            value_name = "LIST",
+            value_delimiter = ',',
+            default_value = "findings,impression"
+        )]
         section: Vec<String>,
         /// Only CheXpert's 14 findings
         #[arg(long)]
@@ -42,12 +47,36 @@ pub enum Verb {
 /// Runs the verb.
 pub fn run(verb: &Verb) -> Result<Code> {
     let summary = match verb {
-        Verb::Sections { file, .. } => sections_jsonl(open(file)?, BufWriter::new(io::stdout().lock())),
-        Verb::Label { file, section, chexpert, details, .. } => {
-            let sections = section.iter().map(|s| SectionKind::from_name(s)).collect::<Result<_, _>>()?;
-            let space = if *chexpert { LabelSpace::Chexpert } else { LabelSpace::All };
-            let options = LabelOptions { sections, space, ..LabelOptions::default() };
-            label_jsonl(open(file)?, BufWriter::new(io::stdout().lock()), &options, *details)
+        Verb::Sections { file, .. } => {
+            sections_jsonl(open(file)?, BufWriter::new(io::stdout().lock()))
+        }
+        Verb::Label {
+            file,
+            section,
+            chexpert,
+            details,
+            ..
+        } => {
+            let sections = section
+                .iter()
+                .map(|s| SectionKind::from_name(s))
+                .collect::<Result<_, _>>()?;
+            let space = if *chexpert {
+                LabelSpace::Chexpert
+            } else {
+                LabelSpace::All
+            };
+            let options = LabelOptions {
+                sections,
+                space,
+                ..LabelOptions::default()
+            };
+            label_jsonl(
+                open(file)?,
+                BufWriter::new(io::stdout().lock()),
+                &options,
+                *details,
+            )
         }
     };
     Ok(tell(&summary?))
@@ -64,7 +93,10 @@ pub fn open(path: &Path) -> Result<Box<dyn BufRead>> {
 
 fn tell(summary: &Summary) -> Code {
     let list = |counts: &std::collections::BTreeMap<&'static str, u64>| {
-        counts.iter().map(|(name, n)| format!(", {name} {n}")).collect::<String>()
+        counts
+            .iter()
+            .map(|(name, n)| format!(", {name} {n}"))
+            .collect::<String>()
     };
     eprintln!(
         "hilum: {} lines: {} done, {} failed, {} blank{}{}",
@@ -78,5 +110,9 @@ fn tell(summary: &Summary) -> Code {
     if !summary.all_ids_checked {
         eprintln!("hilum: too many ids to look for repeated ones in all of them");
     }
-    if summary.failed > 0 { Code::Failed } else { Code::Success }
+    if summary.failed > 0 {
+        Code::Failed
+    } else {
+        Code::Success
+    }
 }

@@ -56,7 +56,11 @@ pub fn run(verb: &Verb) -> Result<Code> {
     match verb {
         Verb::List { json, models } => list(&places::store(models.as_deref())?, *json),
         Verb::Verify { files, models } => verify(files, models.as_deref()),
-        Verb::Convert { input, output, half } => convert(input, output, *half),
+        Verb::Convert {
+            input,
+            output,
+            half,
+        } => convert(input, output, *half),
     }
 }
 
@@ -74,9 +78,15 @@ fn list(store: &Store, as_json: bool) -> Result<Code> {
         let rows: Vec<_> = store.models().iter().map(row).collect();
         writeln!(text, "{}", serde_json::to_string_pretty(&rows)?)?;
     } else if store.models().is_empty() {
-        writeln!(text, "no models are here: none was built in, and neither --models nor HILUM_MODELS names a folder")?;
+        writeln!(
+            text,
+            "no models are here: none was built in, and neither --models nor HILUM_MODELS names a folder"
+        )?;
     } else {
-        store.models().iter().try_for_each(|m| lines(m, &mut text))?;
+        store
+            .models()
+            .iter()
+            .try_for_each(|m| lines(m, &mut text))?;
     }
     std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes())?;
     Ok(Code::Success)
@@ -91,7 +101,11 @@ fn source(model: &Model) -> String {
 
 fn row(model: &Model) -> serde_json::Value {
     let card = &model.description.card;
-    let outputs: Vec<_> = card.outputs.iter().map(|o| json!({ "code": o.code, "assessed": o.assessed, "shown_by": o.shown_by })).collect();
+    let outputs: Vec<_> = card
+        .outputs
+        .iter()
+        .map(|o| json!({ "code": o.code, "assessed": o.assessed, "shown_by": o.shown_by }))
+        .collect();
     json!({
         "name": model.name,
         "title": card.title,
@@ -109,12 +123,29 @@ fn row(model: &Model) -> serde_json::Value {
 
 fn lines(model: &Model, out: &mut String) -> Result<()> {
     let card = &model.description.card;
-    let limit = if card.research_only { "RESEARCH ONLY" } else { "free to use" };
-    writeln!(out, "{}  {}, {:.2} MB, {} parameters, {limit}", model.name, role(model), model.bytes().len() as f64 / 1e6, model.description.network.parameters())?;
+    let limit = if card.research_only {
+        "RESEARCH ONLY"
+    } else {
+        "free to use"
+    };
+    writeln!(
+        out,
+        "{}  {}, {:.2} MB, {} parameters, {limit}",
+        model.name,
+        role(model),
+        model.bytes().len() as f64 / 1e6,
+        model.description.network.parameters()
+    )?;
     writeln!(out, "  {}", card.title)?;
     writeln!(out, "  sha256 {}  ({})", model.sha256, source(model))?;
     writeln!(out, "  licence: {}", card.licence_note)?;
-    let names = |assessed: bool| -> Vec<&str> { card.outputs.iter().filter(|o| o.assessed == assessed).map(|o| o.code.as_str()).collect() };
+    let names = |assessed: bool| -> Vec<&str> {
+        card.outputs
+            .iter()
+            .filter(|o| o.assessed == assessed)
+            .map(|o| o.code.as_str())
+            .collect()
+    };
     if !names(true).is_empty() {
         writeln!(out, "  answers: {}", names(true).join(", "))?;
     }
@@ -130,7 +161,10 @@ fn verify(files: &[PathBuf], folder: Option<&Path>) -> Result<Code> {
         let names: Vec<Model> = store.into_models();
         names.into_iter().map(Ok).collect()
     } else {
-        files.iter().map(|f| open_file(f).map_err(|e| (f.display().to_string(), e.to_string()))).collect()
+        files
+            .iter()
+            .map(|f| open_file(f).map_err(|e| (f.display().to_string(), e.to_string())))
+            .collect()
     };
     if own.is_empty() {
         bail!("no models are here to verify");
@@ -162,7 +196,9 @@ fn check(model: &Model) -> Result<Vec<String>> {
     }
     match published(&model.name) {
         Some(hash) if hash == found => notes.push("hash as published".to_owned()),
-        Some(hash) if model.source == Source::Embedded => bail!("its sha256 is {found}, SHA256SUMS says {hash}"),
+        Some(hash) if model.source == Source::Embedded => {
+            bail!("its sha256 is {found}, SHA256SUMS says {hash}")
+        }
         Some(_) => notes.push("replaces the published model of this name".to_owned()),
         None => notes.push("not among the published models".to_owned()),
     }
@@ -183,19 +219,31 @@ fn check(model: &Model) -> Result<Vec<String>> {
 
 fn published(name: &str) -> Option<&'static str> {
     let wanted = format!("{name}.safetensors");
-    SUMS.lines().filter_map(|line| line.split_once(char::is_whitespace)).find(|(_, file)| file.trim_start_matches([' ', '*']) == wanted).map(|(hash, _)| hash)
+    SUMS.lines()
+        .filter_map(|line| line.split_once(char::is_whitespace))
+        .find(|(_, file)| file.trim_start_matches([' ', '*']) == wanted)
+        .map(|(hash, _)| hash)
 }
 
 /// A ramp that every contract accepts.
 fn ramp(contract: &InputContract) -> Tensor {
     let (h, w) = (contract.height, contract.width);
     let levels = hilum_image::Plane::from_fn(w, h, |x, y| ((3 * x + 5 * y) % 256) as u8);
-    Tensor { shape: vec![1, contract.channels, h, w], data: contract.values(&levels) }
+    Tensor {
+        shape: vec![1, contract.channels, h, w],
+        data: contract.values(&levels),
+    }
 }
 
-fn run_once(contract: &InputContract, graph: &hilum_kernels::Graph, params: &hilum_kernels::Params) -> Result<Vec<f32>> {
+fn run_once(
+    contract: &InputContract,
+    graph: &hilum_kernels::Graph,
+    params: &hilum_kernels::Params,
+) -> Result<Vec<f32>> {
     let outputs = Plan::new(graph, params)?.run(&ramp(contract))?;
-    let first = outputs.first().ok_or_else(|| anyhow!("the network has no output"))?;
+    let first = outputs
+        .first()
+        .ok_or_else(|| anyhow!("the network has no output"))?;
     if first.data.iter().any(|v| !v.is_finite()) {
         bail!("its outputs on a test picture are not finite");
     }
@@ -217,7 +265,11 @@ fn golden(
     let params = members.first().ok_or_else(|| anyhow!("no network"))?;
     let found = run_once(&model.description.contract, graph, params)?;
     let size = expected.iter().fold(1e-6f32, |m, v| m.max(v.abs()));
-    let fits = expected.len() == found.len() && expected.iter().zip(&found).all(|(a, b)| (a - b).abs() <= 1e-4 * size);
+    let fits = expected.len() == found.len()
+        && expected
+            .iter()
+            .zip(&found)
+            .all(|(a, b)| (a - b).abs() <= 1e-4 * size);
     if !fits {
         bail!("its outputs on the test picture are not those that were published");
     }
@@ -227,31 +279,59 @@ fn golden(
 
 fn convert(input: &Path, output: &Path, half: bool) -> Result<Code> {
     let file = WeightFile::open(input).with_context(|| format!("{}", input.display()))?;
-    let ending = output.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let ending = output
+        .extension()
+        .map(|e| e.to_string_lossy().to_ascii_lowercase())
+        .unwrap_or_default();
     match ending.as_str() {
         "safetensors" => {
-            file.write(output, if half { Precision::Half } else { Precision::Single })?;
+            file.write(
+                output,
+                if half {
+                    Precision::Half
+                } else {
+                    Precision::Single
+                },
+            )?;
         }
         "onnx" if half => bail!("ONNX files are written with 32 bits; leave --half out"),
-        "onnx" => atomic_write(output, &to_onnx(&file).with_context(|| format!("{}", input.display()))?)?,
-        _ => bail!("{}: the ending must be .safetensors or .onnx", output.display()),
+        "onnx" => atomic_write(
+            output,
+            &to_onnx(&file).with_context(|| format!("{}", input.display()))?,
+        )?,
+        _ => bail!(
+            "{}: the ending must be .safetensors or .onnx",
+            output.display()
+        ),
     }
-    eprintln!("hilum: wrote {} ({} tensors)", output.display(), file.tensors.len());
+    eprintln!(
+        "hilum: wrote {} ({} tensors)",
+        output.display(),
+        file.tensors.len()
+    );
     Ok(Code::Success)
 }
 
 fn to_onnx(file: &WeightFile) -> Result<Vec<u8>> {
-    let network: Network = file.get("hilum.network").context("only a weight file that describes its network can become ONNX")?;
+    let network: Network = file
+        .get("hilum.network")
+        .context("only a weight file that describes its network can become ONNX")?;
     let contract: InputContract = file.get("hilum.contract")?;
     let graph = network.graph();
     let mut members = pack::members(file, &graph)?;
     if members.len() != 1 {
-        bail!("the file holds {} networks; an ONNX file holds one", members.len());
+        bail!(
+            "the file holds {} networks; an ONNX file holds one",
+            members.len()
+        );
     }
     let options = onnx::ExportOptions {
         name: "hilum".to_owned(),
         size: onnx::InputSize::Fixed([contract.height, contract.width]),
-        metadata: BTreeMap::from([("hilum.contract".to_owned(), serde_json::to_string(&contract)?)]),
+        metadata: BTreeMap::from([(
+            "hilum.contract".to_owned(),
+            serde_json::to_string(&contract)?,
+        )]),
     };
     Ok(onnx::export(&graph, &members.remove(0), &options)?)
 }

@@ -9,7 +9,10 @@ use std::process::{Command, Output, Stdio};
 /// The program, with nothing of the caller's settings.
 pub fn hilum() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hilum"));
-    command.env_remove("HILUM_MODELS").env_remove("HILUM_DATA").stdin(Stdio::null());
+    command
+        .env_remove("HILUM_MODELS")
+        .env_remove("HILUM_DATA")
+        .stdin(Stdio::null());
     command
 }
 
@@ -40,7 +43,8 @@ pub fn stderr(output: &Output) -> String {
 
 /// Every line of stdout as JSON; anything else there fails the test.
 pub fn json_lines(output: &Output) -> Vec<Value> {
-    let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line:?}"));
+    let parse =
+        |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e} in {line:?}"));
     stdout(output).lines().map(parse).collect()
 }
 
@@ -59,7 +63,11 @@ pub fn tree(root: &Path) -> Vec<PathBuf> {
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();
-            if path.is_dir() { open.push(path) } else { found.push(path.strip_prefix(root).expect("below").to_owned()) }
+            if path.is_dir() {
+                open.push(path)
+            } else {
+                found.push(path.strip_prefix(root).expect("below").to_owned())
+            }
         }
     }
     found.sort();

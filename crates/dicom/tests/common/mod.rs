@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// A folder beside the repository, if it is there.
 pub fn shared(name: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(name);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared")
+        .join(name);
     root.is_dir().then_some(root)
 }
 
@@ -17,5 +19,8 @@ pub fn skip(what: &str) {
 
 /// SHA-256 in hex.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }

@@ -13,7 +13,16 @@ pub enum Connectivity {
 
 impl Connectivity {
     fn offsets(self) -> &'static [(isize, isize)] {
-        const ALL: [(isize, isize); 8] = [(0, -1), (-1, 0), (1, 0), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1)];
+        const ALL: [(isize, isize); 8] = [
+            (0, -1),
+            (-1, 0),
+            (1, 0),
+            (0, 1),
+            (-1, -1),
+            (1, -1),
+            (-1, 1),
+            (1, 1),
+        ];
         match self {
             Connectivity::Four => &ALL[..4],
             Connectivity::Eight => &ALL,
@@ -44,7 +53,8 @@ pub struct Labels {
 impl Labels {
     /// The mask of one label.
     pub fn mask_of(&self, label: u32) -> Mask {
-        self.map.map(|&l| if l == label && l != 0 { 255 } else { 0 })
+        self.map
+            .map(|&l| if l == label && l != 0 { 255 } else { 0 })
     }
 }
 
@@ -65,14 +75,22 @@ pub fn label(mask: &Mask, connectivity: Connectivity) -> Labels {
     Labels { map, components }
 }
 
-fn flood(mask: &Mask, map: &mut Plane<u32>, stack: &mut Vec<usize>, number: u32, connectivity: Connectivity) -> Component {
+fn flood(
+    mask: &Mask,
+    map: &mut Plane<u32>,
+    stack: &mut Vec<usize>,
+    number: u32,
+    connectivity: Connectivity,
+) -> Component {
     let (mut area, mut left, mut top, mut right, mut bottom) = (0, usize::MAX, usize::MAX, 0, 0);
     while let Some(at) = stack.pop() {
         let (x, y) = (at % mask.width, at / mask.width);
         area += 1;
         (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
         for &(dx, dy) in connectivity.offsets() {
-            let (Some(nx), Some(ny)) = (x.checked_add_signed(dx), y.checked_add_signed(dy)) else { continue };
+            let (Some(nx), Some(ny)) = (x.checked_add_signed(dx), y.checked_add_signed(dy)) else {
+                continue;
+            };
             if nx >= mask.width || ny >= mask.height {
                 continue;
             }
@@ -83,7 +101,11 @@ fn flood(mask: &Mask, map: &mut Plane<u32>, stack: &mut Vec<usize>, number: u32,
             }
         }
     }
-    Component { label: number, area, bounds: (left, top, right - left + 1, bottom - top + 1) }
+    Component {
+        label: number,
+        area,
+        bounds: (left, top, right - left + 1, bottom - top + 1),
+    }
 }
 
 /// Keeps the `k` largest components (of equal ones the first in raster order).
@@ -92,7 +114,10 @@ pub fn keep_largest(mask: &Mask, k: usize, connectivity: Connectivity) -> Mask {
     let mut order = labels.components.clone();
     order.sort_by_key(|c| (std::cmp::Reverse(c.area), c.label));
     let mut keep = vec![false; order.len() + 1];
-    order.iter().take(k).for_each(|c| keep[c.label as usize] = true);
+    order
+        .iter()
+        .take(k)
+        .for_each(|c| keep[c.label as usize] = true);
     labels.map.map(|&l| if keep[l as usize] { 255 } else { 0 })
 }
 
@@ -106,8 +131,13 @@ pub fn fill_holes(mask: &Mask) -> Mask {
         x == 0 || y == 0 || x + cw == w || y + ch == h
     };
     let mut open = vec![false; labels.components.len() + 1];
-    labels.components.iter().for_each(|c| open[c.label as usize] = touches(c));
-    labels.map.map(|&l| if l == 0 || !open[l as usize] { 255 } else { 0 })
+    labels
+        .components
+        .iter()
+        .for_each(|c| open[c.label as usize] = touches(c));
+    labels
+        .map
+        .map(|&l| if l == 0 || !open[l as usize] { 255 } else { 0 })
 }
 
 #[cfg(test)]
@@ -115,7 +145,13 @@ mod tests {
     use super::*;
 
     fn mask(rows: &[&str]) -> Mask {
-        Plane::from_fn(rows[0].len(), rows.len(), |x, y| if rows[y].as_bytes()[x] == b'#' { 255 } else { 0 })
+        Plane::from_fn(rows[0].len(), rows.len(), |x, y| {
+            if rows[y].as_bytes()[x] == b'#' {
+                255
+            } else {
+                0
+            }
+        })
     }
 
     #[test]
@@ -123,7 +159,14 @@ mod tests {
         let m = mask(&["#..", ".#.", "..."]);
         assert_eq!(label(&m, Connectivity::Four).components.len(), 2);
         let eight = label(&m, Connectivity::Eight);
-        assert_eq!(eight.components, vec![Component { label: 1, area: 2, bounds: (0, 0, 2, 2) }]);
+        assert_eq!(
+            eight.components,
+            vec![Component {
+                label: 1,
+                area: 2,
+                bounds: (0, 0, 2, 2)
+            }]
+        );
     }
 
     #[test]
@@ -131,6 +174,9 @@ mod tests {
         let m = mask(&["####.#", "#..#..", "####.#"]);
         assert_eq!(keep_largest(&m, 1, Connectivity::Four).count(), 10);
         assert_eq!(fill_holes(&m).count(), 14);
-        assert_eq!(keep_largest(&mask(&["..."]), 2, Connectivity::Four).count(), 0);
+        assert_eq!(
+            keep_largest(&mask(&["..."]), 2, Connectivity::Four).count(),
+            0
+        );
     }
 }

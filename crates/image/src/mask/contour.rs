@@ -8,9 +8,13 @@ use hilum_core::Point;
 /// area is that of the component with its holes filled. Empty for an empty mask.
 pub fn outline(mask: &Mask) -> Vec<Point> {
     let mask = keep_largest(mask, 1, Connectivity::Four);
-    let Some(start) = mask.data.iter().position(|&v| v != 0) else { return Vec::new() };
+    let Some(start) = mask.data.iter().position(|&v| v != 0) else {
+        return Vec::new();
+    };
     let (w, h) = (mask.width as isize, mask.height as isize);
-    let set = |x: isize, y: isize| x >= 0 && y >= 0 && x < w && y < h && mask.data[(y * w + x) as usize] != 0;
+    let set = |x: isize, y: isize| {
+        x >= 0 && y >= 0 && x < w && y < h && mask.data[(y * w + x) as usize] != 0
+    };
     let first = (start as isize % w, start as isize / w);
     // Walks corners with the mask on the right hand: directions east, south, west, north.
     const STEP: [(isize, isize); 4] = [(1, 0), (0, 1), (-1, 0), (0, -1)];
@@ -39,7 +43,13 @@ pub fn outline(mask: &Mask) -> Vec<Point> {
             break;
         }
     }
-    corners.into_iter().map(|(x, y)| Point { x: x as f64, y: y as f64 }).collect()
+    corners
+        .into_iter()
+        .map(|(x, y)| Point {
+            x: x as f64,
+            y: y as f64,
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -49,12 +59,23 @@ mod tests {
 
     fn area(polygon: &[Point]) -> f64 {
         let next = polygon.iter().cycle().skip(1);
-        polygon.iter().zip(next).map(|(a, b)| a.x * b.y - b.x * a.y).sum::<f64>() / 2.0
+        polygon
+            .iter()
+            .zip(next)
+            .map(|(a, b)| a.x * b.y - b.x * a.y)
+            .sum::<f64>()
+            / 2.0
     }
 
     #[test]
     fn a_rectangle_has_four_corners() {
-        let mask = Plane::from_fn(9, 7, |x, y| if (2..6).contains(&x) && (1..4).contains(&y) { 255u8 } else { 0 });
+        let mask = Plane::from_fn(9, 7, |x, y| {
+            if (2..6).contains(&x) && (1..4).contains(&y) {
+                255u8
+            } else {
+                0
+            }
+        });
         let polygon = outline(&mask);
         assert_eq!(polygon.len(), 4);
         assert_eq!(area(&polygon), 12.0);
@@ -65,9 +86,14 @@ mod tests {
     fn the_outline_encloses_the_filled_area() {
         let mask = Plane::from_fn(60, 50, |x, y| {
             let d = (x as f64 - 30.0).hypot(y as f64 - 25.0);
-            if (d < 20.0 && d > 6.0) || (x, y) == (0, 0) { 255u8 } else { 0 }
+            if (d < 20.0 && d > 6.0) || (x, y) == (0, 0) {
+                255u8
+            } else {
+                0
+            }
         });
-        let filled = crate::mask::fill_holes(&crate::mask::keep_largest(&mask, 1, Connectivity::Four));
+        let filled =
+            crate::mask::fill_holes(&crate::mask::keep_largest(&mask, 1, Connectivity::Four));
         assert_eq!(area(&outline(&mask)), filled.count() as f64);
     }
 }

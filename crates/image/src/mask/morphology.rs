@@ -34,7 +34,11 @@ fn cross(mask: &Mask, all: bool) -> Mask {
             y > 0 && at(x, y - 1),
             y + 1 < h && at(x, y + 1),
         ];
-        let set = if all { around.iter().all(|&v| v) } else { around.iter().any(|&v| v) };
+        let set = if all {
+            around.iter().all(|&v| v)
+        } else {
+            around.iter().any(|&v| v)
+        };
         if set { 255 } else { 0 }
     })
 }

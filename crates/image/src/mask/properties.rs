@@ -28,7 +28,13 @@ pub struct Properties {
 pub fn properties(mask: &Mask) -> Option<Properties> {
     let (mut n, mut sx, mut sy) = (0.0f64, 0.0f64, 0.0f64);
     let (mut left, mut top, mut right, mut bottom) = (usize::MAX, usize::MAX, 0, 0);
-    let pixels = || mask.data.iter().enumerate().filter(|(_, v)| **v != 0).map(|(i, _)| (i % mask.width, i / mask.width));
+    let pixels = || {
+        mask.data
+            .iter()
+            .enumerate()
+            .filter(|(_, v)| **v != 0)
+            .map(|(i, _)| (i % mask.width, i / mask.width))
+    };
     for (x, y) in pixels() {
         n += 1.0;
         sx += x as f64;
@@ -47,12 +53,24 @@ pub fn properties(mask: &Mask) -> Option<Properties> {
     let (xx, yy, xy) = (xx / n, yy / n, xy / n);
     let root = (((xx - yy) / 2.0).powi(2) + xy * xy).sqrt();
     let (l1, l2) = ((xx + yy) / 2.0 + root, ((xx + yy) / 2.0 - root).max(0.0));
-    let bounds = Rect { x: left as f64, y: top as f64, w: (right - left + 1) as f64, h: (bottom - top + 1) as f64 };
+    let bounds = Rect {
+        x: left as f64,
+        y: top as f64,
+        w: (right - left + 1) as f64,
+        h: (bottom - top + 1) as f64,
+    };
     Some(Properties {
         area: n as usize,
-        centroid: Point { x: cx + 0.5, y: cy + 0.5 },
+        centroid: Point {
+            x: cx + 0.5,
+            y: cy + 0.5,
+        },
         bounds,
-        eccentricity: if l1 > 0.0 { (1.0 - l2 / l1).sqrt() } else { 0.0 },
+        eccentricity: if l1 > 0.0 {
+            (1.0 - l2 / l1).sqrt()
+        } else {
+            0.0
+        },
         major_axis: 4.0 * l1.sqrt(),
         minor_axis: 4.0 * l2.sqrt(),
         orientation: orientation(xx, yy, xy),
@@ -74,7 +92,13 @@ mod tests {
 
     #[test]
     fn a_bar_has_its_length_and_direction() {
-        let bar = Plane::from_fn(40, 9, |x, y| if (5..35).contains(&x) && y == 4 { 255u8 } else { 0 });
+        let bar = Plane::from_fn(40, 9, |x, y| {
+            if (5..35).contains(&x) && y == 4 {
+                255u8
+            } else {
+                0
+            }
+        });
         let p = properties(&bar).unwrap();
         assert_eq!((p.area, p.centroid.x, p.centroid.y), (30, 20.0, 4.5));
         assert!((p.orientation.abs() - std::f64::consts::FRAC_PI_2).abs() < 1e-9);

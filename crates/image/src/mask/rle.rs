@@ -29,7 +29,10 @@ impl Rle {
             }
         }
         counts.push(run);
-        Rle { size: (mask.height, mask.width), counts }
+        Rle {
+            size: (mask.height, mask.width),
+            counts,
+        }
     }
 
     /// The mask.
@@ -91,6 +94,13 @@ mod tests {
         let rle = Rle::encode(&mask);
         assert_eq!(rle.decode().unwrap(), mask);
         assert_eq!(rle.area(), mask.count());
-        assert!(Rle { size: (2, 2), counts: vec![3] }.decode().is_err());
+        assert!(
+            Rle {
+                size: (2, 2),
+                counts: vec![3]
+            }
+            .decode()
+            .is_err()
+        );
     }
 }

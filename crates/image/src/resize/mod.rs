@@ -95,7 +95,10 @@ impl Kernel {
     }
 
     fn is_pil(self) -> bool {
-        matches!(self, Kernel::PilBox | Kernel::PilBilinear | Kernel::PilBicubic | Kernel::PilLanczos)
+        matches!(
+            self,
+            Kernel::PilBox | Kernel::PilBilinear | Kernel::PilBicubic | Kernel::PilLanczos
+        )
     }
 }
 
@@ -103,11 +106,14 @@ impl FromStr for Kernel {
     type Err = ImageError;
 
     fn from_str(name: &str) -> Result<Self, ImageError> {
-        Kernel::ALL.into_iter().find(|k| k.name() == name).ok_or_else(|| ImageError::UnknownName {
-            what: "resize kernel",
-            name: name.to_owned(),
-            known: "pil_*, cv_* and torch_* as listed by Kernel::ALL",
-        })
+        Kernel::ALL
+            .into_iter()
+            .find(|k| k.name() == name)
+            .ok_or_else(|| ImageError::UnknownName {
+                what: "resize kernel",
+                name: name.to_owned(),
+                known: "pil_*, cv_* and torch_* as listed by Kernel::ALL",
+            })
     }
 }
 
@@ -115,7 +121,12 @@ impl FromStr for Kernel {
 ///
 /// # Errors
 /// [`ImageError::ZeroSize`] when either side of source or target is zero.
-pub fn resize(image: &Gray, width: usize, height: usize, kernel: Kernel) -> Result<Gray, ImageError> {
+pub fn resize(
+    image: &Gray,
+    width: usize,
+    height: usize,
+    kernel: Kernel,
+) -> Result<Gray, ImageError> {
     check_sides(image, width, height)?;
     let (columns, rows) = axis_taps(kernel, (image.width, width), (image.height, height));
     let narrow = horizontal(image, &columns);
@@ -127,7 +138,12 @@ pub fn resize(image: &Gray, width: usize, height: usize, kernel: Kernel) -> Resu
 ///
 /// # Errors
 /// [`ImageError::ZeroSize`] when either side of source or target is zero.
-pub fn resize_u8(image: &Plane<u8>, width: usize, height: usize, kernel: Kernel) -> Result<Plane<u8>, ImageError> {
+pub fn resize_u8(
+    image: &Plane<u8>,
+    width: usize,
+    height: usize,
+    kernel: Kernel,
+) -> Result<Plane<u8>, ImageError> {
     check_sides(image, width, height)?;
     if !kernel.is_pil() {
         let float = resize(&image.to_gray(), width, height, kernel)?;
@@ -145,15 +161,29 @@ pub fn resize_mask(mask: &Plane<u8>, width: usize, height: usize) -> Result<Plan
     check_sides(mask, width, height)?;
     let column = |x: usize| (2 * x + 1) * mask.width / (2 * width);
     let row = |y: usize| (2 * y + 1) * mask.height / (2 * height);
-    Ok(Plane::from_fn(width, height, |x, y| if mask.data[row(y) * mask.width + column(x)] == 0 { 0 } else { 255 }))
+    Ok(Plane::from_fn(width, height, |x, y| {
+        if mask.data[row(y) * mask.width + column(x)] == 0 {
+            0
+        } else {
+            255
+        }
+    }))
 }
 
 fn check_sides<T>(image: &Plane<T>, width: usize, height: usize) -> Result<(), ImageError> {
     if image.width == 0 || image.height == 0 {
-        return Err(ImageError::ZeroSize { what: "the image to resize", width: image.width, height: image.height });
+        return Err(ImageError::ZeroSize {
+            what: "the image to resize",
+            width: image.width,
+            height: image.height,
+        });
     }
     if width == 0 || height == 0 {
-        return Err(ImageError::ZeroSize { what: "the size to resize to", width, height });
+        return Err(ImageError::ZeroSize {
+            what: "the size to resize to",
+            width,
+            height,
+        });
     }
     Ok(())
 }
@@ -163,10 +193,18 @@ fn horizontal(image: &Gray, taps: &[Tap]) -> Gray {
     for row in image.data.chunks_exact(image.width) {
         data.extend(taps.iter().map(|tap| {
             let window = &row[tap.start..tap.start + tap.weights.len()];
-            window.iter().zip(&tap.weights).map(|(&v, &w)| v * w as f32).sum::<f32>()
+            window
+                .iter()
+                .zip(&tap.weights)
+                .map(|(&v, &w)| v * w as f32)
+                .sum::<f32>()
         }));
     }
-    Plane { width: taps.len(), height: image.height, data }
+    Plane {
+        width: taps.len(),
+        height: image.height,
+        data,
+    }
 }
 
 fn vertical(image: &Gray, taps: &[Tap]) -> Gray {
@@ -187,7 +225,10 @@ const PRECISION_BITS: u32 = 22;
 
 fn fixed(tap: &Tap) -> Vec<i64> {
     let scale = f64::from(1u32 << PRECISION_BITS);
-    tap.weights.iter().map(|w| (w * scale).round() as i64).collect()
+    tap.weights
+        .iter()
+        .map(|w| (w * scale).round() as i64)
+        .collect()
 }
 
 fn clip(sum: i64) -> u8 {
@@ -205,7 +246,11 @@ fn fixed_horizontal(image: &Plane<u8>, taps: &[Tap]) -> Plane<u8> {
             clip(HALF + window.map(|(&v, &w)| i64::from(v) * w).sum::<i64>())
         }));
     }
-    Plane { width: taps.len(), height: image.height, data }
+    Plane {
+        width: taps.len(),
+        height: image.height,
+        data,
+    }
 }
 
 fn fixed_vertical(image: &Plane<u8>, taps: &[Tap]) -> Plane<u8> {
@@ -220,7 +265,11 @@ fn fixed_vertical(image: &Plane<u8>, taps: &[Tap]) -> Plane<u8> {
         }
         data.extend(sums.iter().map(|&sum| clip(sum)));
     }
-    Plane { width: image.width, height: taps.len(), data }
+    Plane {
+        width: image.width,
+        height: taps.len(),
+        data,
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +283,10 @@ mod tests {
             for (w, h) in [(5, 3), (13, 7), (29, 20), (1, 1), (40, 2)] {
                 let out = resize(&flat, w, h, kernel).unwrap();
                 assert_eq!((out.width, out.height), (w, h));
-                assert!(out.data.iter().all(|v| (v - 42.0).abs() < 1e-3), "{kernel:?} {w}x{h}");
+                assert!(
+                    out.data.iter().all(|v| (v - 42.0).abs() < 1e-3),
+                    "{kernel:?} {w}x{h}"
+                );
             }
         }
     }
@@ -244,7 +296,13 @@ mod tests {
         let image = Plane::from_fn(6, 5, |x, y| (x * 7 + y * 13) as f32);
         for kernel in Kernel::ALL {
             let out = resize(&image, 6, 5, kernel).unwrap();
-            assert!(out.data.iter().zip(&image.data).all(|(a, b)| (a - b).abs() < 1e-3), "{kernel:?}");
+            assert!(
+                out.data
+                    .iter()
+                    .zip(&image.data)
+                    .all(|(a, b)| (a - b).abs() < 1e-3),
+                "{kernel:?}"
+            );
         }
     }
 

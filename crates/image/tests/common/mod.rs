@@ -18,7 +18,8 @@ pub fn skip(what: &str) {
 
 /// An 8-bit grey PNG.
 pub fn gray_png(path: &Path) -> Plane<u8> {
-    let raster = hilum_image::decode::decode(&std::fs::read(path).unwrap(), &Limits::default()).unwrap();
+    let raster =
+        hilum_image::decode::decode(&std::fs::read(path).unwrap(), &Limits::default()).unwrap();
     assert_eq!(raster.bits, 8);
     raster.values.map(|&v| v as u8)
 }
@@ -34,7 +35,10 @@ impl Npz {
     pub fn get(&mut self, name: &str) -> Option<Vec<f64>> {
         use ndarray::{IxDyn, OwnedRepr};
         let names = self.0.names().unwrap();
-        let name = names.iter().find(|n| n.trim_end_matches(".npy") == name)?.clone();
+        let name = names
+            .iter()
+            .find(|n| n.trim_end_matches(".npy") == name)?
+            .clone();
         macro_rules! attempt {
             ($($t:ty),*) => {$(
                 if let Ok(array) = self.0.by_name::<OwnedRepr<$t>, IxDyn>(&name) {

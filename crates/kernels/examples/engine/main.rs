@@ -11,7 +11,11 @@ use hilum_kernels::{Graph, Mode, Params, Plan, Tensor, Trainer, Wanted};
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     let usage = "engine <resnet18|densenet121|unet|small> <infer|step> <batch> [repeats]";
-    let (Some(name), Some(task), Some(batch)) = (args.get(1), args.get(2), args.get(3).and_then(|b| b.parse().ok())) else {
+    let (Some(name), Some(task), Some(batch)) = (
+        args.get(1),
+        args.get(2),
+        args.get(3).and_then(|b| b.parse().ok()),
+    ) else {
         eprintln!("{usage}");
         std::process::exit(2);
     };
@@ -22,7 +26,12 @@ fn main() {
     let repeats = args.get(4).and_then(|r| r.parse().ok()).unwrap_or(10);
     let params = graph.init_params(1);
     let len: usize = batch * c * h * w;
-    let x = Tensor { shape: vec![batch, c, h, w], data: (0..len).map(|i| (i * 7919 % 1000) as f32 / 500.0 - 1.0).collect() };
+    let x = Tensor {
+        shape: vec![batch, c, h, w],
+        data: (0..len)
+            .map(|i| (i * 7919 % 1000) as f32 / 500.0 - 1.0)
+            .collect(),
+    };
     let mut times = match task.as_str() {
         "infer" => infer(&graph, &params, &x, repeats),
         _ => step(graph, params, &x, repeats),
@@ -51,8 +60,12 @@ fn infer(graph: &Graph, params: &Params, x: &Tensor, repeats: usize) -> Vec<f64>
 fn step(graph: Graph, mut params: Params, x: &Tensor, repeats: usize) -> Vec<f64> {
     let mut trainer = Trainer::new(graph).unwrap_or_else(|error| fail(&error));
     let mut run = || {
-        let outputs = trainer.forward(&mut params, x, Mode::Train { seed: 1 }).unwrap_or_else(|error| fail(&error));
-        let grads = trainer.backward(&params, &outputs, Wanted::params()).unwrap_or_else(|error| fail(&error));
+        let outputs = trainer
+            .forward(&mut params, x, Mode::Train { seed: 1 })
+            .unwrap_or_else(|error| fail(&error));
+        let grads = trainer
+            .backward(&params, &outputs, Wanted::params())
+            .unwrap_or_else(|error| fail(&error));
         // A plain descent step, so that the parameters are read and written as in training.
         for (param, grad) in params.iter_mut().zip(&grads.params) {
             if let Some(grad) = grad {
@@ -69,9 +82,16 @@ static BEFORE: std::sync::OnceLock<f64> = std::sync::OnceLock::new();
 
 /// Processor time of all threads so far; on a machine shared with other work it says more than the clock.
 fn cpu_ms() -> f64 {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let times = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok());
-    times.filter_map(|text| text.split(' ').next()?.parse::<f64>().ok()).sum::<f64>() / 1e6
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let times =
+        tasks.filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok());
+    times
+        .filter_map(|text| text.split(' ').next()?.parse::<f64>().ok())
+        .sum::<f64>()
+        / 1e6
 }
 
 fn time(repeats: usize, mut run: impl FnMut()) -> Vec<f64> {
@@ -92,6 +112,13 @@ fn fail<T>(error: &hilum_kernels::KernelError) -> T {
 
 fn peak_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .unwrap_or_default();
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kb| kb.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }

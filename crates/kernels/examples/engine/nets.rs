@@ -17,20 +17,43 @@ impl Net {
 
     fn push(&mut self, op: Op, inputs: &[NodeId]) -> NodeId {
         let name = format!("n{}", self.graph.nodes.len());
-        self.graph.nodes.push(Node { name, op, inputs: inputs.to_vec() });
+        self.graph.nodes.push(Node {
+            name,
+            op,
+            inputs: inputs.to_vec(),
+        });
         self.graph.nodes.len() - 1
     }
 
     fn param(&mut self, shape: &[usize], role: ParamRole, init: Init) -> ParamId {
         let name = format!("p{}", self.graph.params.len());
-        self.graph.params.push(ParamInfo { name, shape: shape.to_vec(), role, init });
+        self.graph.params.push(ParamInfo {
+            name,
+            shape: shape.to_vec(),
+            role,
+            init,
+        });
         self.graph.params.len() - 1
     }
 
     fn conv(&mut self, x: NodeId, [i, o]: [usize; 2], kernel: usize, stride: usize) -> NodeId {
-        let weight = self.param(&[o, i, kernel, kernel], ParamRole::Weight, Init::KaimingFanOut);
+        let weight = self.param(
+            &[o, i, kernel, kernel],
+            ParamRole::Weight,
+            Init::KaimingFanOut,
+        );
         let padding = [kernel / 2; 2];
-        self.push(Op::Conv2d { weight, bias: None, stride: [stride; 2], padding, dilation: [1, 1], groups: 1 }, &[x])
+        self.push(
+            Op::Conv2d {
+                weight,
+                bias: None,
+                stride: [stride; 2],
+                padding,
+                dilation: [1, 1],
+                groups: 1,
+            },
+            &[x],
+        )
     }
 
     fn bn(&mut self, x: NodeId, c: usize) -> NodeId {
@@ -38,10 +61,26 @@ impl Net {
         let bias = self.param(&[c], ParamRole::Norm, Init::Constant(0.0));
         let mean = self.param(&[c], ParamRole::Buffer, Init::Constant(0.0));
         let var = self.param(&[c], ParamRole::Buffer, Init::Constant(1.0));
-        self.push(Op::BatchNorm { weight, bias, mean, var, eps: 1e-5, momentum: 0.1 }, &[x])
+        self.push(
+            Op::BatchNorm {
+                weight,
+                bias,
+                mean,
+                var,
+                eps: 1e-5,
+                momentum: 0.1,
+            },
+            &[x],
+        )
     }
 
-    fn conv_bn_relu(&mut self, x: NodeId, channels: [usize; 2], kernel: usize, stride: usize) -> NodeId {
+    fn conv_bn_relu(
+        &mut self,
+        x: NodeId,
+        channels: [usize; 2],
+        kernel: usize,
+        stride: usize,
+    ) -> NodeId {
         let y = self.conv(x, channels, kernel, stride);
         let y = self.bn(y, channels[1]);
         self.push(Op::Relu, &[y])
@@ -54,7 +93,15 @@ impl Net {
 
     fn max_pool(&mut self, x: NodeId, kernel: usize, stride: usize) -> NodeId {
         let padding = [(kernel - 1) / 2; 2];
-        self.push(Op::MaxPool2d { kernel: [kernel; 2], stride: [stride; 2], padding, ceil: false }, &[x])
+        self.push(
+            Op::MaxPool2d {
+                kernel: [kernel; 2],
+                stride: [stride; 2],
+                padding,
+                ceil: false,
+            },
+            &[x],
+        )
     }
 
     fn classify(mut self, x: NodeId, channels: usize, classes: usize) -> Graph {
@@ -112,7 +159,13 @@ pub fn densenet121(channels: usize) -> Graph {
         x = net.bn_relu(x, width);
         if block < 3 {
             x = net.conv(x, [width, width / 2], 1, 1);
-            x = net.push(Op::AvgPool2d { kernel: [2, 2], stride: [2, 2] }, &[x]);
+            x = net.push(
+                Op::AvgPool2d {
+                    kernel: [2, 2],
+                    stride: [2, 2],
+                },
+                &[x],
+            );
             width /= 2;
         }
     }
@@ -139,7 +192,13 @@ pub fn unet(channels: usize, width: usize) -> Graph {
         let to = width << level;
         let weight = net.param(&[from, to, 2, 2], ParamRole::Weight, Init::KaimingFanIn);
         let bias = Some(net.param(&[to], ParamRole::Bias, Init::Constant(0.0)));
-        let op = Op::ConvTranspose2d { weight, bias, stride: [2, 2], padding: [0, 0], output_padding: [0, 0] };
+        let op = Op::ConvTranspose2d {
+            weight,
+            bias,
+            stride: [2, 2],
+            padding: [0, 0],
+            output_padding: [0, 0],
+        };
         x = net.push(op, &[x]);
         x = net.push(Op::Concat, &[skips[level], x]);
         x = net.conv_bn_relu(x, [2 * to, to], 3, 1);

@@ -34,7 +34,11 @@ pub fn correlate(source: Source, weights: &PackedWeights, epilogue: Epilogue, mu
     assert_eq!(weights.planar, matches!(source, Source::Planar(..)));
     let [from, to] = weights.channels();
     let bundles = spec.groups / spec.bundle();
-    assert!(source.dims().c == from * bundles && out.dims.c == to * bundles && source.dims().n == out.dims.n);
+    assert!(
+        source.dims().c == from * bundles
+            && out.dims.c == to * bundles
+            && source.dims().n == out.dims.n
+    );
     if spec.depthwise() {
         depthwise::correlate(source, weights, epilogue, out.reborrow());
     } else {
@@ -51,7 +55,13 @@ pub fn correlate(source: Source, weights: &PackedWeights, epilogue: Epilogue, mu
                 relu: epilogue.after == Some(Activation::Relu),
             };
             if fast {
-                winograd::run(&part, &weights.winograd()[bundle], weights.direction, &spec.bundled(), out.channels(o, to));
+                winograd::run(
+                    &part,
+                    &weights.winograd()[bundle],
+                    weights.direction,
+                    &spec.bundled(),
+                    out.channels(o, to),
+                );
             } else {
                 correlate_bundle(weights, &part, out.channels(o, to));
             }
@@ -92,7 +102,12 @@ fn correlate_bundle(weights: &PackedWeights, part: &Part, mut out: ViewMut) {
         for rx in 0..residues[1].min(to.w) {
             let y = Axis::new(&spec, direction, 0, ry, from.h, to.h);
             let x = Axis::new(&spec, direction, 1, rx, from.w, to.w);
-            run_pass(part, &part.weights[ry * residues[1] + rx], [y, x], out.reborrow());
+            run_pass(
+                part,
+                &part.weights[ry * residues[1] + rx],
+                [y, x],
+                out.reborrow(),
+            );
         }
     }
 }
@@ -116,7 +131,12 @@ fn run_pass(part: &Part, weights: &[f32], axes: [Axis; 2], mut out: ViewMut) {
         (true, _) => Merge::Pixels,
         _ => Merge::Nothing,
     };
-    let mut target = Target { pixel: LANES, row: to.w * LANES, block: to.plane(), image: out.image_stride };
+    let mut target = Target {
+        pixel: LANES,
+        row: to.w * LANES,
+        block: to.plane(),
+        image: out.image_stride,
+    };
     let [mut y, mut x] = axes;
     let mut images = to.n;
     match merge {
@@ -132,12 +152,22 @@ fn run_pass(part: &Part, weights: &[f32], axes: [Axis; 2], mut out: ViewMut) {
     let direct = merge == Merge::Pixels && grid.map.is_none();
     let groups = channel_groups(to.blocks());
     let depth = grid.blocks * grid.unit * y.taps.len() * x.taps.len();
-    let size = tile_size([&y, &x], &grid, images, groups.len(), depth * to.blocks() * LANES);
+    let size = tile_size(
+        [&y, &x],
+        &grid,
+        images,
+        groups.len(),
+        depth * to.blocks() * LANES,
+    );
     let job = Job {
         part,
         weights,
         copied: Copied::new([&y, &x], grid.unit, size.height, size.width),
-        last: if blocked { from.lanes(from.blocks() - 1) } else { 1 },
+        last: if blocked {
+            from.lanes(from.blocks() - 1)
+        } else {
+            1
+        },
         y,
         x,
         grid,
@@ -146,11 +176,19 @@ fn run_pass(part: &Part, weights: &[f32], axes: [Axis; 2], mut out: ViewMut) {
         target,
         out: Shared::new(out.reborrow().data),
     };
-    let (rows, columns) = (job.y.count.div_ceil(size.height), job.x.count.div_ceil(size.width));
+    let (rows, columns) = (
+        job.y.count.div_ceil(size.height),
+        job.x.count.div_ceil(size.width),
+    );
     for_each(images * rows * columns * size.splits, |task| {
         let (split, place) = (task % size.splits, task / size.splits);
         let (n, place) = (place / (rows * columns), place % (rows * columns));
-        job.task(n, [place / columns * size.height, place % columns * size.width], &size, split);
+        job.task(
+            n,
+            [place / columns * size.height, place % columns * size.width],
+            &size,
+            split,
+        );
     });
 }
 
@@ -162,9 +200,19 @@ struct Size {
     splits: usize,
 }
 
-fn tile_size([y, x]: [&Axis; 2], grid: &Grid, images: usize, groups: usize, work_per_pixel: usize) -> Size {
+fn tile_size(
+    [y, x]: [&Axis; 2],
+    grid: &Grid,
+    images: usize,
+    groups: usize,
+    work_per_pixel: usize,
+) -> Size {
     let floats = |height: usize, width: usize| {
-        grid.blocks * grid.unit * ((height - 1) * y.step + y.span() + 1) * x.phases().len().max(1) * (width + x.span() / x.step)
+        grid.blocks
+            * grid.unit
+            * ((height - 1) * y.step + y.span() + 1)
+            * x.phases().len().max(1)
+            * (width + x.span() / x.step)
     };
     let (mut height, mut width, mut splits) = (y.count, x.count, 1);
     while floats(height, width) > COPY_FLOATS && height > 1 {
@@ -175,8 +223,14 @@ fn tile_size([y, x]: [&Axis; 2], grid: &Grid, images: usize, groups: usize, work
     }
     let threads = rayon::current_num_threads();
     let pixels = images * y.count * x.count;
-    let want = if threads == 1 { 1 } else { (4 * threads).min(pixels.saturating_mul(work_per_pixel) / TASK_WORK) };
-    let tasks = |height: usize, width: usize, splits: usize| images * y.count.div_ceil(height) * x.count.div_ceil(width) * splits;
+    let want = if threads == 1 {
+        1
+    } else {
+        (4 * threads).min(pixels.saturating_mul(work_per_pixel) / TASK_WORK)
+    };
+    let tasks = |height: usize, width: usize, splits: usize| {
+        images * y.count.div_ceil(height) * x.count.div_ceil(width) * splits
+    };
     while tasks(height, width, splits) < want {
         if height >= 14 {
             height = height.div_ceil(2);
@@ -192,7 +246,11 @@ fn tile_size([y, x]: [&Axis; 2], grid: &Grid, images: usize, groups: usize, work
     if y.count == 1 && width < x.count {
         width = width.next_multiple_of(most_pixels(2)).min(x.count);
     }
-    Size { height, width, splits }
+    Size {
+        height,
+        width,
+        splits,
+    }
 }
 
 struct Job<'a> {
@@ -217,32 +275,66 @@ impl Job<'_> {
         let groups = split * per..((split + 1) * per).min(self.groups.len());
         if self.direct {
             let start = n * self.grid.image + x0 * LANES;
-            let source = Prepared { data: &self.grid.data[start..], step_row: 0, block: self.grid.block, taps: &[0] };
+            let source = Prepared {
+                data: &self.grid.data[start..],
+                step_row: 0,
+                block: self.grid.block,
+                taps: &[0],
+            };
             return self.tiles(n, [y0, x0], [height, width], groups, &source);
         }
         let copied = &self.copied;
         with_workspace(copied.block * self.grid.blocks + LANES, |space| {
             for b in 0..self.grid.blocks {
-                copied.fill_block(&self.grid, [&self.y, &self.x], n, b, [y0, x0], &mut space[b * copied.block..]);
+                copied.fill_block(
+                    &self.grid,
+                    [&self.y, &self.x],
+                    n,
+                    b,
+                    [y0, x0],
+                    &mut space[b * copied.block..],
+                );
             }
-            let source = Prepared { data: space, step_row: self.y.step * copied.row, block: copied.block, taps: &copied.taps };
+            let source = Prepared {
+                data: space,
+                step_row: self.y.step * copied.row,
+                block: copied.block,
+                taps: &copied.taps,
+            };
             self.tiles(n, [y0, x0], [height, width], groups, &source);
         });
     }
 
-    fn tiles(&self, n: usize, [y0, x0]: [usize; 2], [height, width]: [usize; 2], groups: std::ops::Range<usize>, source: &Prepared) {
+    fn tiles(
+        &self,
+        n: usize,
+        [y0, x0]: [usize; 2],
+        [height, width]: [usize; 2],
+        groups: std::ops::Range<usize>,
+        source: &Prepared,
+    ) {
         let first: usize = self.groups[..groups.start].iter().sum();
         let per_block = self.grid.blocks * self.grid.unit * self.copied.taps.len() * LANES;
         let mut block = first;
         for &nv in &self.groups[groups] {
             let most = most_pixels(nv);
-            let tile_rows = if 2 * width <= most && self.grid.unit == LANES { 2 } else { 1 };
+            let tile_rows = if 2 * width <= most && self.grid.unit == LANES {
+                2
+            } else {
+                1
+            };
             let pieces = width.div_ceil(most);
             for row in (0..height).step_by(tile_rows) {
                 let rows = tile_rows.min(height - row);
                 for piece in 0..pieces {
                     let (start, end) = (piece * width / pieces, (piece + 1) * width / pieces);
-                    let tile = self.tile(source, [row, start], self.place(n, block, y0 + row, x0 + start), block, &self.weights[block * per_block..]);
+                    let tile = self.tile(
+                        source,
+                        [row, start],
+                        self.place(n, block, y0 + row, x0 + start),
+                        block,
+                        &self.weights[block * per_block..],
+                    );
                     // SAFETY: the source holds every tap of the tile's pixels (the copy was made for `height` by
                     // `width` output places; a direct source is the plane itself), weights and bias cover `nv`
                     // blocks, and the places written belong to this task alone.
@@ -255,22 +347,40 @@ impl Job<'_> {
 
     /// Offset of an output place.
     fn place(&self, n: usize, block: usize, y: usize, x: usize) -> usize {
-        let (y, x) = (y * self.y.out_step + self.y.out_first, x * self.x.out_step + self.x.out_first);
-        n * self.target.image + block * self.target.block + y * self.target.row + x * self.target.pixel
+        let (y, x) = (
+            y * self.y.out_step + self.y.out_first,
+            x * self.x.out_step + self.x.out_first,
+        );
+        n * self.target.image
+            + block * self.target.block
+            + y * self.target.row
+            + x * self.target.pixel
     }
 
-    fn tile(&self, source: &Prepared, [row, column]: [usize; 2], place: usize, block: usize, weights: &[f32]) -> Tile {
+    fn tile(
+        &self,
+        source: &Prepared,
+        [row, column]: [usize; 2],
+        place: usize,
+        block: usize,
+        weights: &[f32],
+    ) -> Tile {
         let out = self.out.ptr().wrapping_add(place);
         let add = match (self.part.accumulate, self.part.add) {
             (true, _) => out.cast_const(),
             (false, Some(view)) => {
                 let image = place / self.target.image;
-                view.data.as_ptr().wrapping_add(place - image * self.target.image + image * view.image_stride)
+                view.data
+                    .as_ptr()
+                    .wrapping_add(place - image * self.target.image + image * view.image_stride)
             }
             (false, None) => std::ptr::null(),
         };
         Tile {
-            a: source.data.as_ptr().wrapping_add(row * source.step_row + column * self.grid.unit),
+            a: source
+                .data
+                .as_ptr()
+                .wrapping_add(row * source.step_row + column * self.grid.unit),
             a_row: source.step_row,
             a_block: source.block,
             taps: source.taps.as_ptr(),
@@ -279,7 +389,10 @@ impl Job<'_> {
             inner: self.grid.unit,
             last: self.last,
             w: weights.as_ptr(),
-            bias: self.part.bias.map_or(std::ptr::null(), |b| b[block * LANES..].as_ptr()),
+            bias: self
+                .part
+                .bias
+                .map_or(std::ptr::null(), |b| b[block * LANES..].as_ptr()),
             add,
             out,
             out_row: self.y.out_step * self.target.row,

@@ -14,7 +14,11 @@ type Reads = Vec<Vec<(usize, usize)>>;
 
 fn reads(spec: &ConvSpec, direction: Direction, a: usize, source: usize, out: usize) -> Reads {
     let mut reads = vec![Vec::new(); out];
-    let residues = if direction == Direction::Forward { 1 } else { spec.stride[a].min(out) };
+    let residues = if direction == Direction::Forward {
+        1
+    } else {
+        spec.stride[a].min(out)
+    };
     for residue in 0..residues {
         let axis = Axis::new(spec, direction, a, residue, source, out);
         for o in 0..axis.count {
@@ -36,7 +40,12 @@ fn plain(source: Source<'_>) -> View<'_> {
     }
 }
 
-pub(super) fn correlate(source: Source, weights: &PackedWeights, epilogue: Epilogue, mut out: ViewMut) {
+pub(super) fn correlate(
+    source: Source,
+    weights: &PackedWeights,
+    epilogue: Epilogue,
+    mut out: ViewMut,
+) {
     let spec = &weights.spec;
     let (x, to) = (plain(source), out.dims);
     let rows = reads(spec, weights.direction, 0, x.dims.h, to.h);
@@ -47,9 +56,29 @@ pub(super) fn correlate(source: Source, weights: &PackedWeights, epilogue: Epilo
         let w = &packed[piece.b * taps * LANES..][..taps * LANES];
         let start = &bias[piece.b * LANES..][..LANES];
         if epilogue.accumulate {
-            plane_piece(x.plane(piece.n, piece.b), x.dims, w, spec.kernel[1], &rows, &columns, piece.first, None, chunk);
+            plane_piece(
+                x.plane(piece.n, piece.b),
+                x.dims,
+                w,
+                spec.kernel[1],
+                &rows,
+                &columns,
+                piece.first,
+                None,
+                chunk,
+            );
         } else {
-            plane_piece(x.plane(piece.n, piece.b), x.dims, w, spec.kernel[1], &rows, &columns, piece.first, Some(start), chunk);
+            plane_piece(
+                x.plane(piece.n, piece.b),
+                x.dims,
+                w,
+                spec.kernel[1],
+                &rows,
+                &columns,
+                piece.first,
+                Some(start),
+                chunk,
+            );
         }
     });
     if let (Some(add), false) = (epilogue.add, epilogue.accumulate) {
@@ -85,12 +114,23 @@ pub(super) fn weight_gradient(source: Source, dy: View, spec: &ConvSpec) -> Vec<
     let taps = spec.taps();
     let sums = sum_planes(dy.dims, taps * LANES, |piece, part| {
         let d = &dy.plane(piece.n, piece.b)[piece.first * LANES..][..piece.count * LANES];
-        gradient_piece(x.plane(piece.n, piece.b), x.dims, spec.kernel[1], &rows, &columns, piece.first, d, part);
+        gradient_piece(
+            x.plane(piece.n, piece.b),
+            x.dims,
+            spec.kernel[1],
+            &rows,
+            &columns,
+            piece.first,
+            d,
+            part,
+        );
     });
-    (0..spec.inputs * taps).map(|at| {
-        let (c, t) = (at / taps, at % taps);
-        sums[(c / LANES * taps + t) * LANES + c % LANES] as f32
-    }).collect()
+    (0..spec.inputs * taps)
+        .map(|at| {
+            let (c, t) = (at / taps, at % taps);
+            sums[(c / LANES * taps + t) * LANES + c % LANES] as f32
+        })
+        .collect()
 }
 
 multiversion! {

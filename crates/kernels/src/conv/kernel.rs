@@ -44,7 +44,9 @@ pub(super) struct Tile {
 /// The instruction set of `S` is there; every address that the fields of the tile describe is valid: source
 /// pixels at `PX` floats from one another, weights, bias, results.
 #[inline(always)]
-unsafe fn tile<S: Simd, const PX: usize, const R: usize, const C: usize, const NV: usize>(t: &Tile) {
+unsafe fn tile<S: Simd, const PX: usize, const R: usize, const C: usize, const NV: usize>(
+    t: &Tile,
+) {
     // SAFETY: by contract.
     unsafe {
         let mut acc = [[[S::zero(); NV]; C]; R];
@@ -160,7 +162,9 @@ pub(super) fn channel_groups(blocks: usize) -> Vec<usize> {
     match (blocks, blocks % 2) {
         (1, _) => vec![1],
         (_, 0) => vec![2; blocks / 2],
-        _ => std::iter::once(3).chain(std::iter::repeat_n(2, (blocks - 3) / 2)).collect(),
+        _ => std::iter::once(3)
+            .chain(std::iter::repeat_n(2, (blocks - 3) / 2))
+            .collect(),
     }
 }
 

@@ -59,20 +59,33 @@ impl ConvSpec {
     fn bundle(&self) -> usize {
         let (i, o) = (self.inputs / self.groups, self.outputs / self.groups);
         (1..self.groups)
-            .find(|s| self.groups.is_multiple_of(*s) && (s * i).is_multiple_of(LANES) && (s * o).is_multiple_of(LANES))
+            .find(|s| {
+                self.groups.is_multiple_of(*s)
+                    && (s * i).is_multiple_of(LANES)
+                    && (s * o).is_multiple_of(LANES)
+            })
             .unwrap_or(self.groups)
     }
 
     /// The convolution of one bundle as a dense one.
     fn bundled(&self) -> ConvSpec {
         let parts = self.groups / self.bundle();
-        ConvSpec { inputs: self.inputs / parts, outputs: self.outputs / parts, groups: 1, ..*self }
+        ConvSpec {
+            inputs: self.inputs / parts,
+            outputs: self.outputs / parts,
+            groups: 1,
+            ..*self
+        }
     }
 
     /// The dense weight of each bundle: zeros where its groups do not meet.
     fn dense(&self, weight: &[f32]) -> Vec<Vec<f32>> {
         let s = self.bundle();
-        let (i, o, taps) = (self.inputs / self.groups, self.outputs / self.groups, self.taps());
+        let (i, o, taps) = (
+            self.inputs / self.groups,
+            self.outputs / self.groups,
+            self.taps(),
+        );
         let block = i * taps;
         weight
             .chunks(s * o * block)
@@ -89,7 +102,10 @@ impl ConvSpec {
     /// The inverse of [`ConvSpec::dense`] for one bundle, appended to `out`.
     fn undense(&self, dense: &[f32], out: &mut Vec<f32>) {
         let s = self.bundle();
-        let (o, block) = (self.outputs / self.groups, self.inputs / self.groups * self.taps());
+        let (o, block) = (
+            self.outputs / self.groups,
+            self.inputs / self.groups * self.taps(),
+        );
         for row in 0..s * o {
             out.extend_from_slice(&dense[row * s * block + row / o * block..][..block]);
         }

@@ -5,9 +5,9 @@ use std::sync::{Mutex, OnceLock};
 
 use rayon::prelude::*;
 
-use super::{ConvSpec, winograd};
 use super::kernel::channel_groups;
 use super::pass::Axis;
+use super::{ConvSpec, winograd};
 use crate::buffer::{Buffer, Pool};
 use crate::view::LANES;
 
@@ -35,18 +35,35 @@ pub struct PackedWeights<'a> {
 
 impl<'a> PackedWeights<'a> {
     /// From `[outputs, inputs / groups, kh, kw]`. `planar` when the source will be planar (forward, one group).
-    pub fn new(weight: impl Into<Cow<'a, [f32]>>, spec: ConvSpec, direction: Direction, planar: bool) -> Self {
+    pub fn new(
+        weight: impl Into<Cow<'a, [f32]>>,
+        spec: ConvSpec,
+        direction: Direction,
+        planar: bool,
+    ) -> Self {
         let raw = weight.into();
         assert_eq!(raw.len(), spec.weight_len());
         assert!(!planar || (direction == Direction::Forward && spec.groups == 1));
-        PackedWeights { spec, direction, planar, raw, direct: OnceLock::new(), winograd: OnceLock::new() }
+        PackedWeights {
+            spec,
+            direction,
+            planar,
+            raw,
+            direct: OnceLock::new(),
+            winograd: OnceLock::new(),
+        }
     }
 
     /// The dense weight of each bundle.
     fn bundles(&self) -> Vec<Cow<'_, [f32]>> {
         match self.spec.groups {
             1 => vec![Cow::Borrowed(&*self.raw)],
-            _ => self.spec.dense(&self.raw).into_iter().map(Cow::Owned).collect(),
+            _ => self
+                .spec
+                .dense(&self.raw)
+                .into_iter()
+                .map(Cow::Owned)
+                .collect(),
         }
     }
 
@@ -62,8 +79,11 @@ impl<'a> PackedWeights<'a> {
                 Direction::Backward => self.spec.stride,
             };
             let pack_all = |dense: &[f32]| -> Vec<Buffer> {
-                let pairs = (0..residues[0] * residues[1]).map(|i| [i / residues[1], i % residues[1]]);
-                pairs.map(|residue| pack_pass(dense, &bundled, self.direction, self.planar, residue)).collect()
+                let pairs =
+                    (0..residues[0] * residues[1]).map(|i| [i / residues[1], i % residues[1]]);
+                pairs
+                    .map(|residue| pack_pass(dense, &bundled, self.direction, self.planar, residue))
+                    .collect()
             };
             self.bundles().iter().map(|dense| pack_all(dense)).collect()
         })
@@ -73,7 +93,10 @@ impl<'a> PackedWeights<'a> {
     pub(super) fn winograd(&self) -> &[Buffer] {
         self.winograd.get_or_init(|| {
             let bundled = self.spec.bundled();
-            self.bundles().iter().map(|dense| winograd::pack(dense, &bundled, self.direction)).collect()
+            self.bundles()
+                .iter()
+                .map(|dense| winograd::pack(dense, &bundled, self.direction))
+                .collect()
         })
     }
 
@@ -92,9 +115,15 @@ static SPARE: Mutex<Option<Pool>> = Mutex::new(None);
 
 /// Storage for packed weights, zeros unless every place will be `filled`.
 pub(super) fn recycled(len: usize, filled: bool) -> Buffer {
-    let mut spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut spare = SPARE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     let pool = spare.get_or_insert_default();
-    if filled { pool.take(len) } else { pool.take_zeroed(len) }
+    if filled {
+        pool.take(len)
+    } else {
+        pool.take_zeroed(len)
+    }
 }
 
 impl Drop for PackedWeights<'_> {
@@ -102,10 +131,14 @@ impl Drop for PackedWeights<'_> {
         if matches!(self.raw, Cow::Owned(_)) {
             return;
         }
-        let mut spare = SPARE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut spare = SPARE
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         let pool = spare.get_or_insert_default();
         let direct = self.direct.take().into_iter().flatten().flatten();
-        direct.chain(self.winograd.take().into_iter().flatten()).for_each(|buffer| pool.give(buffer));
+        direct
+            .chain(self.winograd.take().into_iter().flatten())
+            .for_each(|buffer| pool.give(buffer));
     }
 }
 
@@ -121,9 +154,18 @@ fn by_tap(weight: &[f32], spec: &ConvSpec) -> Buffer {
     out
 }
 
-fn pack_pass(weight: &[f32], spec: &ConvSpec, direction: Direction, planar: bool, residue: [usize; 2]) -> Buffer {
+fn pack_pass(
+    weight: &[f32],
+    spec: &ConvSpec,
+    direction: Direction,
+    planar: bool,
+    residue: [usize; 2],
+) -> Buffer {
     let [rows, columns] = [0, 1].map(|a| Axis::taps_of(spec, direction, a, residue[a]));
-    let taps: Vec<usize> = rows.iter().flat_map(|r| columns.iter().map(|c| r.0 * spec.kernel[1] + c.0)).collect();
+    let taps: Vec<usize> = rows
+        .iter()
+        .flat_map(|r| columns.iter().map(|c| r.0 * spec.kernel[1] + c.0))
+        .collect();
     let all = spec.taps();
     let (from, to, from_stride, to_stride) = match direction {
         Direction::Forward => (spec.inputs, spec.outputs, all, spec.inputs * all),
@@ -132,7 +174,10 @@ fn pack_pass(weight: &[f32], spec: &ConvSpec, direction: Direction, planar: bool
     let inner = if planar { 1 } else { LANES };
     let depth = from.div_ceil(inner);
     let blocks = to.div_ceil(LANES);
-    let mut out = recycled(blocks * LANES * depth * inner * taps.len(), from % inner == 0 && to % LANES == 0);
+    let mut out = recycled(
+        blocks * LANES * depth * inner * taps.len(),
+        from % inner == 0 && to % LANES == 0,
+    );
     let mut jobs = Vec::new();
     let (mut rest, mut first) = (&mut out[..], 0);
     for nv in channel_groups(blocks) {

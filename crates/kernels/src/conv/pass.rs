@@ -19,8 +19,17 @@ pub(super) struct Axis {
 
 impl Axis {
     /// Kernel indices and offsets of the taps of pass `residue`.
-    pub fn taps_of(spec: &ConvSpec, direction: Direction, a: usize, residue: usize) -> Vec<(usize, isize)> {
-        let (stride, padding, dilation) = (spec.stride[a] as isize, spec.padding[a] as isize, spec.dilation[a] as isize);
+    pub fn taps_of(
+        spec: &ConvSpec,
+        direction: Direction,
+        a: usize,
+        residue: usize,
+    ) -> Vec<(usize, isize)> {
+        let (stride, padding, dilation) = (
+            spec.stride[a] as isize,
+            spec.padding[a] as isize,
+            spec.dilation[a] as isize,
+        );
         let all = (0..spec.kernel[a]).map(|k| (k, k as isize * dilation));
         match direction {
             Direction::Forward => all.map(|(k, at)| (k, at - padding)).collect(),
@@ -32,13 +41,34 @@ impl Axis {
         }
     }
 
-    pub fn new(spec: &ConvSpec, direction: Direction, a: usize, residue: usize, source: usize, out: usize) -> Self {
+    pub fn new(
+        spec: &ConvSpec,
+        direction: Direction,
+        a: usize,
+        residue: usize,
+        source: usize,
+        out: usize,
+    ) -> Self {
         let taps = Self::taps_of(spec, direction, a, residue);
         match direction {
-            Direction::Forward => Axis { step: spec.stride[a], taps, count: out, source, out_step: 1, out_first: 0 },
+            Direction::Forward => Axis {
+                step: spec.stride[a],
+                taps,
+                count: out,
+                source,
+                out_step: 1,
+                out_first: 0,
+            },
             Direction::Backward => {
                 let count = out.saturating_sub(residue).div_ceil(spec.stride[a]);
-                Axis { step: 1, taps, count, source, out_step: spec.stride[a], out_first: residue }
+                Axis {
+                    step: 1,
+                    taps,
+                    count,
+                    source,
+                    out_step: spec.stride[a],
+                    out_first: residue,
+                }
             }
         }
     }
@@ -54,17 +84,29 @@ impl Axis {
 
     /// Output and source places are the same, one for one.
     pub fn identity(&self) -> bool {
-        self.step == 1 && self.out_step == 1 && self.taps.len() == 1 && self.taps[0].1 == 0 && self.count == self.source
+        self.step == 1
+            && self.out_step == 1
+            && self.taps.len() == 1
+            && self.taps[0].1 == 0
+            && self.count == self.source
     }
 
     /// The same axis laid out in one line of `len` places; only for identities.
     pub fn line(&self, len: usize) -> Axis {
-        Axis { count: len, source: len, ..self.clone() }
+        Axis {
+            count: len,
+            source: len,
+            ..self.clone()
+        }
     }
 
     /// Residues of `step` that some tap reads, in order.
     pub fn phases(&self) -> Vec<usize> {
-        let mut phases: Vec<usize> = self.taps.iter().map(|t| (t.1 - self.low()) as usize % self.step).collect();
+        let mut phases: Vec<usize> = self
+            .taps
+            .iter()
+            .map(|t| (t.1 - self.low()) as usize % self.step)
+            .collect();
         phases.sort_unstable();
         phases.dedup();
         phases

@@ -42,7 +42,11 @@ impl<'a> Source<'a> {
         match self {
             Source::Blocked(view, map) => {
                 let cut = |values: &'a [f32]| &values[first * LANES..];
-                let map = map.map(|m| Affine { scale: cut(m.scale), shift: cut(m.shift), relu: m.relu });
+                let map = map.map(|m| Affine {
+                    scale: cut(m.scale),
+                    shift: cut(m.shift),
+                    relu: m.relu,
+                });
                 Source::Blocked(view.channels(first, count), map)
             }
             planar => planar,
@@ -51,7 +55,16 @@ impl<'a> Source<'a> {
 
     pub(super) fn grid(self, merge: Merge) -> Grid<'a> {
         match self {
-            Source::Planar(data, d) => Grid { data, map: None, unit: 1, blocks: d.c, pixel: 1, row: d.w, block: d.pixels(), image: d.c * d.pixels() },
+            Source::Planar(data, d) => Grid {
+                data,
+                map: None,
+                unit: 1,
+                blocks: d.c,
+                pixel: 1,
+                row: d.w,
+                block: d.pixels(),
+                image: d.c * d.pixels(),
+            },
             Source::Blocked(view, map) => {
                 let d = view.dims;
                 let mut grid = Grid {
@@ -120,19 +133,45 @@ impl Copied {
         for &(_, fy) in &y.taps {
             for &(_, fx) in &x.taps {
                 let at = (fx - x.low()) as usize;
-                taps.push((fy - y.low()) as usize * row + (slot(at % x.step) * columns + at / x.step) * unit);
+                taps.push(
+                    (fy - y.low()) as usize * row
+                        + (slot(at % x.step) * columns + at / x.step) * unit,
+                );
             }
         }
         let mut used = vec![false; rows];
         for o in 0..height {
-            y.taps.iter().for_each(|&(_, f)| used[o * y.step + (f - y.low()) as usize] = true);
+            y.taps
+                .iter()
+                .for_each(|&(_, f)| used[o * y.step + (f - y.low()) as usize] = true);
         }
-        Copied { phases, columns, row, block: rows * row, taps, used }
+        Copied {
+            phases,
+            columns,
+            row,
+            block: rows * row,
+            taps,
+            used,
+        }
     }
 
     /// Copies one depth block of the piece that output places from (`y0`, `x0`) on read.
-    pub fn fill_block(&self, grid: &Grid, [y, x]: [&Axis; 2], n: usize, b: usize, [y0, x0]: [usize; 2], out: &mut [f32]) {
-        let map = grid.map.map(|m| (&m.scale[b * LANES..][..LANES], &m.shift[b * LANES..][..LANES], m.relu));
+    pub fn fill_block(
+        &self,
+        grid: &Grid,
+        [y, x]: [&Axis; 2],
+        n: usize,
+        b: usize,
+        [y0, x0]: [usize; 2],
+        out: &mut [f32],
+    ) {
+        let map = grid.map.map(|m| {
+            (
+                &m.scale[b * LANES..][..LANES],
+                &m.shift[b * LANES..][..LANES],
+                m.relu,
+            )
+        });
         for (j, line) in out[..self.block].chunks_mut(self.row).enumerate() {
             if !self.used[j] {
                 continue;
@@ -143,9 +182,15 @@ impl Copied {
                 continue;
             }
             let from = &grid.data[n * grid.image + b * grid.block + sy as usize * grid.row..];
-            for (&phase, cells) in self.phases.iter().zip(line.chunks_mut(self.columns * grid.unit)) {
+            for (&phase, cells) in self
+                .phases
+                .iter()
+                .zip(line.chunks_mut(self.columns * grid.unit))
+            {
                 let first = (x0 * x.step + phase) as isize + x.low();
-                copy_line(from, cells, grid.unit, first, x.step, x.source, grid.pixel, map);
+                copy_line(
+                    from, cells, grid.unit, first, x.step, x.source, grid.pixel, map,
+                );
             }
         }
     }

@@ -20,7 +20,9 @@ const TASKS: usize = 24;
 
 /// Gradient of the weight, `[outputs, inputs / groups, kh, kw]`.
 pub fn weight_gradient(source: Source, dy: View, spec: &ConvSpec) -> Vec<f32> {
-    assert!(source.dims().c == spec.inputs && dy.dims.c == spec.outputs && source.dims().n == dy.dims.n);
+    assert!(
+        source.dims().c == spec.inputs && dy.dims.c == spec.outputs && source.dims().n == dy.dims.n
+    );
     if spec.depthwise() {
         return depthwise::weight_gradient(source, dy, spec);
     }
@@ -78,7 +80,19 @@ impl<'a> Gradient<'a> {
         let grid = source.grid(merge);
         let direct = merge != Merge::Nothing && grid.map.is_none();
         let lines = spec.taps() * grid.unit;
-        Gradient { source, grid, dy, spec: *spec, y, x, images, d, direct, groups: channel_groups(to.blocks()), lines }
+        Gradient {
+            source,
+            grid,
+            dy,
+            spec: *spec,
+            y,
+            x,
+            images,
+            d,
+            direct,
+            groups: channel_groups(to.blocks()),
+            lines,
+        }
     }
 
     /// Rows and columns that pass at a time.
@@ -91,7 +105,11 @@ impl<'a> Gradient<'a> {
         let [height, width] = self.chunk();
         let (rows, columns) = (self.y.count.div_ceil(height), self.x.count.div_ceil(width));
         let units = self.images * rows * columns;
-        let depth_tasks = if self.grid.unit == 1 { 1 } else { self.grid.blocks };
+        let depth_tasks = if self.grid.unit == 1 {
+            1
+        } else {
+            self.grid.blocks
+        };
         let tiles = self.groups.len() * depth_tasks;
         let parts = TASKS.div_ceil(tiles).min(units);
         let out_blocks: usize = self.groups.iter().sum();
@@ -107,7 +125,10 @@ impl<'a> Gradient<'a> {
             let (start, size) = if self.grid.unit == 1 {
                 (start, self.grid.blocks * self.lines * width_floats)
             } else {
-                (start + depth * self.lines * width_floats, self.lines * width_floats)
+                (
+                    start + depth * self.lines * width_floats,
+                    self.lines * width_floats,
+                )
             };
             // SAFETY: each task has its own tile of its own part inside `sums`.
             let out = unsafe { shared.slice(start, size) };
@@ -121,7 +142,14 @@ impl<'a> Gradient<'a> {
     }
 
     /// Adds the pixels of one piece to one tile.
-    fn unit(&self, n: usize, [y0, x0]: [usize; 2], [block, nv]: [usize; 2], depth: usize, out: &mut [f32]) {
+    fn unit(
+        &self,
+        n: usize,
+        [y0, x0]: [usize; 2],
+        [block, nv]: [usize; 2],
+        depth: usize,
+        out: &mut [f32],
+    ) {
         let [height, width] = self.chunk();
         let (height, width) = (height.min(self.y.count - y0), width.min(self.x.count - x0));
         let d_start = n * self.d[3] + block * self.d[2] + y0 * self.d[1] + x0 * self.d[0];
@@ -137,7 +165,9 @@ impl<'a> Gradient<'a> {
             columns: width,
         };
         if self.direct {
-            pass.a = self.grid.data[n * self.grid.image + depth * self.grid.block + x0 * self.grid.pixel..].as_ptr();
+            pass.a = self.grid.data
+                [n * self.grid.image + depth * self.grid.block + x0 * self.grid.pixel..]
+                .as_ptr();
             pass.a_pixel = self.grid.pixel;
             return self.tap(&pass, 0, self.source.dims().lanes(depth), nv, out);
         }
@@ -147,7 +177,14 @@ impl<'a> Gradient<'a> {
         with_workspace(blocks * copied.block + LANES, |space| {
             for b in 0..blocks {
                 let from = if planar { b } else { depth };
-                copied.fill_block(&self.grid, [&self.y, &self.x], n, from, [y0, x0], &mut space[b * copied.block..]);
+                copied.fill_block(
+                    &self.grid,
+                    [&self.y, &self.x],
+                    n,
+                    from,
+                    [y0, x0],
+                    &mut space[b * copied.block..],
+                );
             }
             pass.a_row = self.y.step * copied.row;
             pass.a = space.as_ptr();
@@ -156,7 +193,16 @@ impl<'a> Gradient<'a> {
             } else {
                 let lanes = self.source.dims().lanes(depth);
                 for (t, &tap) in copied.taps.iter().enumerate() {
-                    self.tap(&Pass { a: space[tap..].as_ptr(), ..pass }, t, lanes, nv, out);
+                    self.tap(
+                        &Pass {
+                            a: space[tap..].as_ptr(),
+                            ..pass
+                        },
+                        t,
+                        lanes,
+                        nv,
+                        out,
+                    );
                 }
             }
         });
@@ -179,7 +225,9 @@ impl<'a> Gradient<'a> {
     /// All channels and taps of a planar source.
     fn planar(&self, pass: &Pass, copied: &Copied, nv: usize, out: &mut [f32]) {
         let width = nv * LANES;
-        let all: Vec<usize> = (0..self.grid.blocks).flat_map(|b| copied.taps.iter().map(move |t| b * copied.block + t)).collect();
+        let all: Vec<usize> = (0..self.grid.blocks)
+            .flat_map(|b| copied.taps.iter().map(move |t| b * copied.block + t))
+            .collect();
         let step = lines_at_once(nv);
         for (i, places) in all.chunks(step).enumerate() {
             // Lines beyond the last repeat the first of their chunk and are dropped.
@@ -205,9 +253,14 @@ impl<'a> Gradient<'a> {
             let start = first * LANES * self.grid.blocks * self.lines;
             let channels = width.min(outputs - first * LANES);
             // SAFETY: the output channels of a group are its own.
-            let rows = unsafe { shared.slice(first * LANES * inputs * taps, channels * inputs * taps) };
+            let rows =
+                unsafe { shared.slice(first * LANES * inputs * taps, channels * inputs * taps) };
             for line in 0..self.grid.blocks * self.lines {
-                let (b, t, i) = (line / self.lines, line / self.grid.unit % taps, line % self.grid.unit);
+                let (b, t, i) = (
+                    line / self.lines,
+                    line / self.grid.unit % taps,
+                    line % self.grid.unit,
+                );
                 let channel = b * self.grid.unit + i;
                 if channel >= inputs {
                     continue;
@@ -255,7 +308,11 @@ struct Pass {
 /// The instruction set of `S` is there; all addresses of the pass, its lines and the result are valid. With `LINE`
 /// the lines follow one another.
 #[inline(always)]
-unsafe fn pass_lines<S: Simd, const L: usize, const NV: usize, const LINE: bool>(p: &Pass, at: &[usize; MOST_LINES], out: *mut f32) {
+unsafe fn pass_lines<S: Simd, const L: usize, const NV: usize, const LINE: bool>(
+    p: &Pass,
+    at: &[usize; MOST_LINES],
+    out: *mut f32,
+) {
     // SAFETY: by contract.
     unsafe {
         let mut acc = [[S::zero(); NV]; L];
@@ -315,7 +372,11 @@ unsafe fn run_avx2(p: &Pass, at: &[usize; MOST_LINES], line: bool, out: *mut f32
     use crate::simd::Avx2;
     // SAFETY: the contract of `run`.
     unsafe {
-        if line { pass_lines::<Avx2, 4, 1, true>(p, at, out) } else { pass_lines::<Avx2, 4, 1, false>(p, at, out) }
+        if line {
+            pass_lines::<Avx2, 4, 1, true>(p, at, out)
+        } else {
+            pass_lines::<Avx2, 4, 1, false>(p, at, out)
+        }
     }
 }
 
@@ -337,7 +398,12 @@ unsafe fn run(p: &Pass, at: &[usize; MOST_LINES], line: bool, nv: usize, out: *m
 
 /// Gradient of the bias: the sum over batch and pixels.
 pub fn bias_gradient(dy: View) -> Vec<f32> {
-    let sums = sum_planes(dy.dims, LANES, |piece, part| add_pixels(&dy.plane(piece.n, piece.b)[piece.first * LANES..][..piece.count * LANES], part));
+    let sums = sum_planes(dy.dims, LANES, |piece, part| {
+        add_pixels(
+            &dy.plane(piece.n, piece.b)[piece.first * LANES..][..piece.count * LANES],
+            part,
+        )
+    });
     sums[..dy.dims.c].iter().map(|&s| s as f32).collect()
 }
 

@@ -40,7 +40,12 @@ pub(super) fn pays(weights: &PackedWeights, source: Source, out: &ViewMut) -> bo
     let d = out.dims;
     let tiles = d.n * d.h.div_ceil(OUT) * d.w.div_ceil(OUT);
     let used = d.n * d.pixels() * 2 > tiles * OUT * OUT;
-    shape && used && matches!(source, Source::Blocked(..)) && from >= LANES && to >= LANES && tiles >= LEAST_TILES
+    shape
+        && used
+        && matches!(source, Source::Blocked(..))
+        && from >= LANES
+        && to >= LANES
+        && tiles >= LEAST_TILES
 }
 
 /// Transformed weights `[point][channel group][depth block][16][16 * blocks of the group]`.
@@ -50,7 +55,10 @@ pub(super) fn pack(weight: &[f32], spec: &ConvSpec, direction: Direction) -> Buf
         Direction::Backward => (spec.outputs, spec.inputs, spec.inputs * 9, 9),
     };
     let (depth, blocks) = (from.div_ceil(LANES) * LANES, to.div_ceil(LANES));
-    let mut out = recycled(POINTS * depth * blocks * LANES, from % LANES == 0 && to % LANES == 0);
+    let mut out = recycled(
+        POINTS * depth * blocks * LANES,
+        from % LANES == 0 && to % LANES == 0,
+    );
     let point = depth * blocks * LANES;
     let shared = Shared::new(&mut out);
     let groups = channel_groups(blocks);
@@ -64,7 +72,11 @@ pub(super) fn pack(weight: &[f32], spec: &ConvSpec, direction: Direction) -> Buf
             for lane in 0..width.min(to - first * LANES) {
                 let at = i * from_stride + (first * LANES + lane) * to_stride;
                 for (k, &tap) in weight[at..at + 9].iter().enumerate() {
-                    taps[if direction == Direction::Backward { 8 - k } else { k }][lane] = tap;
+                    taps[if direction == Direction::Backward {
+                        8 - k
+                    } else {
+                        k
+                    }][lane] = tap;
                 }
             }
             let place = first * LANES * depth + i * width;
@@ -107,7 +119,14 @@ fn transform_three([x, y, z]: [f32; 3]) -> [f32; IN] {
     // Differences multiply to 1 at 0, to 2 a^2 (a^2 - b^2) = -3/2 at +-a, to 2 b^2 (b^2 - a^2) = 6 at +-b.
     let (even_a, odd_a) = ((x + 0.5 * z) * (-2.0 / 3.0), A * y * (-2.0 / 3.0));
     let (even_b, odd_b) = ((x + 2.0 * z) * (1.0 / 6.0), B * y * (1.0 / 6.0));
-    [x, even_a + odd_a, even_a - odd_a, even_b + odd_b, even_b - odd_b, z]
+    [
+        x,
+        even_a + odd_a,
+        even_a - odd_a,
+        even_b + odd_b,
+        even_b - odd_b,
+        z,
+    ]
 }
 
 /// B^T d for six values.
@@ -147,7 +166,10 @@ unsafe fn result_line<S: Simd>(m: [S::V; IN]) -> [S::V; OUT] {
             S::add(m[0], S::add(sum_a, sum_b)),
             S::fma(S::set(B), diff_b, S::mul(S::set(A), diff_a)),
             S::fma(S::set(B * B), sum_b, S::mul(S::set(A * A), sum_a)),
-            S::add(m[5], S::fma(S::set(B * B * B), diff_b, S::mul(S::set(A * A * A), diff_a))),
+            S::add(
+                m[5],
+                S::fma(S::set(B * B * B), diff_b, S::mul(S::set(A * A * A), diff_a)),
+            ),
         ]
     }
 }
@@ -169,7 +191,9 @@ unsafe fn source_tile<S: Simd>(from: *const f32, row: usize, out: *mut f32, poin
             *line = source_line::<S>(d);
         }
         for x in 0..IN {
-            let column = source_line::<S>([half[0][x], half[1][x], half[2][x], half[3][x], half[4][x], half[5][x]]);
+            let column = source_line::<S>([
+                half[0][x], half[1][x], half[2][x], half[3][x], half[4][x], half[5][x],
+            ]);
             for (y, &v) in column.iter().enumerate() {
                 S::store(out.add((y * IN + x) * point), v);
             }
@@ -194,7 +218,9 @@ unsafe fn result_tile<S: Simd>(from: *const f32, point: usize, out: *mut f32) {
             *line = result_line::<S>(m);
         }
         for x in 0..OUT {
-            let column = result_line::<S>([half[0][x], half[1][x], half[2][x], half[3][x], half[4][x], half[5][x]]);
+            let column = result_line::<S>([
+                half[0][x], half[1][x], half[2][x], half[3][x], half[4][x], half[5][x],
+            ]);
             for (y, &v) in column.iter().enumerate() {
                 S::store(out.add((y * OUT + x) * LANES), v);
             }
@@ -261,11 +287,17 @@ struct Run {
 fn runs(to: Dims, most: usize) -> Vec<Run> {
     let (down, across) = (to.h.div_ceil(OUT), to.w.div_ceil(OUT));
     let pieces = across.div_ceil(most);
-    let places = (0..to.n * down * pieces).map(|i| (i / (down * pieces), i / pieces % down, i % pieces));
+    let places =
+        (0..to.n * down * pieces).map(|i| (i / (down * pieces), i / pieces % down, i % pieces));
     places
         .map(|(n, y, piece)| {
             let (start, end) = (piece * across / pieces, (piece + 1) * across / pieces);
-            Run { n, y: y * OUT, x: start * OUT, tiles: end - start }
+            Run {
+                n,
+                y: y * OUT,
+                x: start * OUT,
+                tiles: end - start,
+            }
         })
         .collect()
 }
@@ -286,13 +318,22 @@ fn blocks(runs: &[Run], tiles: usize) -> Vec<&[Run]> {
 }
 
 /// The correlation of one bundle.
-pub(super) fn run(part: &Part, weights: &[f32], direction: Direction, spec: &ConvSpec, out: ViewMut) {
+pub(super) fn run(
+    part: &Part,
+    weights: &[f32],
+    direction: Direction,
+    spec: &ConvSpec,
+    out: ViewMut,
+) {
     let (from, to) = (part.source.dims(), out.dims);
     let job = Job {
         part,
         weights,
         grid: part.source.grid(Merge::Nothing),
-        axes: [Axis::new(spec, direction, 0, 0, from.h, to.h), Axis::new(spec, direction, 1, 0, from.w, to.w)],
+        axes: [
+            Axis::new(spec, direction, 0, 0, from.h, to.h),
+            Axis::new(spec, direction, 1, 0, from.w, to.w),
+        ],
         from,
         to,
         groups: channel_groups(to.blocks()),
@@ -318,28 +359,57 @@ impl Job<'_> {
         let count: usize = runs.iter().map(|run| run.tiles).sum();
         let (depth, blocks) = (self.from.blocks(), self.to.blocks());
         let (source_point, result_point) = (depth * count * LANES, blocks * count * LANES);
-        let strip = runs.iter().map(|run| run.tiles * OUT + IN - OUT).max().unwrap_or(0) * IN * LANES;
+        let strip = runs
+            .iter()
+            .map(|run| run.tiles * OUT + IN - OUT)
+            .max()
+            .unwrap_or(0)
+            * IN
+            * LANES;
         with_workspace(POINTS * (source_point + result_point) + strip, |space| {
             let (points, rest) = space.split_at_mut(POINTS * source_point);
             let (products, strip) = rest.split_at_mut(POINTS * result_point);
             let mut first = 0;
             for run in runs {
-                let copied = Copied::new([&self.axes[0], &self.axes[1]], LANES, OUT, run.tiles * OUT);
+                let copied =
+                    Copied::new([&self.axes[0], &self.axes[1]], LANES, OUT, run.tiles * OUT);
                 for b in 0..depth {
-                    copied.fill_block(&self.grid, [&self.axes[0], &self.axes[1]], run.n, b, [run.y, run.x], strip);
+                    copied.fill_block(
+                        &self.grid,
+                        [&self.axes[0], &self.axes[1]],
+                        run.n,
+                        b,
+                        [run.y, run.x],
+                        strip,
+                    );
                     let out = &mut points[(b * count + first) * LANES..];
-                    assert!(strip.len() >= copied.block && out.len() >= (POINTS - 1) * source_point + run.tiles * LANES);
+                    assert!(
+                        strip.len() >= copied.block
+                            && out.len() >= (POINTS - 1) * source_point + run.tiles * LANES
+                    );
                     for tile in 0..run.tiles {
                         let corner = strip[tile * OUT * LANES..].as_ptr();
                         // SAFETY: the strip holds six rows of `run.tiles * 4 + 2` pixels, the points all tiles of the
                         // block (asserted).
-                        unsafe { to_points(corner, copied.row, out[tile * LANES..].as_mut_ptr(), source_point) };
+                        unsafe {
+                            to_points(
+                                corner,
+                                copied.row,
+                                out[tile * LANES..].as_mut_ptr(),
+                                source_point,
+                            )
+                        };
                     }
                 }
                 first += run.tiles;
             }
             for p in 0..POINTS {
-                self.multiply(p, count, &points[p * source_point..][..source_point], &mut products[p * result_point..][..result_point]);
+                self.multiply(
+                    p,
+                    count,
+                    &points[p * source_point..][..source_point],
+                    &mut products[p * result_point..][..result_point],
+                );
             }
             let mut first = 0;
             for run in runs {
@@ -398,10 +468,20 @@ impl Job<'_> {
         let bias = self.part.bias.map(|bias| &bias[b * LANES..][..LANES]);
         for y in 0..OUT.min(self.to.h - y0) {
             let at = b * self.to.plane() + ((y0 + y) * self.to.w + x0) * LANES;
-            let add = self.part.add.map(|view| &view.data[n * view.image_stride + at..][..columns * LANES]);
+            let add = self
+                .part
+                .add
+                .map(|view| &view.data[n * view.image_stride + at..][..columns * LANES]);
             // SAFETY: these pixels belong to this tile alone and lie inside the result.
             let out = unsafe { self.out.slice(n * self.image_stride + at, columns * LANES) };
-            epilogue(&values[y * OUT * LANES..][..columns * LANES], bias, add, self.part.accumulate, self.part.relu, out);
+            epilogue(
+                &values[y * OUT * LANES..][..columns * LANES],
+                bias,
+                add,
+                self.part.accumulate,
+                self.part.relu,
+                out,
+            );
         }
     }
 }

@@ -61,7 +61,11 @@ multiversion! {
 pub fn backward(kind: Activation, kept: View, dy: ViewMut) {
     assert_eq!(kept.dims, dy.dims);
     for_planes(dy, |piece, chunk| {
-        backward_chunk(kind, &kept.plane(piece.n, piece.b)[piece.first * LANES..][..chunk.len()], chunk);
+        backward_chunk(
+            kind,
+            &kept.plane(piece.n, piece.b)[piece.first * LANES..][..chunk.len()],
+            chunk,
+        );
     });
 }
 
@@ -89,27 +93,75 @@ mod tests {
     #[test]
     fn gradients_match_differences() {
         let xs: Vec<f32> = (-40..40).map(|i| i as f32 * 0.2 + 0.05).collect();
-        let dims = Dims { n: 1, h: 1, w: 5, c: 16 };
-        for kind in [Activation::Relu, Activation::Relu6, Activation::LeakyRelu(0.1), Activation::Sigmoid, Activation::Silu] {
+        let dims = Dims {
+            n: 1,
+            h: 1,
+            w: 5,
+            c: 16,
+        };
+        for kind in [
+            Activation::Relu,
+            Activation::Relu6,
+            Activation::LeakyRelu(0.1),
+            Activation::Sigmoid,
+            Activation::Silu,
+        ] {
             let at = |shift: f32| {
                 let mut y: Vec<f32> = xs.iter().map(|x| x + shift).collect();
                 apply(kind, ViewMut::new(&mut y, dims));
                 y
             };
             let (low, high) = (at(-0.01), at(0.01));
-            let kept = if kind.from_output() { at(0.0) } else { xs.clone() };
+            let kept = if kind.from_output() {
+                at(0.0)
+            } else {
+                xs.clone()
+            };
             let mut d = vec![1.0; xs.len()];
             backward(kind, View::new(&kept, dims), ViewMut::new(&mut d, dims));
             for i in 0..xs.len() {
-                assert!((d[i] - (high[i] - low[i]) / 0.02).abs() < 2e-3, "{kind:?} at {}: {}", xs[i], d[i]);
+                assert!(
+                    (d[i] - (high[i] - low[i]) / 0.02).abs() < 2e-3,
+                    "{kind:?} at {}: {}",
+                    xs[i],
+                    d[i]
+                );
             }
         }
     }
 
     #[test]
     fn nan_passes_through_relu() {
-        let mut x = [f32::NAN, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        apply(Activation::Relu, ViewMut::new(&mut x, Dims { n: 1, h: 1, w: 1, c: 16 }));
+        let mut x = [
+            f32::NAN,
+            -1.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+            0.0,
+        ];
+        apply(
+            Activation::Relu,
+            ViewMut::new(
+                &mut x,
+                Dims {
+                    n: 1,
+                    h: 1,
+                    w: 1,
+                    c: 16,
+                },
+            ),
+        );
         assert!(x[0].is_nan() && x[1] == 0.0);
     }
 }

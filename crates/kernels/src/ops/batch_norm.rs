@@ -23,20 +23,30 @@ impl Moments {
     /// From known mean and variance (running statistics).
     pub fn fixed(mean: &[f32], var: &[f32], eps: f32) -> Self {
         let inv_std = var.iter().map(|&v| inv_std(f64::from(v), eps)).collect();
-        Moments { mean: mean.to_vec(), var: var.to_vec(), inv_std }
+        Moments {
+            mean: mean.to_vec(),
+            var: var.to_vec(),
+            inv_std,
+        }
     }
 
     /// Of the values of a batch, in one pass: sums around a first guess of the mean (so that squares do not
     /// cancel), pieces added in double precision.
     pub fn of(x: View, eps: f32) -> Self {
         let c = x.dims.c;
-        let pivots: Vec<f32> = (0..x.dims.blocks()).flat_map(|b| guess(x.plane(0, b))).collect();
+        let pivots: Vec<f32> = (0..x.dims.blocks())
+            .flat_map(|b| guess(x.plane(0, b)))
+            .collect();
         let sums = sum_planes(x.dims, 2 * LANES, |piece, part| {
             let pixels = &x.plane(piece.n, piece.b)[piece.first * LANES..][..piece.count * LANES];
             shifted_sums(pixels, &pivots[piece.b * LANES..][..LANES], part);
         });
         let count = (x.dims.n * x.dims.pixels()) as f64;
-        let mut out = Moments { mean: vec![0.0; c], var: vec![0.0; c], inv_std: vec![0.0; c] };
+        let mut out = Moments {
+            mean: vec![0.0; c],
+            var: vec![0.0; c],
+            inv_std: vec![0.0; c],
+        };
         for ch in 0..c {
             let at = ch / LANES * 2 * LANES + ch % LANES;
             let delta = sums[at] / count;
@@ -50,15 +60,22 @@ impl Moments {
     /// Moves the running buffers towards the statistics of a batch of `count` values a channel.
     pub fn update_running(&self, mean: &mut [f32], var: &mut [f32], momentum: f32, count: usize) {
         let unbias = count as f32 / (count as f32 - 1.0);
-        mean.iter_mut().zip(&self.mean).for_each(|(r, &m)| *r += momentum * (m - *r));
-        var.iter_mut().zip(&self.var).for_each(|(r, &v)| *r += momentum * (v * unbias - *r));
+        mean.iter_mut()
+            .zip(&self.mean)
+            .for_each(|(r, &m)| *r += momentum * (m - *r));
+        var.iter_mut()
+            .zip(&self.var)
+            .for_each(|(r, &v)| *r += momentum * (v * unbias - *r));
     }
 
     /// The normalisation as `scale * x + shift`, over whole blocks.
     pub fn affine(&self, weight: &[f32], bias: &[f32]) -> Line {
         let c = self.mean.len();
         let stored = c.next_multiple_of(LANES);
-        let mut line = Line { scale: vec![0.0; stored], shift: vec![0.0; stored] };
+        let mut line = Line {
+            scale: vec![0.0; stored],
+            shift: vec![0.0; stored],
+        };
         for ch in 0..c {
             line.scale[ch] = self.inv_std[ch] * weight[ch];
             line.shift[ch] = bias[ch] - self.mean[ch] * line.scale[ch];
@@ -79,7 +96,11 @@ pub struct Line {
 impl Line {
     /// As the kernels take it.
     pub fn map(&self, relu: bool) -> Affine<'_> {
-        Affine { scale: &self.scale, shift: &self.shift, relu }
+        Affine {
+            scale: &self.scale,
+            shift: &self.shift,
+            relu,
+        }
     }
 }
 
@@ -121,7 +142,13 @@ pub fn affine(x: View, map: Affine, out: ViewMut) {
     for_planes(out, |piece, chunk| {
         let block = piece.b * LANES..(piece.b + 1) * LANES;
         let pixels = &x.plane(piece.n, piece.b)[piece.first * LANES..];
-        affine_piece(pixels, &map.scale[block.clone()], &map.shift[block], map.relu, chunk);
+        affine_piece(
+            pixels,
+            &map.scale[block.clone()],
+            &map.shift[block],
+            map.relu,
+            chunk,
+        );
     });
 }
 
@@ -167,12 +194,20 @@ pub fn backward_sums(x: View, dy: View, moments: &Moments, map: Affine) -> Sums 
     let sums = sum_planes(x.dims, 2 * LANES, |piece, part| {
         let at = piece.first * LANES..(piece.first + piece.count) * LANES;
         let lanes = block([&moments.mean, map.scale, map.shift, &[], &[]], piece.b);
-        sums_piece(&x.plane(piece.n, piece.b)[at.clone()], &dy.plane(piece.n, piece.b)[at], &lanes, map.relu, part);
+        sums_piece(
+            &x.plane(piece.n, piece.b)[at.clone()],
+            &dy.plane(piece.n, piece.b)[at],
+            &lanes,
+            map.relu,
+            part,
+        );
     });
     let at = |ch: usize| ch / LANES * 2 * LANES + ch % LANES;
     Sums {
         bias: (0..c).map(|ch| sums[at(ch)] as f32).collect(),
-        weight: (0..c).map(|ch| (sums[at(ch) + LANES] * f64::from(moments.inv_std[ch])) as f32).collect(),
+        weight: (0..c)
+            .map(|ch| (sums[at(ch) + LANES] * f64::from(moments.inv_std[ch])) as f32)
+            .collect(),
     }
 }
 
@@ -205,8 +240,16 @@ pub fn backward_input(x: View, dy: ViewMut, moments: &Moments, map: Affine, sums
         }
     }
     for_planes(dy, |piece, chunk| {
-        let lanes = block([&moments.mean, map.scale, map.shift, &slope, &offset], piece.b);
-        input_piece(&x.plane(piece.n, piece.b)[piece.first * LANES..], &lanes, map.relu, chunk);
+        let lanes = block(
+            [&moments.mean, map.scale, map.shift, &slope, &offset],
+            piece.b,
+        );
+        input_piece(
+            &x.plane(piece.n, piece.b)[piece.first * LANES..],
+            &lanes,
+            map.relu,
+            chunk,
+        );
     });
 }
 

@@ -16,7 +16,10 @@ pub fn copy(src: View, out: ViewMut) {
 pub fn accumulate(src: View, out: ViewMut) {
     assert_eq!(src.dims, out.dims);
     for_planes(out, |piece, chunk| {
-        add_chunk(&src.plane(piece.n, piece.b)[piece.first * LANES..][..chunk.len()], chunk);
+        add_chunk(
+            &src.plane(piece.n, piece.b)[piece.first * LANES..][..chunk.len()],
+            chunk,
+        );
     });
 }
 
@@ -37,7 +40,9 @@ pub fn concat(inputs: &[View], mut out: ViewMut) {
 
 /// Copies the channels of `src` to the channels of `out` from `offset` on.
 pub fn place_channels(src: View, offset: usize, mut out: ViewMut) {
-    if offset.is_multiple_of(LANES) && (src.dims.c.is_multiple_of(LANES) || offset + src.dims.c == out.dims.c) {
+    if offset.is_multiple_of(LANES)
+        && (src.dims.c.is_multiple_of(LANES) || offset + src.dims.c == out.dims.c)
+    {
         return copy(src, out.channels(offset / LANES, src.dims.c));
     }
     let (first, count) = (offset, src.dims.c);
@@ -59,7 +64,11 @@ pub fn place_channels(src: View, offset: usize, mut out: ViewMut) {
 pub fn take_channels(src: View, offset: usize, sum: bool, out: ViewMut) {
     if offset.is_multiple_of(LANES) {
         let part = src.channels(offset / LANES, out.dims.c);
-        return if sum { accumulate(part, out) } else { copy(part, out) };
+        return if sum {
+            accumulate(part, out)
+        } else {
+            copy(part, out)
+        };
     }
     let channels = out.dims.c;
     for_planes(out, |piece, chunk| {

@@ -37,7 +37,19 @@ mod tests {
     fn rate_scale_and_repeatability() {
         let run = |seed| {
             let mut x = vec![1.0f32; 102_400];
-            apply(ViewMut::new(&mut x, Dims { n: 2, h: 40, w: 40, c: 32 }), 0.3, seed);
+            apply(
+                ViewMut::new(
+                    &mut x,
+                    Dims {
+                        n: 2,
+                        h: 40,
+                        w: 40,
+                        c: 32,
+                    },
+                ),
+                0.3,
+                seed,
+            );
             x
         };
         let x = run(7);

@@ -8,7 +8,11 @@ use crate::view::{LANES, View, ViewMut};
 pub fn add(a: View, b: View, out: ViewMut) {
     assert!(a.dims == out.dims && b.dims == out.dims);
     for_planes(out, |piece, chunk| {
-        add_chunk(&a.plane(piece.n, piece.b)[piece.first * LANES..], &b.plane(piece.n, piece.b)[piece.first * LANES..], chunk);
+        add_chunk(
+            &a.plane(piece.n, piece.b)[piece.first * LANES..],
+            &b.plane(piece.n, piece.b)[piece.first * LANES..],
+            chunk,
+        );
     });
 }
 
@@ -57,7 +61,9 @@ multiversion! {
 /// Gradient of the gate: `out[n, c] = sum over pixels of a * dy`.
 pub fn gate_gradient(a: View, dy: View, out: ViewMut) {
     assert!(a.dims == dy.dims && out.dims.pixels() == 1);
-    for_planes(out, |piece, chunk| dot_pixels(a.plane(piece.n, piece.b), dy.plane(piece.n, piece.b), chunk));
+    for_planes(out, |piece, chunk| {
+        dot_pixels(a.plane(piece.n, piece.b), dy.plane(piece.n, piece.b), chunk)
+    });
 }
 
 multiversion! {

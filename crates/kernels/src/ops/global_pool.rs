@@ -18,7 +18,9 @@ pub enum Global {
 /// `[n, c, h, w]` to `[n, c, 1, 1]`.
 pub fn forward(kind: Global, x: View, out: ViewMut) {
     assert!(out.dims.pixels() == 1 && out.dims.c == x.dims.c && out.dims.n == x.dims.n);
-    for_planes(out, |piece, chunk| pool_plane(kind, x.plane(piece.n, piece.b), chunk));
+    for_planes(out, |piece, chunk| {
+        pool_plane(kind, x.plane(piece.n, piece.b), chunk)
+    });
 }
 
 multiversion! {
@@ -63,7 +65,10 @@ pub fn backward(kind: Global, x: Option<View>, y: Option<View>, dy: View, dx: Vi
         (Global::Lse(r), Some(x), Some(y)) => for_planes(dx, |piece, chunk| {
             let (d, top) = (dy.plane(piece.n, piece.b), y.plane(piece.n, piece.b));
             let values = &x.plane(piece.n, piece.b)[piece.first * LANES..];
-            for (o, v) in chunk.chunks_exact_mut(LANES).zip(values.chunks_exact(LANES)) {
+            for (o, v) in chunk
+                .chunks_exact_mut(LANES)
+                .zip(values.chunks_exact(LANES))
+            {
                 for l in 0..LANES {
                     o[l] = d[l] * (r * (v[l] - top[l])).exp() / pixels;
                 }
@@ -83,11 +88,20 @@ pub fn backward(kind: Global, x: Option<View>, y: Option<View>, dy: View, dx: Vi
 fn max_backward(x: View, y: View, dy: View, dx: ViewMut) {
     let dims = dx.dims;
     for_planes(dx, |piece, chunk| {
-        let (d, top, plane) = (dy.plane(piece.n, piece.b), y.plane(piece.n, piece.b), x.plane(piece.n, piece.b));
+        let (d, top, plane) = (
+            dy.plane(piece.n, piece.b),
+            y.plane(piece.n, piece.b),
+            x.plane(piece.n, piece.b),
+        );
         chunk.fill(0.0);
         for l in 0..dims.lanes(piece.b) {
-            let place = plane.iter().skip(l).step_by(LANES).position(|&v| v == top[l]);
-            if let Some(p) = place.filter(|p| (piece.first..piece.first + piece.count).contains(p)) {
+            let place = plane
+                .iter()
+                .skip(l)
+                .step_by(LANES)
+                .position(|&v| v == top[l]);
+            if let Some(p) = place.filter(|p| (piece.first..piece.first + piece.count).contains(p))
+            {
                 chunk[(p - piece.first) * LANES + l] = d[l];
             }
         }

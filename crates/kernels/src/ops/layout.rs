@@ -1,7 +1,7 @@
 //! Between `[n, c, h, w]` outside and blocks of sixteen channels inside.
 
-use crate::parallel::{for_each, for_planes};
 use crate::parallel::Shared;
+use crate::parallel::{for_each, for_planes};
 use crate::simd::multiversion;
 use crate::view::{LANES, View, ViewMut};
 

@@ -20,14 +20,17 @@ impl Window {
     #[inline(always)]
     fn inside(&self, a: usize, o: usize, len: usize) -> std::ops::Range<usize> {
         let start = o * self.stride[a];
-        self.padding[a].saturating_sub(start)..self.kernel[a].min((len + self.padding[a]).saturating_sub(start))
+        self.padding[a].saturating_sub(start)
+            ..self.kernel[a].min((len + self.padding[a]).saturating_sub(start))
     }
 
     /// Output places whose window covers input place `i` on axis `a`.
     #[inline(always)]
     fn covering(&self, a: usize, i: usize, outputs: usize) -> std::ops::Range<usize> {
         let at = i + self.padding[a];
-        let low = (at + 1).saturating_sub(self.kernel[a]).div_ceil(self.stride[a]);
+        let low = (at + 1)
+            .saturating_sub(self.kernel[a])
+            .div_ceil(self.stride[a]);
         low..(at / self.stride[a] + 1).min(outputs)
     }
 }
@@ -38,7 +41,9 @@ pub fn max(x: View, window: &Window, out: ViewMut, places: Option<&mut [u8]>) {
     let od = out.dims;
     match places {
         None => for_planes(out, |piece, chunk| max_piece(x, window, od, piece, chunk)),
-        Some(places) => for_planes_marked(out, places, |piece, chunk, marks| max_piece_marked(x, window, od, piece, chunk, marks)),
+        Some(places) => for_planes_marked(out, places, |piece, chunk, marks| {
+            max_piece_marked(x, window, od, piece, chunk, marks)
+        }),
     }
 }
 
@@ -95,7 +100,9 @@ multiversion! {
 pub fn max_backward(dy: View, places: &[u8], window: &Window, dx: ViewMut) {
     let id = dx.dims;
     assert_eq!(places.len(), dy.dims.stored());
-    for_planes(dx, |piece, chunk| max_backward_piece(dy, places, window, id, piece, chunk));
+    for_planes(dx, |piece, chunk| {
+        max_backward_piece(dy, places, window, id, piece, chunk)
+    });
 }
 
 multiversion! {
@@ -153,7 +160,9 @@ multiversion! {
 /// Gradient of average pooling.
 pub fn avg_backward(dy: View, window: &Window, dx: ViewMut) {
     let id = dx.dims;
-    for_planes(dx, |piece, chunk| avg_backward_piece(dy, window, id, piece, chunk));
+    for_planes(dx, |piece, chunk| {
+        avg_backward_piece(dy, window, id, piece, chunk)
+    });
 }
 
 multiversion! {

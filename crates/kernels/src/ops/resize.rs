@@ -19,13 +19,23 @@ impl AxisWeights {
             (false, _) => from as f64 / to as f64,
         };
         let taps = (0..to).map(|o| {
-            let at = if align_corners { o as f64 * scale } else { ((o as f64 + 0.5) * scale - 0.5).max(0.0) };
+            let at = if align_corners {
+                o as f64 * scale
+            } else {
+                ((o as f64 + 0.5) * scale - 0.5).max(0.0)
+            };
             let low = (at.floor() as usize).min(from - 1);
             let share = (at - low as f64) as f32;
             let high = (low + 1).min(from - 1);
-            if high == low || share == 0.0 { vec![(low, 1.0)] } else { vec![(low, 1.0 - share), (high, share)] }
+            if high == low || share == 0.0 {
+                vec![(low, 1.0)]
+            } else {
+                vec![(low, 1.0 - share), (high, share)]
+            }
         });
-        AxisWeights { taps: taps.collect() }
+        AxisWeights {
+            taps: taps.collect(),
+        }
     }
 
     /// The transposed relation over `from` places: who takes from each place, and how much.
@@ -55,7 +65,16 @@ pub fn bilinear_backward(dy: View, align_corners: bool, dx: ViewMut) {
 }
 
 fn mix(x: View, rows: &AxisWeights, columns: &AxisWeights, out: ViewMut) {
-    for_planes(out, |piece, chunk| mix_piece(x.plane(piece.n, piece.b), x.dims.w, rows, columns, piece.first, chunk));
+    for_planes(out, |piece, chunk| {
+        mix_piece(
+            x.plane(piece.n, piece.b),
+            x.dims.w,
+            rows,
+            columns,
+            piece.first,
+            chunk,
+        )
+    });
 }
 
 multiversion! {

@@ -48,13 +48,25 @@ fn finish(draft: DraftStep) -> Step {
         DraftKind::Product(p) => {
             let planar = draft.inputs[0] == 0 && p.product.planar() && p.before.is_none();
             let packed = PackedWeights::new(p.weight, p.product.spec, p.product.direction, planar);
-            Kind::Product(Box::new(ProductStep { packed, before: p.before, bias: p.bias, add: p.add, after: p.after, planar }))
+            Kind::Product(Box::new(ProductStep {
+                packed,
+                before: p.before,
+                bias: p.bias,
+                add: p.add,
+                after: p.after,
+                planar,
+            }))
         }
         DraftKind::Affine { line, relu } => Kind::Affine { line, relu },
         DraftKind::Pointwise(kind) => Kind::Pointwise(kind),
         DraftKind::Layer(op) => Kind::Layer(op),
     };
-    Step { kind, inputs: draft.inputs, out: draft.out, done: Vec::new() }
+    Step {
+        kind,
+        inputs: draft.inputs,
+        out: draft.out,
+        done: Vec::new(),
+    }
 }
 
 fn mark_done(graph: &Graph, steps: &mut [Step], places: &Places) {
@@ -94,16 +106,29 @@ impl Places {
         let mut placed = vec![false; graph.nodes.len()];
         // The input is loaded apart; pointwise steps work on their input's storage.
         placed[0] = true;
-        for step in steps.iter().filter(|step| !matches!(step.kind, Kind::Layer(Op::Concat))) {
+        for step in steps
+            .iter()
+            .filter(|step| !matches!(step.kind, Kind::Layer(Op::Concat)))
+        {
             if matches!(step.kind, Kind::Pointwise(_)) {
                 placed[step.out] = true;
                 placed[step.inputs[0]] = true;
             }
         }
-        let joins: Vec<&Step> = steps.iter().filter(|s| matches!(s.kind, Kind::Layer(Op::Concat))).collect();
+        let joins: Vec<&Step> = steps
+            .iter()
+            .filter(|s| matches!(s.kind, Kind::Layer(Op::Concat)))
+            .collect();
         for join in joins.iter().rev() {
             if !placed[join.out] {
-                place(join, &channels, (join.out, 0), &joins, &mut homes, &mut placed);
+                place(
+                    join,
+                    &channels,
+                    (join.out, 0),
+                    &joins,
+                    &mut homes,
+                    &mut placed,
+                );
             }
         }
         let mut places = Places { homes };
@@ -134,8 +159,18 @@ impl Places {
     }
 }
 
-fn place(join: &Step, channels: &[usize], (home, first): (NodeId, usize), joins: &[&Step], homes: &mut [(NodeId, usize)], placed: &mut [bool]) {
-    let whole = join.inputs.iter().all(|&i| channels[i].is_multiple_of(LANES));
+fn place(
+    join: &Step,
+    channels: &[usize],
+    (home, first): (NodeId, usize),
+    joins: &[&Step],
+    homes: &mut [(NodeId, usize)],
+    placed: &mut [bool],
+) {
+    let whole = join
+        .inputs
+        .iter()
+        .all(|&i| channels[i].is_multiple_of(LANES));
     if !whole {
         return;
     }
@@ -153,7 +188,10 @@ fn place(join: &Step, channels: &[usize], (home, first): (NodeId, usize), joins:
         block += channels[input] / LANES;
     }
     // Narrower joins of the same first inputs.
-    for other in joins.iter().filter(|j| j.out < join.out && j.inputs.len() < join.inputs.len()) {
+    for other in joins
+        .iter()
+        .filter(|j| j.out < join.out && j.inputs.len() < join.inputs.len())
+    {
         if !placed[other.out] && other.inputs[..] == join.inputs[..other.inputs.len()] {
             placed[other.out] = true;
             homes[other.out] = (home, first);
@@ -188,8 +226,18 @@ impl<'a> Builder<'a> {
     fn new(graph: &'a Graph, params: &'a Params) -> Self {
         let mut readers = vec![0; graph.nodes.len()];
         let outputs = graph.outputs.iter().map(|(_, id)| id);
-        graph.nodes.iter().flat_map(|node| &node.inputs).chain(outputs).for_each(|&id| readers[id] += 1);
-        Builder { graph, params, readers, steps: Vec::new() }
+        graph
+            .nodes
+            .iter()
+            .flat_map(|node| &node.inputs)
+            .chain(outputs)
+            .for_each(|&id| readers[id] += 1);
+        Builder {
+            graph,
+            params,
+            readers,
+            steps: Vec::new(),
+        }
     }
 
     /// The step that makes `node`, when nobody else reads it.
@@ -230,9 +278,20 @@ impl<'a> Builder<'a> {
 
     fn add_norm(&mut self, id: NodeId) {
         let node = &self.graph.nodes[id];
-        let Op::BatchNorm { weight, bias, mean, var, eps, .. } = node.op else { return };
+        let Op::BatchNorm {
+            weight,
+            bias,
+            mean,
+            var,
+            eps,
+            ..
+        } = node.op
+        else {
+            return;
+        };
         let params = self.params;
-        let line = Moments::fixed(&params[mean], &params[var], eps).affine(&params[weight], &params[bias]);
+        let line =
+            Moments::fixed(&params[mean], &params[var], eps).affine(&params[weight], &params[bias]);
         if let Some(step) = self.only_maker(node.inputs[0])
             && let DraftKind::Product(draft) = &mut step.kind
             && draft.after.is_none()
@@ -243,18 +302,33 @@ impl<'a> Builder<'a> {
             step.out = id;
             return;
         }
-        self.push(id, node.inputs.clone(), DraftKind::Affine { line, relu: false });
+        self.push(
+            id,
+            node.inputs.clone(),
+            DraftKind::Affine { line, relu: false },
+        );
     }
 
     fn add_pointwise(&mut self, id: NodeId, kind: Option<Activation>) {
         let input = self.graph.nodes[id].inputs[0];
         if let Some(step) = self.only_maker(input) {
             let merged = match (&mut step.kind, kind) {
-                (DraftKind::Product(Draft { after: after @ None, .. }), kind) => {
+                (
+                    DraftKind::Product(Draft {
+                        after: after @ None,
+                        ..
+                    }),
+                    kind,
+                ) => {
                     *after = kind;
                     true
                 }
-                (DraftKind::Affine { relu: relu @ false, .. }, Some(Activation::Relu)) => {
+                (
+                    DraftKind::Affine {
+                        relu: relu @ false, ..
+                    },
+                    Some(Activation::Relu),
+                ) => {
                     *relu = true;
                     true
                 }
@@ -303,10 +377,18 @@ impl<'a> Builder<'a> {
     }
 
     fn try_push_norm(&mut self, at: usize) -> bool {
-        let (out, input) = (self.steps[at].out, self.steps[at].inputs[0..].first().copied());
-        let (DraftKind::Affine { line, relu }, Some(input)) = (&self.steps[at].kind, input) else { return false };
+        let (out, input) = (
+            self.steps[at].out,
+            self.steps[at].inputs[0..].first().copied(),
+        );
+        let (DraftKind::Affine { line, relu }, Some(input)) = (&self.steps[at].kind, input) else {
+            return false;
+        };
         let (line, relu) = (line.clone(), *relu);
-        let is_reader = |step: &DraftStep| step.inputs.contains(&out) || matches!(&step.kind, DraftKind::Product(d) if d.add == Some(out));
+        let is_reader = |step: &DraftStep| {
+            step.inputs.contains(&out)
+                || matches!(&step.kind, DraftKind::Product(d) if d.add == Some(out))
+        };
         let takes = |step: &DraftStep| matches!(&step.kind, DraftKind::Product(d) if d.product.maps_input() && d.before.is_none() && d.add != Some(out));
         let named = self.graph.outputs.iter().any(|(_, id)| *id == out);
         if named || input == 0 || !self.steps.iter().filter(|s| is_reader(s)).all(takes) {
@@ -330,7 +412,10 @@ impl Draft {
         match self.product.direction {
             crate::conv::Direction::Forward => {
                 let per = self.weight.len() / outputs;
-                self.weight.chunks_mut(per).zip(&line.scale).for_each(|(w, s)| w.iter_mut().for_each(|v| *v *= s));
+                self.weight
+                    .chunks_mut(per)
+                    .zip(&line.scale)
+                    .for_each(|(w, s)| w.iter_mut().for_each(|v| *v *= s));
             }
             // Transposed: `[in, out, kh, kw]`.
             crate::conv::Direction::Backward => {
@@ -340,6 +425,10 @@ impl Draft {
             }
         }
         let old = self.bias.take().unwrap_or_else(|| vec![0.0; outputs]);
-        self.bias = Some((0..outputs).map(|ch| old[ch] * line.scale[ch] + line.shift[ch]).collect());
+        self.bias = Some(
+            (0..outputs)
+                .map(|ch| old[ch] * line.scale[ch] + line.shift[ch])
+                .collect(),
+        );
     }
 }

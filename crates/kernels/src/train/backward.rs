@@ -5,10 +5,14 @@ use super::layers::{Product, global, pointwise, window};
 use super::schedule::Way;
 use super::{Gradients, Mode, Saved, Trainer, Wanted};
 use crate::buffer::Buffer;
+use crate::conv::{
+    Direction, Epilogue, PackedWeights, Source, bias_gradient, correlate, weight_gradient,
+};
 use crate::error::KernelError;
 use crate::graph::{Node, NodeId, Op, ParamId, Params};
-use crate::conv::{Direction, Epilogue, PackedWeights, Source, bias_gradient, correlate, weight_gradient};
-use crate::ops::{activation, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize};
+use crate::ops::{
+    activation, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize,
+};
 use crate::tensor::Tensor;
 use crate::view::{View, ViewMut};
 
@@ -36,7 +40,12 @@ impl Trainer {
     ///
     /// # Errors
     /// No forward pass to go back through, output gradients that do not fit, unknown nodes.
-    pub fn backward(&mut self, params: &Params, d_outputs: &[Tensor], want: Wanted) -> Result<Gradients, KernelError> {
+    pub fn backward(
+        &mut self,
+        params: &Params,
+        d_outputs: &[Tensor],
+        want: Wanted,
+    ) -> Result<Gradients, KernelError> {
         let mode = self.mode.ok_or(KernelError::NoForward)?;
         self.check_backward(params, d_outputs, &want)?;
         for (i, d) in d_outputs.iter().enumerate() {
@@ -45,8 +54,22 @@ impl Trainer {
             self.add_grad(node, grad);
         }
         let needed = self.needed(&want);
-        let mut pass = Pass { params, mode, needed, want_params: want.params, found: vec![None; params.len()] };
-        let mut out = Gradients { params: Vec::new(), input: None, nodes: want.nodes.iter().map(|&id| (id, Tensor::zeros(&self.shapes[id]))).collect() };
+        let mut pass = Pass {
+            params,
+            mode,
+            needed,
+            want_params: want.params,
+            found: vec![None; params.len()],
+        };
+        let mut out = Gradients {
+            params: Vec::new(),
+            input: None,
+            nodes: want
+                .nodes
+                .iter()
+                .map(|&id| (id, Tensor::zeros(&self.shapes[id])))
+                .collect(),
+        };
         for id in (0..self.graph.nodes.len()).rev() {
             if let Some(grad) = self.grads[id].take() {
                 self.hand_out(id, &grad, &want, &mut out);
@@ -56,7 +79,10 @@ impl Trainer {
                     self.pool.give(grad);
                 }
             }
-            if !want.keep && !self.schedule.visible[id] && let Some(value) = self.values[id].take() {
+            if !want.keep
+                && !self.schedule.visible[id]
+                && let Some(value) = self.values[id].take()
+            {
                 self.pool.give(value);
             }
         }
@@ -70,23 +96,44 @@ impl Trainer {
         Ok(out)
     }
 
-    fn check_backward(&self, params: &Params, d_outputs: &[Tensor], want: &Wanted) -> Result<(), KernelError> {
+    fn check_backward(
+        &self,
+        params: &Params,
+        d_outputs: &[Tensor],
+        want: &Wanted,
+    ) -> Result<(), KernelError> {
         self.graph.check_params(params)?;
         if d_outputs.len() != self.graph.outputs.len() {
-            return Err(KernelError::GradientCount { expected: self.graph.outputs.len(), got: d_outputs.len() });
+            return Err(KernelError::GradientCount {
+                expected: self.graph.outputs.len(),
+                got: d_outputs.len(),
+            });
         }
         for (d, (name, id)) in d_outputs.iter().zip(&self.graph.outputs) {
             if d.shape != self.shapes[*id] {
-                return Err(KernelError::GradientShape { name: name.clone(), expected: self.shapes[*id].clone(), got: d.shape.clone() });
+                return Err(KernelError::GradientShape {
+                    name: name.clone(),
+                    expected: self.shapes[*id].clone(),
+                    got: d.shape.clone(),
+                });
             }
             if d.data.len() != self.dims(*id).values() {
-                return Err(KernelError::Length { shape: d.shape.clone(), len: d.data.len() });
+                return Err(KernelError::Length {
+                    shape: d.shape.clone(),
+                    len: d.data.len(),
+                });
             }
         }
         for &id in &want.nodes {
-            let way = self.schedule.way.get(id).ok_or(KernelError::UnknownNode { id })?;
+            let way = self
+                .schedule
+                .way
+                .get(id)
+                .ok_or(KernelError::UnknownNode { id })?;
             if *way == Way::Absorbed {
-                return Err(KernelError::NotRetained { node: self.graph.nodes[id].name.clone() });
+                return Err(KernelError::NotRetained {
+                    node: self.graph.nodes[id].name.clone(),
+                });
             }
         }
         Ok(())
@@ -95,7 +142,13 @@ impl Trainer {
     fn needed(&self, want: &Wanted) -> Vec<bool> {
         let mut needed = vec![false; self.graph.nodes.len()];
         for (id, node) in self.graph.nodes.iter().enumerate() {
-            let has_params = matches!(node.op, Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::BatchNorm { .. } | Op::Linear { .. });
+            let has_params = matches!(
+                node.op,
+                Op::Conv2d { .. }
+                    | Op::ConvTranspose2d { .. }
+                    | Op::BatchNorm { .. }
+                    | Op::Linear { .. }
+            );
             needed[id] = (id == 0 && want.input)
                 || (has_params && want.params)
                 || want.nodes.contains(&id)
@@ -154,17 +207,29 @@ impl Trainer {
         let node = self.graph.nodes[id].clone();
         let dy = View::new(&grad, self.dims(id));
         match &node.op {
-            _ if self.schedule.way[id].norm() => return self.backward_norm(node.inputs[0], true, grad, pass),
+            _ if self.schedule.way[id].norm() => {
+                return self.backward_norm(node.inputs[0], true, grad, pass);
+            }
             Op::BatchNorm { .. } => return self.backward_norm(id, false, grad, pass),
-            Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::Linear { .. } => self.backward_product(id, node.inputs[0], dy, pass),
+            Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::Linear { .. } => {
+                self.backward_product(id, node.inputs[0], dy, pass)
+            }
             Op::Add => {
-                self.emit(node.inputs[1], pass, |_, dx, sum| if sum { copy::accumulate(dy, dx) } else { copy::copy(dy, dx) });
+                self.emit(node.inputs[1], pass, |_, dx, sum| {
+                    if sum {
+                        copy::accumulate(dy, dx)
+                    } else {
+                        copy::copy(dy, dx)
+                    }
+                });
                 return self.pass_on(node.inputs[0], grad, pass);
             }
             Op::Concat => self.backward_concat(&node, dy, pass),
             Op::Flatten => self.backward_flatten(id, node.inputs[0], dy, pass),
             Op::Mul => self.backward_mul(&node, dy, pass),
-            op if pointwise(op).is_some() || matches!(op, Op::Dropout { .. }) => return self.backward_pointwise(id, &node, grad, pass),
+            op if pointwise(op).is_some() || matches!(op, Op::Dropout { .. }) => {
+                return self.backward_pointwise(id, &node, grad, pass);
+            }
             _ => self.backward_spatial(id, &node, dy, pass),
         }
         self.pool.give(grad);
@@ -186,10 +251,16 @@ impl Trainer {
     fn backward_pointwise(&mut self, id: NodeId, node: &Node, mut grad: Buffer, pass: &Pass) {
         let dy = ViewMut::new(&mut grad, self.dims(id));
         match (&node.op, pass.mode) {
-            (Op::Dropout { p }, Mode::Train { seed }) => dropout::apply(dy, *p, dropout_seed(seed, id)),
+            (Op::Dropout { p }, Mode::Train { seed }) => {
+                dropout::apply(dy, *p, dropout_seed(seed, id))
+            }
             (op, _) => {
                 if let Some(kind) = pointwise(op) {
-                    let kept = if kind.from_output() { self.value(id) } else { self.value(node.inputs[0]) };
+                    let kept = if kind.from_output() {
+                        self.value(id)
+                    } else {
+                        self.value(node.inputs[0])
+                    };
                     activation::backward(kind, kept, dy);
                 }
             }
@@ -199,23 +270,40 @@ impl Trainer {
 
     /// Pooling and resizing.
     fn backward_spatial(&mut self, id: NodeId, node: &Node, dy: View, pass: &Pass) {
-        self.emit_new(node.inputs[0], pass, |this, dx| match (&node.op, &this.saved[id], window(&node.op), global(&node.op)) {
-            (Op::MaxPool2d { .. }, Saved::Places(places), Some(window), _) => pool::max_backward(dy, places, &window, dx),
-            (_, _, Some(window), _) => pool::avg_backward(dy, &window, dx),
-            (_, _, _, Some(kind)) => {
-                // The mean's gradient reads neither activation, and they were not kept.
-                let (x, y) = if kind == global_pool::Global::Avg { (None, None) } else { (Some(this.value(node.inputs[0])), Some(this.value(id))) };
-                global_pool::backward(kind, x, y, dy, dx);
+        self.emit_new(node.inputs[0], pass, |this, dx| {
+            match (
+                &node.op,
+                &this.saved[id],
+                window(&node.op),
+                global(&node.op),
+            ) {
+                (Op::MaxPool2d { .. }, Saved::Places(places), Some(window), _) => {
+                    pool::max_backward(dy, places, &window, dx)
+                }
+                (_, _, Some(window), _) => pool::avg_backward(dy, &window, dx),
+                (_, _, _, Some(kind)) => {
+                    // The mean's gradient reads neither activation, and they were not kept.
+                    let (x, y) = if kind == global_pool::Global::Avg {
+                        (None, None)
+                    } else {
+                        (Some(this.value(node.inputs[0])), Some(this.value(id)))
+                    };
+                    global_pool::backward(kind, x, y, dy, dx);
+                }
+                (Op::UpsampleLike { align_corners }, ..) => {
+                    resize::bilinear_backward(dy, *align_corners, dx)
+                }
+                _ => copy::fit(dy, dx),
             }
-            (Op::UpsampleLike { align_corners }, ..) => resize::bilinear_backward(dy, *align_corners, dx),
-            _ => copy::fit(dy, dx),
         });
     }
 
     fn backward_concat(&mut self, node: &Node, dy: View, pass: &Pass) {
         let mut offset = 0;
         for &input in &node.inputs {
-            self.emit(input, pass, |_, dx, sum| copy::take_channels(dy, offset, sum, dx));
+            self.emit(input, pass, |_, dx, sum| {
+                copy::take_channels(dy, offset, sum, dx)
+            });
             offset += self.dims(input).c;
         }
     }
@@ -234,14 +322,25 @@ impl Trainer {
 
     fn backward_norm(&mut self, norm: NodeId, relu: bool, mut grad: Buffer, pass: &mut Pass) {
         let input = self.graph.nodes[norm].inputs[0];
-        let (Some(bn), Saved::Norm(saved)) = (Bn::of(&self.graph.nodes[norm].op), &self.saved[norm]) else { return };
+        let (Some(bn), Saved::Norm(saved)) =
+            (Bn::of(&self.graph.nodes[norm].op), &self.saved[norm])
+        else {
+            return;
+        };
         let (x, dims) = (self.value(input), self.dims(norm));
         let train = pass.mode != Mode::Eval;
         let map = saved.line.map(relu);
-        let sums = (train || pass.want_params).then(|| batch_norm::backward_sums(x, View::new(&grad, dims), &saved.moments, map));
+        let sums = (train || pass.want_params)
+            .then(|| batch_norm::backward_sums(x, View::new(&grad, dims), &saved.moments, map));
         if pass.needed[input] {
             let terms = sums.as_ref().filter(|_| train);
-            batch_norm::backward_input(x, ViewMut::new(&mut grad, dims), &saved.moments, map, terms);
+            batch_norm::backward_input(
+                x,
+                ViewMut::new(&mut grad, dims),
+                &saved.moments,
+                map,
+                terms,
+            );
         }
         if let Some(sums) = sums.filter(|_| pass.want_params) {
             pass.add_param(bn.weight, sums.weight);
@@ -251,13 +350,17 @@ impl Trainer {
     }
 
     fn backward_product(&mut self, id: NodeId, input: NodeId, dy: View, pass: &mut Pass) {
-        let Some(product) = Product::of(&self.graph, id) else { return };
+        let Some(product) = Product::of(&self.graph, id) else {
+            return;
+        };
         if pass.want_params {
             let source = self.source(input, input == 0 && product.planar());
             let grad = match (product.direction, source) {
                 (Direction::Forward, _) => weight_gradient(source, dy, &product.spec),
                 // The convolution behind a transposed one goes from its output to its input.
-                (Direction::Backward, Source::Blocked(x, None)) => weight_gradient(Source::Blocked(dy, None), x, &product.spec),
+                (Direction::Backward, Source::Blocked(x, None)) => {
+                    weight_gradient(Source::Blocked(dy, None), x, &product.spec)
+                }
                 (Direction::Backward, _) => return,
             };
             pass.add_param(product.weight, grad);
@@ -268,7 +371,15 @@ impl Trainer {
         let weight = pass.params[product.weight].as_slice();
         self.emit(input, pass, |_, dx, accumulate| {
             let packed = PackedWeights::new(weight, product.spec, product.reverse(), false);
-            correlate(Source::Blocked(dy, None), &packed, Epilogue { accumulate, ..Epilogue::default() }, dx);
+            correlate(
+                Source::Blocked(dy, None),
+                &packed,
+                Epilogue {
+                    accumulate,
+                    ..Epilogue::default()
+                },
+                dx,
+            );
         });
     }
 }

@@ -6,7 +6,9 @@ use super::{Mode, Norm, Saved, Trainer};
 use crate::buffer::Buffer;
 use crate::conv::{Epilogue, PackedWeights, Source, correlate};
 use crate::graph::{NodeId, Op, Params};
-use crate::ops::{activation, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize};
+use crate::ops::{
+    activation, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize,
+};
 use crate::view::{View, ViewMut};
 
 /// Batch norm's parameters and settings, taken out of its node.
@@ -22,7 +24,21 @@ pub(super) struct Bn {
 impl Bn {
     pub fn of(op: &Op) -> Option<Self> {
         match *op {
-            Op::BatchNorm { weight, bias, mean, var, eps, momentum } => Some(Bn { weight, bias, mean, var, eps, momentum }),
+            Op::BatchNorm {
+                weight,
+                bias,
+                mean,
+                var,
+                eps,
+                momentum,
+            } => Some(Bn {
+                weight,
+                bias,
+                mean,
+                var,
+                eps,
+                momentum,
+            }),
             _ => None,
         }
     }
@@ -37,7 +53,9 @@ impl Trainer {
     pub(super) fn forward_node(&mut self, id: NodeId, params: &mut Params, mode: Mode) {
         match self.schedule.way[id] {
             Way::Absorbed => {}
-            way if way.norm() => self.forward_norm(self.graph.nodes[id].inputs[0], id, params, mode),
+            way if way.norm() => {
+                self.forward_norm(self.graph.nodes[id].inputs[0], id, params, mode)
+            }
             Way::InPlace => {
                 let input = self.graph.nodes[id].inputs[0];
                 if let Some(mut buffer) = self.values[input].take() {
@@ -45,7 +63,9 @@ impl Trainer {
                     self.values[id] = Some(buffer);
                 }
             }
-            _ if matches!(self.graph.nodes[id].op, Op::BatchNorm { .. }) => self.forward_norm(id, id, params, mode),
+            _ if matches!(self.graph.nodes[id].op, Op::BatchNorm { .. }) => {
+                self.forward_norm(id, id, params, mode)
+            }
             _ => {
                 let mut buffer = self.pool.take(self.dims(id).stored());
                 self.compute(id, params, mode, &mut buffer);
@@ -57,7 +77,9 @@ impl Trainer {
     fn pointwise(&self, id: NodeId, mode: Mode, buffer: &mut [f32]) {
         let data = ViewMut::new(buffer, self.dims(id));
         match (&self.graph.nodes[id].op, mode) {
-            (Op::Dropout { p }, Mode::Train { seed }) => dropout::apply(data, *p, dropout_seed(seed, id)),
+            (Op::Dropout { p }, Mode::Train { seed }) => {
+                dropout::apply(data, *p, dropout_seed(seed, id))
+            }
             (op, _) => {
                 if let Some(kind) = pointwise(op) {
                     activation::apply(kind, data);
@@ -71,10 +93,19 @@ impl Trainer {
         let mut out = ViewMut::new(buffer, self.dims(id));
         let input = |i: usize| self.value(node.inputs[i]);
         match &node.op {
-            Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::Linear { .. } => self.product(id, params, out),
+            Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::Linear { .. } => {
+                self.product(id, params, out)
+            }
             Op::Add => elementwise::add(input(0), input(1), out),
             Op::Mul => elementwise::mul(input(0), input(1), out),
-            Op::Concat => copy::concat(&node.inputs.iter().map(|&i| self.value(i)).collect::<Vec<View>>(), out),
+            Op::Concat => copy::concat(
+                &node
+                    .inputs
+                    .iter()
+                    .map(|&i| self.value(i))
+                    .collect::<Vec<View>>(),
+                out,
+            ),
             Op::UpsampleLike { align_corners } => resize::bilinear(input(0), *align_corners, out),
             Op::FitLike => copy::fit(input(0), out),
             Op::Flatten => self.flatten(node.inputs[0], out),
@@ -110,31 +141,51 @@ impl Trainer {
         if self.schedule.way[input] == Way::Lazy {
             let norm = self.graph.nodes[input].inputs[0];
             if let Saved::Norm(saved) = &self.saved[norm] {
-                return Source::Blocked(self.value(self.graph.nodes[norm].inputs[0]), Some(saved.line.map(true)));
+                return Source::Blocked(
+                    self.value(self.graph.nodes[norm].inputs[0]),
+                    Some(saved.line.map(true)),
+                );
             }
         }
         Source::Blocked(self.value(input), None)
     }
 
     fn product(&self, id: NodeId, params: &Params, out: ViewMut) {
-        let Some(product) = Product::of(&self.graph, id) else { return };
+        let Some(product) = Product::of(&self.graph, id) else {
+            return;
+        };
         let input = self.graph.nodes[id].inputs[0];
         let planar = input == 0 && product.planar();
-        let packed = PackedWeights::new(params[product.weight].as_slice(), product.spec, product.direction, planar);
-        let epilogue = Epilogue { bias: product.bias.map(|b| params[b].as_slice()), ..Epilogue::default() };
+        let packed = PackedWeights::new(
+            params[product.weight].as_slice(),
+            product.spec,
+            product.direction,
+            planar,
+        );
+        let epilogue = Epilogue {
+            bias: product.bias.map(|b| params[b].as_slice()),
+            ..Epilogue::default()
+        };
         correlate(self.source(input, planar), &packed, epilogue, out);
     }
 
     fn max_pool(&mut self, id: NodeId, buffer: &mut Buffer) {
         let node = &self.graph.nodes[id];
         let (input, dims) = (node.inputs[0], self.dims(id));
-        let Some(window) = window(&node.op) else { return };
+        let Some(window) = window(&node.op) else {
+            return;
+        };
         let mut places = match std::mem::take(&mut self.saved[id]) {
             Saved::Places(places) => places,
             _ => Vec::new(),
         };
         places.resize(dims.stored(), 0);
-        pool::max(self.value(input), &window, ViewMut::new(buffer, dims), Some(&mut places));
+        pool::max(
+            self.value(input),
+            &window,
+            ViewMut::new(buffer, dims),
+            Some(&mut places),
+        );
         self.saved[id] = Saved::Places(places);
     }
 
@@ -149,7 +200,12 @@ impl Trainer {
             Mode::Train { .. } => {
                 let moments = batch_norm::Moments::of(x, bn.eps);
                 let mut mean = std::mem::take(&mut params[bn.mean]);
-                moments.update_running(&mut mean, &mut params[bn.var], bn.momentum, dims.n * dims.pixels());
+                moments.update_running(
+                    &mut mean,
+                    &mut params[bn.var],
+                    bn.momentum,
+                    dims.n * dims.pixels(),
+                );
                 params[bn.mean] = mean;
                 moments
             }
@@ -157,7 +213,11 @@ impl Trainer {
         let line = moments.affine(&params[bn.weight], &params[bn.bias]);
         if self.schedule.way[id] != Way::Lazy {
             let mut out = self.pool.take(dims.stored());
-            batch_norm::affine(self.value(input), line.map(norm != id), ViewMut::new(&mut out, dims));
+            batch_norm::affine(
+                self.value(input),
+                line.map(norm != id),
+                ViewMut::new(&mut out, dims),
+            );
             self.values[id] = Some(out);
         }
         self.saved[norm] = Saved::Norm(Norm { moments, line });
@@ -166,7 +226,11 @@ impl Trainer {
     /// Gives back the activations that nobody reads after node `id`.
     pub(super) fn drop_values_read_last_by(&mut self, id: NodeId) {
         let own = &self.graph.nodes[id].inputs;
-        let inputs = if self.schedule.way[id].norm() { &self.graph.nodes[own[0]].inputs } else { own };
+        let inputs = if self.schedule.way[id].norm() {
+            &self.graph.nodes[own[0]].inputs
+        } else {
+            own
+        };
         for input in inputs.iter().copied().chain([id]) {
             if self.schedule.last_reader[input] == id
                 && !self.schedule.keep[input]

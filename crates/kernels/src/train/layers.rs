@@ -12,8 +12,21 @@ const PLANAR_CHANNELS: usize = 4;
 /// The window of a pooling layer.
 pub(crate) fn window(op: &Op) -> Option<Window> {
     match *op {
-        Op::MaxPool2d { kernel, stride, padding, .. } => Some(Window { kernel, stride, padding }),
-        Op::AvgPool2d { kernel, stride } => Some(Window { kernel, stride, padding: [0, 0] }),
+        Op::MaxPool2d {
+            kernel,
+            stride,
+            padding,
+            ..
+        } => Some(Window {
+            kernel,
+            stride,
+            padding,
+        }),
+        Op::AvgPool2d { kernel, stride } => Some(Window {
+            kernel,
+            stride,
+            padding: [0, 0],
+        }),
         _ => None,
     }
 }
@@ -56,7 +69,9 @@ impl Product {
     pub fn of(graph: &Graph, node: NodeId) -> Option<Self> {
         let op = &graph.nodes[node].op;
         let (weight, bias) = match *op {
-            Op::Conv2d { weight, bias, .. } | Op::ConvTranspose2d { weight, bias, .. } | Op::Linear { weight, bias } => (weight, bias),
+            Op::Conv2d { weight, bias, .. }
+            | Op::ConvTranspose2d { weight, bias, .. }
+            | Op::Linear { weight, bias } => (weight, bias),
             _ => return None,
         };
         let shape = &graph.params.get(weight)?.shape;
@@ -72,17 +87,31 @@ impl Product {
         };
         let mut direction = Direction::Forward;
         match *op {
-            Op::Conv2d { stride, padding, dilation, groups, .. } => {
-                (spec.stride, spec.padding, spec.dilation, spec.groups) = (stride, padding, dilation, groups);
+            Op::Conv2d {
+                stride,
+                padding,
+                dilation,
+                groups,
+                ..
+            } => {
+                (spec.stride, spec.padding, spec.dilation, spec.groups) =
+                    (stride, padding, dilation, groups);
                 spec.inputs *= groups;
             }
-            Op::ConvTranspose2d { stride, padding, .. } => {
+            Op::ConvTranspose2d {
+                stride, padding, ..
+            } => {
                 (spec.stride, spec.padding) = (stride, padding);
                 direction = Direction::Backward;
             }
             _ => {}
         }
-        Some(Product { weight, bias, spec, direction })
+        Some(Product {
+            weight,
+            bias,
+            spec,
+            direction,
+        })
     }
 
     /// Channels that come out.
@@ -103,7 +132,10 @@ impl Product {
 
     /// Reads an image of few channels as it came.
     pub fn planar(&self) -> bool {
-        self.direction == Direction::Forward && self.spec.groups == 1 && self.spec.inputs <= PLANAR_CHANNELS && self.spec.kernel != [1, 1]
+        self.direction == Direction::Forward
+            && self.spec.groups == 1
+            && self.spec.inputs <= PLANAR_CHANNELS
+            && self.spec.kernel != [1, 1]
     }
 
     /// Can apply a map to its input as it reads it, forward and for its gradient.
@@ -116,7 +148,9 @@ impl Product {
 pub(crate) fn readers(graph: &Graph) -> Vec<Vec<NodeId>> {
     let mut readers = vec![Vec::new(); graph.nodes.len()];
     for (id, node) in graph.nodes.iter().enumerate() {
-        node.inputs.iter().for_each(|&input| readers[input].push(id));
+        node.inputs
+            .iter()
+            .for_each(|&input| readers[input].push(id));
     }
     readers
 }
@@ -124,8 +158,12 @@ pub(crate) fn readers(graph: &Graph) -> Vec<Vec<NodeId>> {
 /// True when some reader of the input needs it in blocks; resizing layers read no more than the extents of their second input.
 pub(crate) fn input_in_blocks(graph: &Graph) -> bool {
     graph.outputs.iter().any(|(_, id)| *id == 0)
-        || graph.nodes.iter().enumerate().any(|(id, node)| match node.op {
-            Op::UpsampleLike { .. } | Op::FitLike => node.inputs[0] == 0,
-            _ => node.inputs.contains(&0) && Product::of(graph, id).is_none_or(|p| !p.planar()),
-        })
+        || graph
+            .nodes
+            .iter()
+            .enumerate()
+            .any(|(id, node)| match node.op {
+                Op::UpsampleLike { .. } | Op::FitLike => node.inputs[0] == 0,
+                _ => node.inputs.contains(&0) && Product::of(graph, id).is_none_or(|p| !p.planar()),
+            })
 }

@@ -45,7 +45,10 @@ pub struct Wanted {
 impl Wanted {
     /// The parameters' gradients, as a training step needs them.
     pub fn params() -> Self {
-        Wanted { params: true, ..Wanted::default() }
+        Wanted {
+            params: true,
+            ..Wanted::default()
+        }
     }
 }
 
@@ -150,7 +153,12 @@ impl Trainer {
     /// Drops activations and gradients of the last step, keeping their storage.
     fn forget(&mut self) {
         self.mode = None;
-        for slot in self.values.iter_mut().chain(&mut self.grads).chain([&mut self.image]) {
+        for slot in self
+            .values
+            .iter_mut()
+            .chain(&mut self.grads)
+            .chain([&mut self.image])
+        {
             if let Some(buffer) = slot.take() {
                 self.pool.give(buffer);
             }
@@ -193,7 +201,12 @@ impl Trainer {
     ///
     /// # Errors
     /// An input or parameters that do not fit the graph.
-    pub fn forward(&mut self, params: &mut Params, x: &Tensor, mode: Mode) -> Result<Vec<Tensor>, KernelError> {
+    pub fn forward(
+        &mut self,
+        params: &mut Params,
+        x: &Tensor,
+        mode: Mode,
+    ) -> Result<Vec<Tensor>, KernelError> {
         self.prepare(params, x, mode)?;
         self.load_image(x);
         for id in 1..self.graph.nodes.len() {
@@ -201,18 +214,29 @@ impl Trainer {
             self.drop_values_read_last_by(id);
         }
         self.mode = Some(mode);
-        Ok(self.graph.outputs.iter().map(|(_, id)| self.tensor(*id, self.value(*id))).collect())
+        Ok(self
+            .graph
+            .outputs
+            .iter()
+            .map(|(_, id)| self.tensor(*id, self.value(*id)))
+            .collect())
     }
 
     fn prepare(&mut self, params: &Params, x: &Tensor, mode: Mode) -> Result<(), KernelError> {
-        let input = <[usize; 4]>::try_from(x.shape.as_slice()).map_err(|_| KernelError::InputRank { shape: x.shape.clone() })?;
+        let input =
+            <[usize; 4]>::try_from(x.shape.as_slice()).map_err(|_| KernelError::InputRank {
+                shape: x.shape.clone(),
+            })?;
         if self.shapes.first().map(Vec::as_slice) != Some(&input[..]) {
             self.forget();
             self.pool.clear();
             self.shapes = self.graph.shapes(input)?;
         }
         if x.data.len() != self.dims(0).values() {
-            return Err(KernelError::Length { shape: x.shape.clone(), len: x.data.len() });
+            return Err(KernelError::Length {
+                shape: x.shape.clone(),
+                len: x.data.len(),
+            });
         }
         self.graph.check_params(params)?;
         if mode != Mode::Eval {
@@ -225,9 +249,16 @@ impl Trainer {
     /// Batch statistics of one value a channel are an error, as in PyTorch.
     fn check_statistics(&self) -> Result<(), KernelError> {
         for node in &self.graph.nodes {
-            let Some(&input) = node.inputs.first() else { continue };
-            if matches!(node.op, crate::graph::Op::BatchNorm { .. }) && self.dims(input).n * self.dims(input).pixels() < 2 {
-                return Err(KernelError::SingleValue { node: node.name.clone(), shape: self.shapes[input].clone() });
+            let Some(&input) = node.inputs.first() else {
+                continue;
+            };
+            if matches!(node.op, crate::graph::Op::BatchNorm { .. })
+                && self.dims(input).n * self.dims(input).pixels() < 2
+            {
+                return Err(KernelError::SingleValue {
+                    node: node.name.clone(),
+                    shape: self.shapes[input].clone(),
+                });
             }
         }
         Ok(())

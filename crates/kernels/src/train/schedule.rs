@@ -68,7 +68,10 @@ impl Schedule {
     pub fn new(graph: &Graph, retained: &[NodeId]) -> Self {
         let count = graph.nodes.len();
         let mut visible = vec![false; count];
-        for &id in retained.iter().chain(graph.outputs.iter().map(|(_, id)| id)) {
+        for &id in retained
+            .iter()
+            .chain(graph.outputs.iter().map(|(_, id)| id))
+        {
             visible[id] = true;
         }
         let way = ways(graph, &visible);
@@ -78,7 +81,11 @@ impl Schedule {
             if way[id] == Way::Absorbed {
                 continue;
             }
-            let inputs = if way[id].norm() { &graph.nodes[node.inputs[0]].inputs } else { &node.inputs };
+            let inputs = if way[id].norm() {
+                &graph.nodes[node.inputs[0]].inputs
+            } else {
+                &node.inputs
+            };
             for &input in inputs {
                 last_reader[input] = id;
                 keep[input] |= way[id].norm() || reads_inputs(&node.op);
@@ -86,7 +93,13 @@ impl Schedule {
             keep[id] |= way[id] != Way::BnRelu && reads_output(&node.op);
         }
         let input_in_blocks = input_in_blocks(graph) || visible[0];
-        Schedule { way, last_reader, keep, visible, input_in_blocks }
+        Schedule {
+            way,
+            last_reader,
+            keep,
+            visible,
+            input_in_blocks,
+        }
     }
 }
 
@@ -94,11 +107,14 @@ fn ways(graph: &Graph, visible: &[bool]) -> Vec<Way> {
     let readers = readers(graph);
     let mut way = vec![Way::Plain; graph.nodes.len()];
     for (id, node) in graph.nodes.iter().enumerate() {
-        let Some(&input) = node.inputs.first() else { continue };
+        let Some(&input) = node.inputs.first() else {
+            continue;
+        };
         let before = &graph.nodes[input].op;
         let alone = readers[input].len() == 1 && !visible[input] && input != 0;
         if alone && node.op == Op::Relu && matches!(before, Op::BatchNorm { .. }) {
-            let mapped = |&reader: &NodeId| Product::of(graph, reader).is_some_and(|p| p.maps_input());
+            let mapped =
+                |&reader: &NodeId| Product::of(graph, reader).is_some_and(|p| p.maps_input());
             let lazy = !visible[id] && readers[id].iter().all(mapped);
             way[input] = Way::Absorbed;
             way[id] = if lazy { Way::Lazy } else { Way::BnRelu };

@@ -41,30 +41,86 @@ impl Builder {
     }
     pub fn push(&mut self, op: Op, inputs: &[NodeId]) -> NodeId {
         let name = format!("n{}", self.graph.nodes.len());
-        self.graph.nodes.push(Node { name, op, inputs: inputs.to_vec() });
+        self.graph.nodes.push(Node {
+            name,
+            op,
+            inputs: inputs.to_vec(),
+        });
         self.graph.nodes.len() - 1
     }
     pub fn param(&mut self, shape: &[usize], role: ParamRole) -> ParamId {
         let name = format!("p{}", self.graph.params.len());
-        self.graph.params.push(ParamInfo { name, shape: shape.to_vec(), role, init: Init::Constant(0.0) });
+        self.graph.params.push(ParamInfo {
+            name,
+            shape: shape.to_vec(),
+            role,
+            init: Init::Constant(0.0),
+        });
         self.graph.params.len() - 1
     }
-    pub fn conv(&mut self, x: NodeId, [i, o]: [usize; 2], kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2], groups: usize, bias: bool) -> NodeId {
+    pub fn conv(
+        &mut self,
+        x: NodeId,
+        [i, o]: [usize; 2],
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        dilation: [usize; 2],
+        groups: usize,
+        bias: bool,
+    ) -> NodeId {
         let weight = self.param(&[o, i / groups, kernel[0], kernel[1]], ParamRole::Weight);
         let bias = bias.then(|| self.param(&[o], ParamRole::Bias));
-        self.push(Op::Conv2d { weight, bias, stride, padding, dilation, groups }, &[x])
+        self.push(
+            Op::Conv2d {
+                weight,
+                bias,
+                stride,
+                padding,
+                dilation,
+                groups,
+            },
+            &[x],
+        )
     }
-    pub fn conv_transpose(&mut self, x: NodeId, [i, o]: [usize; 2], kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2], output_padding: [usize; 2]) -> NodeId {
+    pub fn conv_transpose(
+        &mut self,
+        x: NodeId,
+        [i, o]: [usize; 2],
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+        output_padding: [usize; 2],
+    ) -> NodeId {
         let weight = self.param(&[i, o, kernel[0], kernel[1]], ParamRole::Weight);
         let bias = Some(self.param(&[o], ParamRole::Bias));
-        self.push(Op::ConvTranspose2d { weight, bias, stride, padding, output_padding }, &[x])
+        self.push(
+            Op::ConvTranspose2d {
+                weight,
+                bias,
+                stride,
+                padding,
+                output_padding,
+            },
+            &[x],
+        )
     }
     pub fn bn(&mut self, x: NodeId, c: usize) -> NodeId {
         let weight = self.param(&[c], ParamRole::Norm);
         let bias = self.param(&[c], ParamRole::Norm);
         let mean = self.param(&[c], ParamRole::Buffer);
         let var = self.param(&[c], ParamRole::Buffer);
-        self.push(Op::BatchNorm { weight, bias, mean, var, eps: 1e-5, momentum: 0.1 }, &[x])
+        self.push(
+            Op::BatchNorm {
+                weight,
+                bias,
+                mean,
+                var,
+                eps: 1e-5,
+                momentum: 0.1,
+            },
+            &[x],
+        )
     }
     pub fn linear(&mut self, x: NodeId, [i, o]: [usize; 2]) -> NodeId {
         let weight = self.param(&[o, i], ParamRole::Weight);
@@ -72,16 +128,48 @@ impl Builder {
         self.push(Op::Linear { weight, bias }, &[x])
     }
     pub fn output(&mut self, id: NodeId) {
-        self.graph.outputs.push((format!("out{}", self.graph.outputs.len()), id));
+        self.graph
+            .outputs
+            .push((format!("out{}", self.graph.outputs.len()), id));
     }
     /// Random parameters; variances positive.
     pub fn params(&self, rng: &mut Rng) -> Params {
-        let variances: Vec<ParamId> = self.graph.nodes.iter().filter_map(|n| if let Op::BatchNorm { var, .. } = n.op { Some(var) } else { None }).collect();
-        self.graph.params.iter().enumerate().map(|(id, info)| {
-            let len: usize = info.shape.iter().product();
-            let scale = if info.role == ParamRole::Weight { (3.0 / info.shape[1..].iter().product::<usize>() as f32).sqrt() } else { 0.5 };
-            (0..len).map(|_| if variances.contains(&id) { 1.0 + 0.5 * rng.signed() } else if info.role == ParamRole::Norm { 0.6 + 0.5 * rng.signed() } else { scale * rng.signed() }).collect()
-        }).collect()
+        let variances: Vec<ParamId> = self
+            .graph
+            .nodes
+            .iter()
+            .filter_map(|n| {
+                if let Op::BatchNorm { var, .. } = n.op {
+                    Some(var)
+                } else {
+                    None
+                }
+            })
+            .collect();
+        self.graph
+            .params
+            .iter()
+            .enumerate()
+            .map(|(id, info)| {
+                let len: usize = info.shape.iter().product();
+                let scale = if info.role == ParamRole::Weight {
+                    (3.0 / info.shape[1..].iter().product::<usize>() as f32).sqrt()
+                } else {
+                    0.5
+                };
+                (0..len)
+                    .map(|_| {
+                        if variances.contains(&id) {
+                            1.0 + 0.5 * rng.signed()
+                        } else if info.role == ParamRole::Norm {
+                            0.6 + 0.5 * rng.signed()
+                        } else {
+                            scale * rng.signed()
+                        }
+                    })
+                    .collect()
+            })
+            .collect()
     }
 }
 
@@ -94,7 +182,10 @@ pub struct Arr {
 
 impl Arr {
     fn new(shape: &[usize]) -> Self {
-        Arr { shape: shape.to_vec(), data: vec![0.0; shape.iter().product()] }
+        Arr {
+            shape: shape.to_vec(),
+            data: vec![0.0; shape.iter().product()],
+        }
     }
     fn dims(&self) -> [usize; 4] {
         let at = |i: usize| self.shape.get(i).copied().unwrap_or(1);
@@ -106,7 +197,8 @@ impl Arr {
     }
     fn padded(&self, n: usize, c: usize, y: isize, x: isize) -> Option<f64> {
         let [_, _, h, w] = self.dims();
-        (y >= 0 && x >= 0 && (y as usize) < h && (x as usize) < w).then(|| self.at(n, c, y as usize, x as usize))
+        (y >= 0 && x >= 0 && (y as usize) < h && (x as usize) < w)
+            .then(|| self.at(n, c, y as usize, x as usize))
     }
     fn fill(&mut self, f: impl Fn([usize; 4]) -> f64) {
         let [_, c, h, w] = self.dims();
@@ -130,13 +222,27 @@ pub fn naive(graph: &Graph, params: &[Vec<f64>], x: &Arr, train: bool) -> Vec<Ar
     values
 }
 
-fn naive_node(graph: &Graph, op: &Op, params: &[Vec<f64>], inputs: &[&Arr], out: &mut Arr, train: bool) {
+fn naive_node(
+    graph: &Graph,
+    op: &Op,
+    params: &[Vec<f64>],
+    inputs: &[&Arr],
+    out: &mut Arr,
+    train: bool,
+) {
     let x = inputs[0];
     let [_, xc, xh, xw] = x.dims();
     let od = out.dims();
     match op {
         Op::Input { .. } => {}
-        Op::Conv2d { weight, bias, stride, padding, dilation, groups } => {
+        Op::Conv2d {
+            weight,
+            bias,
+            stride,
+            padding,
+            dilation,
+            groups,
+        } => {
             let ws = graph.params[*weight].shape.clone();
             let (w, ig) = (&params[*weight], ws[1]);
             out.fill(|[n, o, y, xx]| {
@@ -145,16 +251,25 @@ fn naive_node(graph: &Graph, op: &Op, params: &[Vec<f64>], inputs: &[&Arr], out:
                 for i in 0..ig {
                     for ky in 0..ws[2] {
                         for kx in 0..ws[3] {
-                            let iy = (y * stride[0] + ky * dilation[0]) as isize - padding[0] as isize;
-                            let ix = (xx * stride[1] + kx * dilation[1]) as isize - padding[1] as isize;
-                            sum += x.padded(n, g * ig + i, iy, ix).unwrap_or(0.0) * w[((o * ig + i) * ws[2] + ky) * ws[3] + kx];
+                            let iy =
+                                (y * stride[0] + ky * dilation[0]) as isize - padding[0] as isize;
+                            let ix =
+                                (xx * stride[1] + kx * dilation[1]) as isize - padding[1] as isize;
+                            sum += x.padded(n, g * ig + i, iy, ix).unwrap_or(0.0)
+                                * w[((o * ig + i) * ws[2] + ky) * ws[3] + kx];
                         }
                     }
                 }
                 sum
             });
         }
-        Op::ConvTranspose2d { weight, bias, stride, padding, .. } => {
+        Op::ConvTranspose2d {
+            weight,
+            bias,
+            stride,
+            padding,
+            ..
+        } => {
             let ws = graph.params[*weight].shape.clone();
             let w = &params[*weight];
             out.fill(|[n, o, y, xx]| {
@@ -164,8 +279,11 @@ fn naive_node(graph: &Graph, op: &Op, params: &[Vec<f64>], inputs: &[&Arr], out:
                         for ix in 0..xw {
                             let ky = (y + padding[0]) as isize - (iy * stride[0]) as isize;
                             let kx = (xx + padding[1]) as isize - (ix * stride[1]) as isize;
-                            if ky >= 0 && kx >= 0 && (ky as usize) < ws[2] && (kx as usize) < ws[3] {
-                                sum += x.at(n, i, iy, ix) * w[((i * ws[1] + o) * ws[2] + ky as usize) * ws[3] + kx as usize];
+                            if ky >= 0 && kx >= 0 && (ky as usize) < ws[2] && (kx as usize) < ws[3]
+                            {
+                                sum += x.at(n, i, iy, ix)
+                                    * w[((i * ws[1] + o) * ws[2] + ky as usize) * ws[3]
+                                        + kx as usize];
                             }
                         }
                     }
@@ -173,7 +291,14 @@ fn naive_node(graph: &Graph, op: &Op, params: &[Vec<f64>], inputs: &[&Arr], out:
                 sum
             });
         }
-        Op::BatchNorm { weight, bias, mean, var, eps, .. } => {
+        Op::BatchNorm {
+            weight,
+            bias,
+            mean,
+            var,
+            eps,
+            ..
+        } => {
             let [n, c, h, w] = x.dims();
             let count = (n * h * w) as f64;
             let each = |ch: usize, f: &dyn Fn(f64) -> f64| {
@@ -185,25 +310,43 @@ fn naive_node(graph: &Graph, op: &Op, params: &[Vec<f64>], inputs: &[&Arr], out:
                 }
                 sum / count
             };
-            let stats: Vec<(f64, f64)> = (0..c).map(|ch| {
-                if train {
-                    let m = each(ch, &|v| v);
-                    (m, each(ch, &|v| (v - m) * (v - m)))
-                } else {
-                    (params[*mean][ch], params[*var][ch])
-                }
-            }).collect();
-            out.fill(|[n, c, y, xx]| (x.at(n, c, y, xx) - stats[c].0) / (stats[c].1 + f64::from(*eps)).sqrt() * params[*weight][c] + params[*bias][c]);
+            let stats: Vec<(f64, f64)> = (0..c)
+                .map(|ch| {
+                    if train {
+                        let m = each(ch, &|v| v);
+                        (m, each(ch, &|v| (v - m) * (v - m)))
+                    } else {
+                        (params[*mean][ch], params[*var][ch])
+                    }
+                })
+                .collect();
+            out.fill(|[n, c, y, xx]| {
+                (x.at(n, c, y, xx) - stats[c].0) / (stats[c].1 + f64::from(*eps)).sqrt()
+                    * params[*weight][c]
+                    + params[*bias][c]
+            });
         }
         Op::Relu => out.fill(|[n, c, y, xx]| x.at(n, c, y, xx).max(0.0)),
         Op::Relu6 => out.fill(|[n, c, y, xx]| x.at(n, c, y, xx).clamp(0.0, 6.0)),
-        Op::LeakyRelu { slope } => out.fill(|[n, c, y, xx]| { let v = x.at(n, c, y, xx); if v > 0.0 { v } else { v * f64::from(*slope) } }),
+        Op::LeakyRelu { slope } => out.fill(|[n, c, y, xx]| {
+            let v = x.at(n, c, y, xx);
+            if v > 0.0 { v } else { v * f64::from(*slope) }
+        }),
         Op::Sigmoid => out.fill(|[n, c, y, xx]| 1.0 / (1.0 + (-x.at(n, c, y, xx)).exp())),
-        Op::Silu => out.fill(|[n, c, y, xx]| x.at(n, c, y, xx) / (1.0 + (-x.at(n, c, y, xx)).exp())),
+        Op::Silu => {
+            out.fill(|[n, c, y, xx]| x.at(n, c, y, xx) / (1.0 + (-x.at(n, c, y, xx)).exp()))
+        }
         Op::Add => out.fill(|[n, c, y, xx]| x.at(n, c, y, xx) + inputs[1].at(n, c, y, xx)),
         Op::Mul => {
             let gate = inputs[1].dims()[2..] == [1, 1];
-            out.fill(|[n, c, y, xx]| x.at(n, c, y, xx) * if gate { inputs[1].at(n, c, 0, 0) } else { inputs[1].at(n, c, y, xx) });
+            out.fill(|[n, c, y, xx]| {
+                x.at(n, c, y, xx)
+                    * if gate {
+                        inputs[1].at(n, c, 0, 0)
+                    } else {
+                        inputs[1].at(n, c, y, xx)
+                    }
+            });
         }
         Op::Concat => out.fill(|[n, mut c, y, xx]| {
             for a in inputs {
@@ -214,7 +357,12 @@ fn naive_node(graph: &Graph, op: &Op, params: &[Vec<f64>], inputs: &[&Arr], out:
             }
             unreachable!()
         }),
-        Op::MaxPool2d { kernel, stride, padding, .. } => out.fill(|[n, c, y, xx]| {
+        Op::MaxPool2d {
+            kernel,
+            stride,
+            padding,
+            ..
+        } => out.fill(|[n, c, y, xx]| {
             let mut max = f64::NEG_INFINITY;
             for ky in 0..kernel[0] {
                 for kx in 0..kernel[1] {
@@ -234,19 +382,36 @@ fn naive_node(graph: &Graph, op: &Op, params: &[Vec<f64>], inputs: &[&Arr], out:
             }
             sum / (kernel[0] * kernel[1]) as f64
         }),
-        Op::GlobalAvgPool | Op::GlobalMaxPool | Op::GlobalLsePool { .. } => out.fill(|[n, c, _, _]| {
-            let all: Vec<f64> = (0..xh * xw).map(|p| x.at(n, c, p / xw, p % xw)).collect();
-            let (count, max) = (all.len() as f64, all.iter().copied().fold(f64::NEG_INFINITY, f64::max));
-            match op {
-                Op::GlobalAvgPool => all.iter().sum::<f64>() / count,
-                Op::GlobalLsePool { r } => max + (all.iter().map(|v| (f64::from(*r) * (v - max)).exp()).sum::<f64>() / count).ln() / f64::from(*r),
-                _ => max,
-            }
-        }),
+        Op::GlobalAvgPool | Op::GlobalMaxPool | Op::GlobalLsePool { .. } => {
+            out.fill(|[n, c, _, _]| {
+                let all: Vec<f64> = (0..xh * xw).map(|p| x.at(n, c, p / xw, p % xw)).collect();
+                let (count, max) = (
+                    all.len() as f64,
+                    all.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+                );
+                match op {
+                    Op::GlobalAvgPool => all.iter().sum::<f64>() / count,
+                    Op::GlobalLsePool { r } => {
+                        max + (all
+                            .iter()
+                            .map(|v| (f64::from(*r) * (v - max)).exp())
+                            .sum::<f64>()
+                            / count)
+                            .ln()
+                            / f64::from(*r)
+                    }
+                    _ => max,
+                }
+            })
+        }
         Op::UpsampleLike { align_corners } => {
             let at = |o: usize, from: usize, to: usize| {
                 let p = if *align_corners {
-                    if to == 1 { 0.0 } else { o as f64 * (from - 1) as f64 / (to - 1) as f64 }
+                    if to == 1 {
+                        0.0
+                    } else {
+                        o as f64 * (from - 1) as f64 / (to - 1) as f64
+                    }
                 } else {
                     ((o as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0)
                 };
@@ -259,26 +424,40 @@ fn naive_node(graph: &Graph, op: &Op, params: &[Vec<f64>], inputs: &[&Arr], out:
                 row(y0) * (1.0 - fy) + row(y1) * fy
             });
         }
-        Op::FitLike => out.fill(|[n, c, y, xx]| x.padded(n, c, y as isize, xx as isize).unwrap_or(0.0)),
+        Op::FitLike => {
+            out.fill(|[n, c, y, xx]| x.padded(n, c, y as isize, xx as isize).unwrap_or(0.0))
+        }
         Op::Flatten | Op::Dropout { .. } => out.data.copy_from_slice(&x.data),
         Op::Linear { weight, bias } => out.fill(|[n, o, _, _]| {
-            (0..xc).map(|i| x.at(n, i, 0, 0) * params[*weight][o * xc + i]).sum::<f64>() + bias.map_or(0.0, |b| params[b][o])
+            (0..xc)
+                .map(|i| x.at(n, i, 0, 0) * params[*weight][o * xc + i])
+                .sum::<f64>()
+                + bias.map_or(0.0, |b| params[b][o])
         }),
     }
 }
 
 pub fn widen(params: &[Vec<f32>]) -> Vec<Vec<f64>> {
-    params.iter().map(|p| p.iter().map(|&v| f64::from(v)).collect()).collect()
+    params
+        .iter()
+        .map(|p| p.iter().map(|&v| f64::from(v)).collect())
+        .collect()
 }
 
 pub fn widen_tensor(x: &Tensor) -> Arr {
-    Arr { shape: x.shape.clone(), data: x.data.iter().map(|&v| f64::from(v)).collect() }
+    Arr {
+        shape: x.shape.clone(),
+        data: x.data.iter().map(|&v| f64::from(v)).collect(),
+    }
 }
 
 /// Fails when any value is further than `tolerance * (1 + |expected|)`.
 pub fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
     assert_eq!(got.len(), expected.len(), "{what}: lengths");
     for (i, (&g, &e)) in got.iter().zip(expected).enumerate() {
-        assert!((f64::from(g) - e).abs() <= tolerance * (1.0 + e.abs()), "{what}: value {i} is {g}, expected {e}");
+        assert!(
+            (f64::from(g) - e).abs() <= tolerance * (1.0 + e.abs()),
+            "{what}: value {i} is {g}, expected {e}"
+        );
     }
 }

@@ -66,13 +66,23 @@ impl AugmentConfig {
     }
 
     fn validate(&self) -> Result<()> {
-        let shares = [self.scale, self.shift, self.contrast, self.brightness, self.noise];
+        let shares = [
+            self.scale,
+            self.shift,
+            self.contrast,
+            self.brightness,
+            self.noise,
+        ];
         let fits = shares.iter().all(|v| (0.0..1.0).contains(v))
             && (0.0..=180.0).contains(&self.rotation)
             && (0.0..=10.0).contains(&self.gamma)
             && (0.0..=1.0).contains(&self.flip)
             && (0.0..=1.0).contains(&self.coarse);
-        if fits { Ok(()) } else { Err(MethodError::Config("augmentation out of range".into())) }
+        if fits {
+            Ok(())
+        } else {
+            Err(MethodError::Config("augmentation out of range".into()))
+        }
     }
 }
 
@@ -141,7 +151,9 @@ impl Augment {
         let shift = around(rng, c.brightness) * 255.0;
         let gamma = (around(rng, c.gamma.ln_1p())).exp();
         // The power law as a table: a logarithm a pixel would cost more than the warp.
-        let table: Vec<f32> = (0..=255).map(|v| (v as f32 / 255.0).powf(gamma) * 255.0).collect();
+        let table: Vec<f32> = (0..=255)
+            .map(|v| (v as f32 / 255.0).powf(gamma) * 255.0)
+            .collect();
         let noise = c.noise * 255.0;
         for v in image.iter_mut() {
             let curved = table[v.clamp(0.0, 255.0) as usize];
@@ -239,7 +251,10 @@ fn halve(image: &mut [f32], width: usize) {
         let i = 2 * y * width + 2 * x;
         (image[i] + image[i + 1] + image[i + width] + image[i + width + 1]) / 4.0
     };
-    let small: Vec<f32> = (0..h).flat_map(|y| (0..w).map(move |x| (x, y))).map(|(x, y)| mean(x, y)).collect();
+    let small: Vec<f32> = (0..h)
+        .flat_map(|y| (0..w).map(move |x| (x, y)))
+        .map(|(x, y)| mean(x, y))
+        .collect();
     for y in 0..height {
         let sy = ((y as f32 - 0.5) / 2.0).clamp(0.0, (h - 1) as f32);
         let (y0, fy) = (sy as usize, sy.fract());
@@ -266,9 +281,20 @@ mod tests {
     fn without_changes_the_picture_stays() {
         let p = plane();
         let a = Augment::new(AugmentConfig::none()).unwrap();
-        let (x, masks) = a.batch(&[Item { plane: &p, masks: vec![None], key: 3 }], 1, 2);
-        let worst =
-            x.iter().zip(&p.data).map(|(a, &b)| (a - f32::from(b)).abs()).fold(0.0, f32::max);
+        let (x, masks) = a.batch(
+            &[Item {
+                plane: &p,
+                masks: vec![None],
+                key: 3,
+            }],
+            1,
+            2,
+        );
+        let worst = x
+            .iter()
+            .zip(&p.data)
+            .map(|(a, &b)| (a - f32::from(b)).abs())
+            .fold(0.0, f32::max);
         assert!(worst < 0.01, "{worst}");
         assert!(masks.iter().all(|m| m.is_nan()));
     }
@@ -276,8 +302,19 @@ mod tests {
     #[test]
     fn the_same_key_gives_the_same_variant_and_masks_move_along() {
         let p = plane();
-        let a = Augment::new(AugmentConfig { contrast: 0.0, brightness: 0.0, gamma: 0.0, noise: 0.0, ..Default::default() }).unwrap();
-        let item = |key| Item { plane: &p, masks: vec![Some(&p)], key };
+        let a = Augment::new(AugmentConfig {
+            contrast: 0.0,
+            brightness: 0.0,
+            gamma: 0.0,
+            noise: 0.0,
+            ..Default::default()
+        })
+        .unwrap();
+        let item = |key| Item {
+            plane: &p,
+            masks: vec![Some(&p)],
+            key,
+        };
         let (x, m) = a.batch(&[item(1), item(2)], 7, 0);
         let (again, _) = a.batch(&[item(1)], 7, 0);
         assert_eq!(x[..again.len()], again);
@@ -291,9 +328,16 @@ mod tests {
     fn other_epochs_give_other_variants() {
         let p = plane();
         let a = Augment::new(AugmentConfig::default()).unwrap();
-        let item = || Item { plane: &p, masks: vec![], key: 1 };
+        let item = || Item {
+            plane: &p,
+            masks: vec![],
+            key: 1,
+        };
         assert_ne!(a.batch(&[item()], 7, 0).0, a.batch(&[item()], 7, 1).0);
-        let wild = AugmentConfig { scale: 2.0, ..Default::default() };
+        let wild = AugmentConfig {
+            scale: 2.0,
+            ..Default::default()
+        };
         assert!(Augment::new(wild).is_err());
     }
 }

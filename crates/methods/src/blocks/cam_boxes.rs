@@ -30,7 +30,9 @@ pub fn scaled(map: &Plane<f32>) -> Option<Plane<f32>> {
 /// `least` of the crop's area are dropped.
 pub fn boxes(map: &Plane<f32>, crop: Rect, levels: &[f32], least: f64) -> Vec<CamBox> {
     const GRID: usize = 128;
-    let Some(map) = scaled(map) else { return Vec::new() };
+    let Some(map) = scaled(map) else {
+        return Vec::new();
+    };
     let Ok(fine) = resize::resize(&map, GRID, GRID, Kernel::PilBilinear) else {
         return Vec::new();
     };
@@ -62,7 +64,11 @@ fn in_image((x, y, w, h): (usize, usize, usize, usize), crop: Rect, grid: f64) -
 }
 
 fn mean_inside(map: &Plane<f32>, labels: &Plane<u32>, part: &Component) -> f64 {
-    let inside = map.data.iter().zip(&labels.data).filter(|(_, l)| **l == part.label);
+    let inside = map
+        .data
+        .iter()
+        .zip(&labels.data)
+        .filter(|(_, l)| **l == part.label);
     inside.map(|(&v, _)| f64::from(v)).sum::<f64>() / part.area.max(1) as f64 / 255.0
 }
 
@@ -71,7 +77,12 @@ mod tests {
     use super::*;
 
     fn crop() -> Rect {
-        Rect { x: 10.0, y: 20.0, w: 128.0, h: 128.0 }
+        Rect {
+            x: 10.0,
+            y: 20.0,
+            w: 128.0,
+            h: 128.0,
+        }
     }
 
     #[test]
@@ -80,12 +91,34 @@ mod tests {
         let map = Plane::from_fn(128, 128, |x, y| {
             let wide = (32..64).contains(&x) && (16..48).contains(&y);
             let narrow = (32..40).contains(&x) && (16..24).contains(&y);
-            if narrow { 255.0 } else if wide { 100.0 } else { 0.0 }
+            if narrow {
+                255.0
+            } else if wide {
+                100.0
+            } else {
+                0.0
+            }
         });
         let found = boxes(&map, crop(), &LEVELS, 0.0);
         assert_eq!(found.len(), 2);
-        assert_eq!(found[0].rect, Rect { x: 42.0, y: 36.0, w: 8.0, h: 8.0 });
-        assert_eq!(found[1].rect, Rect { x: 42.0, y: 36.0, w: 32.0, h: 32.0 });
+        assert_eq!(
+            found[0].rect,
+            Rect {
+                x: 42.0,
+                y: 36.0,
+                w: 8.0,
+                h: 8.0
+            }
+        );
+        assert_eq!(
+            found[1].rect,
+            Rect {
+                x: 42.0,
+                y: 36.0,
+                w: 32.0,
+                h: 32.0
+            }
+        );
         assert!(found[0].score > found[1].score);
     }
 
@@ -96,6 +129,9 @@ mod tests {
         });
         assert_eq!(boxes(&map, crop(), &[180.0], 0.0).len(), 2);
         assert!(boxes(&Plane::filled(8, 8, 3.0), crop(), &LEVELS, 0.0).is_empty());
-        assert!(boxes(&map, crop(), &[180.0], 0.5).is_empty(), "both are small");
+        assert!(
+            boxes(&map, crop(), &[180.0], 0.5).is_empty(),
+            "both are small"
+        );
     }
 }

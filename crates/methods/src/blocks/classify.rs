@@ -91,7 +91,8 @@ impl ClassifyData {
 
     /// Labelled targets of one output with the index of their pictures.
     pub fn labelled(&self, output: usize) -> Vec<(usize, bool)> {
-        let label = |(i, t): (usize, &Vec<f32>)| (!t[output].is_nan()).then(|| (i, t[output] >= 0.5));
+        let label =
+            |(i, t): (usize, &Vec<f32>)| (!t[output].is_nan()).then(|| (i, t[output] >= 0.5));
         self.targets.iter().enumerate().filter_map(label).collect()
     }
 }
@@ -121,15 +122,30 @@ impl<'a> ClassifyTask<'a> {
         for (what, data) in [("training split", train), ("validation split", val)] {
             if data.len() < 2 {
                 let what = what.to_owned();
-                return Err(MethodError::TooFew { what, found: data.len(), needed: 2 });
+                return Err(MethodError::TooFew {
+                    what,
+                    found: data.len(),
+                    needed: 2,
+                });
             }
         }
         if config.batch < 2 {
-            return Err(MethodError::Config("a batch needs at least 2 images".into()));
+            return Err(MethodError::Config(
+                "a batch needs at least 2 images".into(),
+            ));
         }
         let augment = Augment::new(config.augment.clone())?;
         let order = Mutex::new((usize::MAX, Vec::new()));
-        Ok(ClassifyTask { config, contract, graph, train, val, augment, seed, order })
+        Ok(ClassifyTask {
+            config,
+            contract,
+            graph,
+            train,
+            val,
+            augment,
+            seed,
+            order,
+        })
     }
 
     fn indices(&self, epoch: usize, step: usize) -> Vec<usize> {
@@ -161,13 +177,25 @@ impl Task for ClassifyTask<'_> {
         let (h, w) = (self.contract.height, self.contract.width);
         let item = |&i: &usize| {
             let plane = &self.train.pictures[i].plane;
-            Item { plane, masks: Vec::new(), key: i as u64 }
+            Item {
+                plane,
+                masks: Vec::new(),
+                key: i as u64,
+            }
         };
         let items: Vec<_> = at.iter().map(item).collect();
         let (data, _) = self.augment.batch(&items, self.seed, epoch as u64);
-        let mut x = Tensor { shape: vec![at.len(), 1, h, w], data };
-        x.data.chunks_mut(h * w).for_each(|levels| self.contract.scale(levels));
-        let targets = at.iter().flat_map(|&i| self.train.targets[i].clone()).collect();
+        let mut x = Tensor {
+            shape: vec![at.len(), 1, h, w],
+            data,
+        };
+        x.data
+            .chunks_mut(h * w)
+            .for_each(|levels| self.contract.scale(levels));
+        let targets = at
+            .iter()
+            .flat_map(|&i| self.train.targets[i].clone())
+            .collect();
         Ok(Batch { x, targets })
     }
 
@@ -180,9 +208,15 @@ impl Task for ClassifyTask<'_> {
             .map_err(|e| NnError::Task(e.to_string()))?;
         let classes = self.val.targets[0].len();
         let all: Vec<usize> = (0..classes).collect();
-        let chosen = if self.config.select_on.is_empty() { &all } else { &self.config.select_on };
-        let scores: Vec<f64> =
-            chosen.iter().filter_map(|&k| output_auroc(self.val, &logits, k)).collect();
+        let chosen = if self.config.select_on.is_empty() {
+            &all
+        } else {
+            &self.config.select_on
+        };
+        let scores: Vec<f64> = chosen
+            .iter()
+            .filter_map(|&k| output_auroc(self.val, &logits, k))
+            .collect();
         let mean = scores.iter().sum::<f64>() / scores.len() as f64;
         Ok(vec![("val_auroc".to_owned(), mean)])
     }
@@ -207,11 +241,22 @@ pub fn predict(
     let (h, w) = (contract.height, contract.width);
     let mut out = Vec::with_capacity(data.len());
     for part in data.pictures.chunks(16) {
-        let values = part.iter().flat_map(|p| contract.values(&p.plane)).collect();
-        let x = Tensor { shape: vec![part.len(), 1, h, w], data: values };
+        let values = part
+            .iter()
+            .flat_map(|p| contract.values(&p.plane))
+            .collect();
+        let x = Tensor {
+            shape: vec![part.len(), 1, h, w],
+            data: values,
+        };
         let logits = &plan.run(&x)?[0];
         let classes = logits.shape[1];
-        out.extend(logits.data.chunks(classes).map(|z| z.iter().map(|&v| f64::from(v)).collect()));
+        out.extend(
+            logits
+                .data
+                .chunks(classes)
+                .map(|z| z.iter().map(|&v| f64::from(v)).collect()),
+        );
     }
     Ok(out)
 }
@@ -247,10 +292,19 @@ pub fn classify_data(
     lungs: Lungs<'_>,
 ) -> Result<ClassifyData> {
     let labels = LabelMatrix::new(samples, codes, LabelPolicy::IGNORE)?;
-    let target = |i: usize| labels.row(i).iter().map(|t| t.unwrap_or(f32::NAN)).collect();
+    let target = |i: usize| {
+        labels
+            .row(i)
+            .iter()
+            .map(|t| t.unwrap_or(f32::NAN))
+            .collect()
+    };
     Ok(ClassifyData {
         pictures: load_pictures(samples, contract, lungs, &[])?,
         targets: (0..samples.len()).map(target).collect(),
-        patients: samples.iter().map(|s| s.patient.clone().unwrap_or_else(|| s.id.clone())).collect(),
+        patients: samples
+            .iter()
+            .map(|s| s.patient.clone().unwrap_or_else(|| s.id.clone()))
+            .collect(),
     })
 }

@@ -46,7 +46,10 @@ pub fn output_scores<'a>(
     OutputScores {
         labels: labelled.iter().map(|&(_, y)| y).collect(),
         logits: labelled.iter().map(|&(i, _)| logits[i][output]).collect(),
-        patients: labelled.iter().map(|&(i, _)| data.patients[i].as_str()).collect(),
+        patients: labelled
+            .iter()
+            .map(|&(i, _)| data.patients[i].as_str())
+            .collect(),
     }
 }
 
@@ -57,7 +60,11 @@ pub fn fit_outputs(
     logits: &[Vec<f64>],
     rule: OperatingRule,
 ) -> Result<Vec<OutputCard>> {
-    codes.iter().enumerate().map(|(k, code)| fit_output(code, output_scores(val, logits, k), rule)).collect()
+    codes
+        .iter()
+        .enumerate()
+        .map(|(k, code)| fit_output(code, output_scores(val, logits, k), rule))
+        .collect()
 }
 
 fn fit_output(code: &str, scores: OutputScores<'_>, rule: OperatingRule) -> Result<OutputCard> {
@@ -76,7 +83,11 @@ fn fit_output(code: &str, scores: OutputScores<'_>, rule: OperatingRule) -> Resu
     }
     let logits = BinaryScores::new(&scores.labels, &scores.logits)?;
     let calibrator = Calibrator::fit(CalibratorKind::Platt, &logits)?;
-    let p: Vec<f64> = scores.logits.iter().map(|&z| calibrator.probability(z)).collect();
+    let p: Vec<f64> = scores
+        .logits
+        .iter()
+        .map(|&z| calibrator.probability(z))
+        .collect();
     let p = BinaryScores::new(&scores.labels, &p)?;
     let Some(m) = measured_auroc(&scores.labels, &scores.logits, &scores.patients) else {
         return Ok(card);
@@ -106,15 +117,35 @@ pub fn measure_outputs(
         let scores = output_scores(data, logits, k);
         let auroc = measured_auroc(&scores.labels, &scores.logits, &scores.patients);
         rows.push(row("auroc", &output.code, set, split, auroc));
-        let Some(calibrator) = &output.calibrator else { continue };
-        let p: Vec<f64> = scores.logits.iter().map(|&z| calibrator.probability(z)).collect();
+        let Some(calibrator) = &output.calibrator else {
+            continue;
+        };
+        let p: Vec<f64> = scores
+            .logits
+            .iter()
+            .map(|&z| calibrator.probability(z))
+            .collect();
         if let Some(value) = ece(&scores.labels, &p) {
             rows.push(plain("ece_15", value, output, set, split, &scores));
         }
         if let Some(conformal) = &output.conformal {
             let c = conformal.coverage(&BinaryScores::new(&scores.labels, &p)?)?;
-            rows.push(plain("conformal_coverage_0.9", c.overall, output, set, split, &scores));
-            rows.push(plain("conformal_decided", c.decided, output, set, split, &scores));
+            rows.push(plain(
+                "conformal_coverage_0.9",
+                c.overall,
+                output,
+                set,
+                split,
+                &scores,
+            ));
+            rows.push(plain(
+                "conformal_decided",
+                c.decided,
+                output,
+                set,
+                split,
+                &scores,
+            ));
         }
     }
     Ok(rows)
@@ -136,7 +167,12 @@ fn plain(
             &output.code,
             set,
             split,
-            Some(Measured { value, interval: (value, value), n: scores.labels.len(), positives }),
+            Some(Measured {
+                value,
+                interval: (value, value),
+                n: scores.labels.len(),
+                positives,
+            }),
         )
     }
 }

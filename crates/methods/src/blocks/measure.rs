@@ -40,7 +40,12 @@ pub fn measured_auroc(labels: &[bool], scores: &[f64], patients: &[&str]) -> Opt
     let boot = bootstrap_rank(&data, RankScore::Auroc, Some(&ids), &options).ok()?;
     let ci = boot.percentile(options.level).ok()?;
     let positives = data.positives();
-    Some(Measured { value, interval: (ci.low, ci.high), n: data.len(), positives })
+    Some(Measured {
+        value,
+        interval: (ci.low, ci.high),
+        n: data.len(),
+        positives,
+    })
 }
 
 /// Mean of per-case values with its interval over patients.
@@ -51,7 +56,9 @@ pub fn measured_mean(values: &[f64], patients: &[&str]) -> Result<Measured> {
         let (sum, n) = values
             .iter()
             .zip(counts)
-            .fold((0.0, 0u64), |(s, n), (v, &c)| (s + v * f64::from(c), n + u64::from(c)));
+            .fold((0.0, 0u64), |(s, n), (v, &c)| {
+                (s + v * f64::from(c), n + u64::from(c))
+            });
         (n > 0).then(|| sum / n as f64)
     };
     let boot = bootstrap(values.len(), Some(&ids), &options, mean)?;
@@ -67,7 +74,9 @@ pub fn measured_mean(values: &[f64], patients: &[&str]) -> Result<Measured> {
 /// Expected calibration error in 15 bins of equal width.
 pub fn ece(labels: &[bool], probabilities: &[f64]) -> Option<f64> {
     let data = BinaryScores::new(labels, probabilities).ok()?;
-    calibration_error(&data, Binning::EqualWidth(15)).ok().map(|e| e.ece)
+    calibration_error(&data, Binning::EqualWidth(15))
+        .ok()
+        .map(|e| e.ece)
 }
 
 /// A row of a card.

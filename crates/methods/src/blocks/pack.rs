@@ -18,7 +18,11 @@ pub fn pack(
     let graph = network.graph();
     let mut file = WeightFile::default();
     for (i, params) in members.iter().enumerate() {
-        let prefix = if members.len() == 1 { String::new() } else { format!("member.{i}.") };
+        let prefix = if members.len() == 1 {
+            String::new()
+        } else {
+            format!("member.{i}.")
+        };
         for (key, value) in WeightFile::from_params(&graph, params).tensors {
             file.tensors.insert(format!("{prefix}{key}"), value);
         }
@@ -31,17 +35,24 @@ pub fn pack(
 
 /// The members' parameters; a file without the entry has one.
 pub fn members(file: &WeightFile, graph: &Graph) -> Result<Vec<Params>> {
-    let count: usize =
-        if file.metadata.contains_key("hilum.members") { file.get("hilum.members")? } else { 1 };
+    let count: usize = if file.metadata.contains_key("hilum.members") {
+        file.get("hilum.members")?
+    } else {
+        1
+    };
     if count == 1 {
         return Ok(vec![file.params_for(graph)?]);
     }
     let member = |i: usize| {
         let prefix = format!("member.{i}.");
         let own = file.tensors.iter().filter_map(|(k, v)| {
-            k.strip_prefix(&prefix).map(|key| (key.to_owned(), v.clone()))
+            k.strip_prefix(&prefix)
+                .map(|key| (key.to_owned(), v.clone()))
         });
-        let part = WeightFile { tensors: own.collect(), metadata: Default::default() };
+        let part = WeightFile {
+            tensors: own.collect(),
+            metadata: Default::default(),
+        };
         Ok(part.params_for(graph)?)
     };
     (0..count).map(member).collect()

@@ -55,8 +55,11 @@ pub fn load_pictures(
     let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} eta {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let load = |s: &Sample| picture(s, contract, lungs, structures);
-    let pictures: Result<Vec<Picture>> =
-        samples.par_iter().progress_with(bar.clone()).map(load).collect();
+    let pictures: Result<Vec<Picture>> = samples
+        .par_iter()
+        .progress_with(bar.clone())
+        .map(load)
+        .collect();
     bar.finish_and_clear();
     pictures
 }
@@ -73,7 +76,12 @@ fn picture(
     let prepared = contract.prepare(&image, found.as_ref())?;
     let mask = |name: &&str| mask(sample, name, stored, contract);
     let masks = structures.iter().map(mask).collect::<Result<_>>()?;
-    Ok(Picture { plane: prepared.plane, crop: prepared.crop, stored, masks })
+    Ok(Picture {
+        plane: prepared.plane,
+        crop: prepared.crop,
+        stored,
+        masks,
+    })
 }
 
 /// The lungs when the contract needs them. An image in which none are found is used whole: the reader
@@ -83,7 +91,9 @@ fn find_lungs(image: &Gray, contract: &InputContract, lungs: Lungs<'_>) -> Resul
         return Ok(None);
     }
     let Lungs::Found(segmenter) = lungs else {
-        return Err(MethodError::Config("this input contract needs a lung segmenter".into()));
+        return Err(MethodError::Config(
+            "this input contract needs a lung segmenter".into(),
+        ));
     };
     let index = segmenter
         .index("lungs")
@@ -94,7 +104,11 @@ fn find_lungs(image: &Gray, contract: &InputContract, lungs: Lungs<'_>) -> Resul
 
 /// An empty mask becomes a full one.
 pub fn whole_if_empty(mask: Mask) -> Mask {
-    if mask.count() == 0 { mask.map(|_| 255) } else { mask }
+    if mask.count() == 0 {
+        mask.map(|_| 255)
+    } else {
+        mask
+    }
 }
 
 fn mask(

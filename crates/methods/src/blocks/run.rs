@@ -37,7 +37,10 @@ pub fn train(
     start: Option<Params>,
 ) -> Result<Trained> {
     let graph = network.graph();
-    let settings = TrainConfig { seed: ctx.seed, ..settings.clone() };
+    let settings = TrainConfig {
+        seed: ctx.seed,
+        ..settings.clone()
+    };
     let params = match start {
         Some(params) => params,
         None => graph.init_params(ctx.seed),
@@ -52,9 +55,21 @@ pub fn train(
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let folder = ctx.run_folder(name);
-    let outcome = fit(&mut engine, &graph, task, &settings, &info, &folder, ctx.stop)?;
+    let outcome = fit(
+        &mut engine,
+        &graph,
+        task,
+        &settings,
+        &info,
+        &folder,
+        ctx.stop,
+    )?;
     if !outcome.finished {
         return Err(MethodError::Stopped);
     }
-    Ok(Trained { params: outcome.params, best: outcome.best, info })
+    Ok(Trained {
+        params: outcome.params,
+        best: outcome.best,
+        info,
+    })
 }

@@ -23,13 +23,22 @@ impl ScoreCam {
             let found = graph.outputs.iter().position(|(n, _)| n == name);
             found.ok_or_else(|| MethodError::Config(format!("the network has no output `{name}`")))
         };
-        Ok(ScoreCam { plan: Plan::new(graph, params)?, logits: at("logits")?, features: at("features")? })
+        Ok(ScoreCam {
+            plan: Plan::new(graph, params)?,
+            logits: at("logits")?,
+            features: at("features")?,
+        })
     }
 
     /// The map of one class for an input of `h` x `w` network values: ReLU of the weighted sum of the
     /// activation maps, at the size of the input. Finite and not negative.
     pub fn map(&self, x: &[f32], h: usize, w: usize, class: usize) -> Result<Gray> {
-        let run = |n: usize, data: Vec<f32>| self.plan.run(&Tensor { shape: vec![n, 1, h, w], data });
+        let run = |n: usize, data: Vec<f32>| {
+            self.plan.run(&Tensor {
+                shape: vec![n, 1, h, w],
+                data,
+            })
+        };
         let first = run(1, x.to_vec())?;
         let base = score(&run(1, vec![0.0; h * w])?[self.logits], 0, class);
         let features = &first[self.features];
@@ -44,7 +53,9 @@ impl ScoreCam {
         let live: Vec<usize> = (0..maps.len()).filter(|&k| masks[k].is_some()).collect();
         for part in live.chunks(CHUNK) {
             let masked = part.iter().filter_map(|&k| masks[k].as_ref());
-            let data = masked.flat_map(|m| x.iter().zip(&m.data).map(|(a, b)| a * b)).collect();
+            let data = masked
+                .flat_map(|m| x.iter().zip(&m.data).map(|(a, b)| a * b))
+                .collect();
             let out = run(part.len(), data)?;
             for (i, &k) in part.iter().enumerate() {
                 rises[k] = score(&out[self.logits], i, class) - base;
@@ -61,7 +72,9 @@ fn score(logits: &Tensor, row: usize, class: usize) -> f64 {
 /// The map enlarged and scaled to 0..1; `None` for an even map, which hides nothing.
 fn mask(map: &Gray, h: usize, w: usize) -> Result<Option<Gray>> {
     let large = resize::resize(map, w, h, Kernel::PilBilinear)?;
-    let Some((low, high)) = large.min_max() else { return Ok(None) };
+    let Some((low, high)) = large.min_max() else {
+        return Ok(None);
+    };
     let span = high - low;
     Ok((span > 1e-6).then(|| large.map(|&v| (v - low) / span)))
 }
@@ -75,7 +88,10 @@ fn weigh(maps: &[Gray], rises: &[f64], h: usize, w: usize) -> Result<Gray> {
         let total: f64 = exps.iter().sum();
         for (map, e) in maps.iter().zip(&exps) {
             let weight = (e / total) as f32;
-            sum.data.iter_mut().zip(&map.data).for_each(|(s, &m)| *s += weight * m);
+            sum.data
+                .iter_mut()
+                .zip(&map.data)
+                .for_each(|(s, &m)| *s += weight * m);
         }
     }
     let positive = sum.map(|&v| v.max(0.0));
@@ -91,7 +107,9 @@ mod tests {
     #[test]
     fn maps_are_finite_not_negative_and_depend_on_the_weights() {
         let graph = resnet(&ResNetConfig::basic(&[1, 1], 4), 1, &Head::plain(2));
-        let x: Vec<f32> = (0..32 * 32).map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0).collect();
+        let x: Vec<f32> = (0..32 * 32)
+            .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
+            .collect();
         let map = |seed| {
             let cam = ScoreCam::new(&graph, &graph.init_params(seed)).unwrap();
             cam.map(&x, 32, 32, 1).unwrap()

@@ -64,7 +64,11 @@ impl<'a> SegmentTask<'a> {
         for (what, data) in [("training split", train), ("validation split", val)] {
             if data.pictures.len() < 2 {
                 let (what, found) = (what.to_owned(), data.pictures.len());
-                return Err(MethodError::TooFew { what, found, needed: 2 });
+                return Err(MethodError::TooFew {
+                    what,
+                    found,
+                    needed: 2,
+                });
             }
         }
         let augment = Augment::new(config.augment.clone())?;
@@ -87,9 +91,15 @@ impl<'a> SegmentTask<'a> {
     fn epoch_order(&self, epoch: usize) -> Vec<usize> {
         let mut chosen = Vec::new();
         for group in 0..self.group_names.len() {
-            let mut own: Vec<usize> =
-                (0..self.train.groups.len()).filter(|&i| self.train.groups[i] == group).collect();
-            let share = self.config.per_epoch.get(group).copied().unwrap_or(own.len());
+            let mut own: Vec<usize> = (0..self.train.groups.len())
+                .filter(|&i| self.train.groups[i] == group)
+                .collect();
+            let share = self
+                .config
+                .per_epoch
+                .get(group)
+                .copied()
+                .unwrap_or(own.len());
             if share < own.len() {
                 let passes = own.len() / share;
                 let order = shuffled(own.len(), self.seed ^ group as u64, epoch / passes);
@@ -98,7 +108,10 @@ impl<'a> SegmentTask<'a> {
             }
             chosen.extend(own);
         }
-        shuffled(chosen.len(), self.seed, epoch).into_iter().map(|k| chosen[k]).collect()
+        shuffled(chosen.len(), self.seed, epoch)
+            .into_iter()
+            .map(|k| chosen[k])
+            .collect()
     }
 
     fn indices(&self, epoch: usize, step: usize) -> Vec<usize> {
@@ -122,12 +135,21 @@ impl Task for SegmentTask<'_> {
         let item = |&i: &usize| {
             let picture = &self.train.pictures[i];
             let masks = picture.masks.iter().map(Option::as_ref).collect();
-            Item { plane: &picture.plane, masks, key: i as u64 }
+            Item {
+                plane: &picture.plane,
+                masks,
+                key: i as u64,
+            }
         };
         let items: Vec<_> = at.iter().map(item).collect();
         let (data, targets) = self.augment.batch(&items, self.seed, epoch as u64);
-        let mut x = Tensor { shape: vec![at.len(), 1, h, w], data };
-        x.data.chunks_mut(h * w).for_each(|levels| self.contract.scale(levels));
+        let mut x = Tensor {
+            shape: vec![at.len(), 1, h, w],
+            data,
+        };
+        x.data
+            .chunks_mut(h * w)
+            .for_each(|levels| self.contract.scale(levels));
         Ok(Batch { x, targets })
     }
 
@@ -136,8 +158,16 @@ impl Task for SegmentTask<'_> {
         let dice = dice_with_logits(&outputs[0].data, &batch.targets, pixels);
         let bce = bce_with_logits(&outputs[0].data, &batch.targets, None);
         let share = self.config.bce as f32;
-        let grad = dice.grad.iter().zip(&bce.grad).map(|(d, b)| d + share * b).collect();
-        Ok(Loss { value: dice.value + self.config.bce * bce.value, grad })
+        let grad = dice
+            .grad
+            .iter()
+            .zip(&bce.grad)
+            .map(|(d, b)| d + share * b)
+            .collect();
+        Ok(Loss {
+            value: dice.value + self.config.bce * bce.value,
+            grad,
+        })
     }
 
     fn validate(&self, params: &Params) -> std::result::Result<Scores, NnError> {
@@ -175,14 +205,19 @@ pub fn dice_table(
     let (h, w) = (contract.height, contract.width);
     let mut out = Vec::with_capacity(data.pictures.len());
     for part in data.pictures.chunks(16) {
-        let values = part.iter().flat_map(|p| contract.values(&p.plane)).collect();
-        let x = Tensor { shape: vec![part.len(), 1, h, w], data: values };
+        let values = part
+            .iter()
+            .flat_map(|p| contract.values(&p.plane))
+            .collect();
+        let x = Tensor {
+            shape: vec![part.len(), 1, h, w],
+            data: values,
+        };
         let logits = &plan.run(&x)?[0];
         let classes = logits.shape[1];
         for (picture, maps) in part.iter().zip(logits.data.chunks(classes * h * w)) {
-            let dice = |(k, z): (usize, &[f32])| {
-                picture.masks[k].as_ref().map(|m| overlap(z, &m.data))
-            };
+            let dice =
+                |(k, z): (usize, &[f32])| picture.masks[k].as_ref().map(|m| overlap(z, &m.data));
             out.push(maps.chunks(h * w).enumerate().map(dice).collect());
         }
     }
@@ -197,5 +232,9 @@ fn overlap(logits: &[f32], mask: &[u8]) -> f64 {
         both += usize::from(a && b);
         sum += usize::from(a) + usize::from(b);
     }
-    if sum == 0 { 1.0 } else { 2.0 * both as f64 / sum as f64 }
+    if sum == 0 {
+        1.0
+    } else {
+        2.0 * both as f64 / sum as f64
+    }
 }

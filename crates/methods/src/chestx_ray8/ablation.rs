@@ -14,11 +14,23 @@ pub fn rows(ctx: &Context<'_>, config: &Config) -> Result<Vec<ClaimRow>> {
     let mut scores = Vec::new();
     for (name, pooling, loss) in [
         ("average-bce", Pooling::Average, LossKind::Bce),
-        ("average-weighted", Pooling::Average, LossKind::WeightedChestXray8),
+        (
+            "average-weighted",
+            Pooling::Average,
+            LossKind::WeightedChestXray8,
+        ),
         ("max-weighted", Pooling::Max, LossKind::WeightedChestXray8),
-        ("lse-weighted", Pooling::LogSumExp { r: 10.0 }, LossKind::WeightedChestXray8),
+        (
+            "lse-weighted",
+            Pooling::LogSumExp { r: 10.0 },
+            LossKind::WeightedChestXray8,
+        ),
     ] {
-        let mut variant = Config { pooling, members: 1, ..config.clone() };
+        let mut variant = Config {
+            pooling,
+            members: 1,
+            ..config.clone()
+        };
         variant.classify.loss = loss;
         let trained = member(ctx, &format!("chestx_ray8-{name}"), &variant, &prepared)?;
         let graph = variant.network().graph();

@@ -69,14 +69,21 @@ impl Default for Config {
             classify: ClassifyConfig {
                 batch: 32,
                 loss: LossKind::Bce,
-                augment: AugmentConfig { coarse: 0.5, ..AugmentConfig::default() },
+                augment: AugmentConfig {
+                    coarse: 0.5,
+                    ..AugmentConfig::default()
+                },
                 // Findings with enough validation cases to choose an epoch by.
                 select_on: vec![0, 3, 4, 8, 12, 14],
             },
             train: TrainConfig {
                 epochs: 16,
                 optimizer: OptimizerConfig::default(),
-                schedule: Schedule { base: 2e-3, warmup: 0.05, floor: 0.01 },
+                schedule: Schedule {
+                    base: 2e-3,
+                    warmup: 0.05,
+                    floor: 0.01,
+                },
                 ema: Some(0.99),
                 clip: Some(5.0),
                 patience: None,
@@ -108,23 +115,35 @@ impl Config {
             return Err(MethodError::Config("1 to 16 members".into()));
         }
         if self.size < 32 || self.size > 1024 {
-            return Err(MethodError::Config(format!("size {} does not fit", self.size)));
+            return Err(MethodError::Config(format!(
+                "size {} does not fit",
+                self.size
+            )));
         }
         Ok(())
     }
 
     /// The network.
     pub fn network(&self) -> Network {
-        let head =
-            Head { classes: CODES.len(), pooling: self.pooling, dropout: self.dropout };
-        Network::Classifier { backbone: self.backbone.clone(), head, channels: 1 }
+        let head = Head {
+            classes: CODES.len(),
+            pooling: self.pooling,
+            dropout: self.dropout,
+        };
+        Network::Classifier {
+            backbone: self.backbone.clone(),
+            head,
+            channels: 1,
+        }
     }
 
     /// The input contract.
     pub fn contract(&self) -> InputContract {
         InputContract {
             ages: vec!["adult".to_owned()],
-            fit: self.lung_margin.map_or(Fit::Stretch, |margin| Fit::LungBox { margin }),
+            fit: self
+                .lung_margin
+                .map_or(Fit::Stretch, |margin| Fit::LungBox { margin }),
             equalise: self.equalise,
             ..InputContract::square(self.size)
         }

@@ -36,10 +36,16 @@ fn test_rows(
     let mut rows = measure_outputs(&card.outputs, data, logits, "nih14+nih14_64px", "test")?;
     for set in SETS {
         let part = data.filter(|i| samples[i].set == set);
-        let own: Vec<Vec<f64>> =
-            (0..data.len()).filter(|&i| samples[i].set == set).map(|i| logits[i].clone()).collect();
+        let own: Vec<Vec<f64>> = (0..data.len())
+            .filter(|&i| samples[i].set == set)
+            .map(|i| logits[i].clone())
+            .collect();
         let of_set = measure_outputs(&card.outputs, &part, &own, set, "test")?;
-        rows.extend(of_set.into_iter().filter(|r| r.metric == "auroc" && r.value.is_some()));
+        rows.extend(
+            of_set
+                .into_iter()
+                .filter(|r| r.metric == "auroc" && r.value.is_some()),
+        );
     }
     Ok(rows)
 }
@@ -91,7 +97,11 @@ pub fn ship(
 
 /// The claim table from the shipped weights.
 pub fn measure(ctx: &Context<'_>, info: &MethodInfo, config: &Config) -> Result<ResultFile> {
-    let folder = if ctx.tiny { ctx.run_folder(MODEL) } else { ctx.models.clone() };
+    let folder = if ctx.tiny {
+        ctx.run_folder(MODEL)
+    } else {
+        ctx.models.clone()
+    };
     let path = model_path(&folder, MODEL);
     if !path.is_file() {
         return Err(MethodError::NoModel(info.name.to_owned()));
@@ -102,7 +112,10 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo, config: &Config) -> Result<
     let mut logits = Vec::with_capacity(test.len());
     let mut found = Vec::with_capacity(test.len());
     for picture in &test.pictures {
-        let prepared = PreparedImage { plane: picture.plane.clone(), crop: picture.crop };
+        let prepared = PreparedImage {
+            plane: picture.plane.clone(),
+            crop: picture.crop,
+        };
         let scores = model.score_prepared(&prepared)?;
         logits.push(scores.logits);
         found.push(scores.maps);
@@ -118,7 +131,11 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo, config: &Config) -> Result<
     Ok(result)
 }
 
-fn auroc_of(data: &ClassifyData, logits: &[Vec<f64>], code: &str) -> Option<crate::blocks::measure::Measured> {
+fn auroc_of(
+    data: &ClassifyData,
+    logits: &[Vec<f64>],
+    code: &str,
+) -> Option<crate::blocks::measure::Measured> {
     let k = CODES.iter().position(|c| *c == code)?;
     let scores = crate::blocks::fit::output_scores(data, logits, k);
     measured_auroc(&scores.labels, &scores.logits, &scores.patients)
@@ -136,7 +153,10 @@ fn classification_rows(data: &ClassifyData, logits: &[Vec<f64>]) -> Vec<ClaimRow
         ("pneumonia", 0.63),
         ("pneumothorax", 0.79),
     ];
-    let claim = |text: String, m: Option<crate::blocks::measure::Measured>, goal: Option<f64>, paper| ClaimRow {
+    let claim = |text: String,
+                 m: Option<crate::blocks::measure::Measured>,
+                 goal: Option<f64>,
+                 paper| ClaimRow {
         claim: text,
         paper,
         here: m.map(|m| m.value),
@@ -146,17 +166,28 @@ fn classification_rows(data: &ClassifyData, logits: &[Vec<f64>]) -> Vec<ClaimRow
         note: String::new(),
     };
     let abnormal = auroc_of(data, logits, "no_finding");
-    let mut rows =
-        vec![claim("AUROC of finding vs no finding at least 0.75".into(), abnormal, Some(0.75), None)];
+    let mut rows = vec![claim(
+        "AUROC of finding vs no finding at least 0.75".into(),
+        abnormal,
+        Some(0.75),
+        None,
+    )];
     let mut macro_of = Vec::new();
     for code in CODES.iter().filter(|c| **c != "no_finding") {
-        let Some(m) = auroc_of(data, logits, code) else { continue };
+        let Some(m) = auroc_of(data, logits, code) else {
+            continue;
+        };
         if m.positives >= MACRO_POSITIVES {
             macro_of.push(m.value);
         }
         let paper = PAPER.iter().find(|(c, _)| c == code).map(|(_, v)| *v);
         if m.positives >= 5 {
-            rows.push(claim(format!("AUROC of {code} above chance"), Some(m), None, paper));
+            rows.push(claim(
+                format!("AUROC of {code} above chance"),
+                Some(m),
+                None,
+                paper,
+            ));
         }
     }
     let mean = macro_of.iter().sum::<f64>() / macro_of.len().max(1) as f64;
@@ -177,7 +208,12 @@ fn classification_rows(data: &ClassifyData, logits: &[Vec<f64>]) -> Vec<ClaimRow
 
 /// A box in the middle of the image, a third of its sides: what knowing nothing gives.
 fn centred(crop: Rect) -> Rect {
-    Rect { x: crop.x + crop.w / 3.0, y: crop.y + crop.h / 3.0, w: crop.w / 3.0, h: crop.h / 3.0 }
+    Rect {
+        x: crop.x + crop.w / 3.0,
+        y: crop.y + crop.h / 3.0,
+        w: crop.w / 3.0,
+        h: crop.h / 3.0,
+    }
 }
 
 /// Localisation on the radiologists' boxes of the test split at the paper's overlap levels. RSNA's lung
@@ -193,16 +229,27 @@ fn localisation_rows(
             let reference: Vec<Rect> = sample
                 .boxes
                 .iter()
-                .filter(|b| b.code == Some(code) || (*code == "pneumonia" && b.code == Some("lung_opacity")))
+                .filter(|b| {
+                    b.code == Some(code) || (*code == "pneumonia" && b.code == Some("lung_opacity"))
+                })
                 .map(|b| b.rect)
                 .collect();
             if reference.is_empty() {
                 continue;
             }
             let crop = data.pictures[i].crop;
-            let detected = boxes(&maps[i][k], crop, &LEVELS, 0.01).iter().map(|b| b.rect).collect();
-            ours.push(ImageBoxes { detected, reference: reference.clone() });
-            middle.push(ImageBoxes { detected: vec![centred(crop)], reference });
+            let detected = boxes(&maps[i][k], crop, &LEVELS, 0.01)
+                .iter()
+                .map(|b| b.rect)
+                .collect();
+            ours.push(ImageBoxes {
+                detected,
+                reference: reference.clone(),
+            });
+            middle.push(ImageBoxes {
+                detected: vec![centred(crop)],
+                reference,
+            });
         }
     }
     let mut rows = Vec::new();

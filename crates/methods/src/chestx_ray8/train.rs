@@ -21,12 +21,23 @@ pub fn prepare(ctx: &Context<'_>, config: &Config) -> Result<Prepared> {
     config.validate()?;
     let all = ctx.samples("chestx_ray8", &SETS)?;
     let of = |split: Split, tiny: usize| {
-        let own = all.iter().filter(|s| s.split == Some(split)).cloned().collect();
+        let own = all
+            .iter()
+            .filter(|s| s.split == Some(split))
+            .cloned()
+            .collect();
         ctx.limit(own, tiny)
     };
-    let samples = [of(Split::Train, 48), of(Split::Val, 32), of(Split::Test, 32)];
+    let samples = [
+        of(Split::Train, 48),
+        of(Split::Val, 32),
+        of(Split::Test, 32),
+    ];
     let contract = config.contract();
-    let segmenter = contract.needs_lungs().then(|| trained_segmenter(ctx)).transpose()?;
+    let segmenter = contract
+        .needs_lungs()
+        .then(|| trained_segmenter(ctx))
+        .transpose()?;
     let lungs = segmenter.as_ref().map_or(Lungs::None, Lungs::Found);
     let load = |s: &[Sample]| classify_data(s, &CODES, &contract, lungs);
     let data = [load(&samples[0])?, load(&samples[1])?, load(&samples[2])?];
@@ -50,14 +61,29 @@ pub fn member(
         val_data,
         ctx.seed,
     )?;
-    let used: Vec<&Sample> = prepared.samples[0].iter().chain(&prepared.samples[1]).collect();
-    train(ctx, name, &network, &task, &config.train, config, &used, None)
+    let used: Vec<&Sample> = prepared.samples[0]
+        .iter()
+        .chain(&prepared.samples[1])
+        .collect();
+    train(
+        ctx,
+        name,
+        &network,
+        &task,
+        &config.train,
+        config,
+        &used,
+        None,
+    )
 }
 
 /// Trains all members, each from its own seed.
 pub fn members(ctx: &Context<'_>, config: &Config, prepared: &Prepared) -> Result<Vec<Trained>> {
     let one = |m: usize| {
-        let own = Context { seed: ctx.seed + m as u64, ..ctx.clone() };
+        let own = Context {
+            seed: ctx.seed + m as u64,
+            ..ctx.clone()
+        };
         member(&own, "chestx_ray8", config, prepared)
     };
     (0..config.members).map(one).collect()

@@ -90,7 +90,11 @@ impl Default for Config {
             train: TrainConfig {
                 epochs: 6,
                 optimizer: OptimizerConfig::default(),
-                schedule: Schedule { base: 2e-3, warmup: 0.05, floor: 0.01 },
+                schedule: Schedule {
+                    base: 2e-3,
+                    warmup: 0.05,
+                    floor: 0.01,
+                },
                 ema: Some(0.99),
                 clip: Some(5.0),
                 patience: None,
@@ -117,12 +121,22 @@ impl Config {
 
     /// The network.
     pub fn network(&self) -> Network {
-        let head = Head { dropout: 0.1, ..Head::plain(QUESTIONS.len()) };
-        Network::Classifier { backbone: self.backbone.clone(), head, channels: 1 }
+        let head = Head {
+            dropout: 0.1,
+            ..Head::plain(QUESTIONS.len())
+        };
+        Network::Classifier {
+            backbone: self.backbone.clone(),
+            head,
+            channels: 1,
+        }
     }
 
     /// The input contract: anything may come in.
     pub fn contract(&self) -> InputContract {
-        InputContract { views: vec!["any".to_owned()], ..InputContract::square(self.size) }
+        InputContract {
+            views: vec!["any".to_owned()],
+            ..InputContract::square(self.size)
+        }
     }
 }

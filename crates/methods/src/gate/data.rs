@@ -41,7 +41,12 @@ fn evenly(items: Vec<Sample>, most: usize) -> Vec<Sample> {
         return items;
     }
     let chosen = |i: usize| (i * most) / n != ((i + 1) * most) / n;
-    items.into_iter().enumerate().filter(|(i, _)| chosen(*i)).map(|(_, s)| s).collect()
+    items
+        .into_iter()
+        .enumerate()
+        .filter(|(i, _)| chosen(*i))
+        .map(|(_, s)| s)
+        .collect()
 }
 
 fn answers(s: &Sample) -> Answers {
@@ -80,21 +85,42 @@ pub fn load(samples: &[Sample], config: &Config, training: bool) -> Result<Class
     for (sample, picture) in samples.iter().zip(pictures) {
         let answers = answers(sample);
         let patient = sample.patient.as_deref().unwrap_or(&sample.id);
-        let copies = if training && answers[1] == 0.0 { config.lateral_copies } else { 1 };
+        let copies = if training && answers[1] == 0.0 {
+            config.lateral_copies
+        } else {
+            1
+        };
         for _ in 0..copies {
             if answers[0] == 1.0 {
                 let mut turned = answers;
                 turned[2] = 1.0;
                 let plane = picture.plane.map(|v| 255 - v);
-                add(Picture { plane, ..picture.clone() }, turned, patient);
+                add(
+                    Picture {
+                        plane,
+                        ..picture.clone()
+                    },
+                    turned,
+                    patient,
+                );
             }
             add(picture.clone(), answers, patient);
         }
     }
     for (i, plane) in synthetic(config.size).into_iter().enumerate() {
-        let crop = hilum_core::Rect { x: 0.0, y: 0.0, w: config.size as f64, h: config.size as f64 };
+        let crop = hilum_core::Rect {
+            x: 0.0,
+            y: 0.0,
+            w: config.size as f64,
+            h: config.size as f64,
+        };
         let stored = (config.size, config.size);
-        let picture = Picture { plane, crop, stored, masks: Vec::new() };
+        let picture = Picture {
+            plane,
+            crop,
+            stored,
+            masks: Vec::new(),
+        };
         if training == (i % 4 != 0) {
             add(picture, NOT_CHEST, &format!("synthetic-{i}"));
         }
@@ -113,8 +139,16 @@ fn synthetic(size: usize) -> Vec<Plane<u8>> {
             Plane::from_fn(size, size, |x, y| match i % 4 {
                 0 => level as u8,
                 1 => rng.random::<u8>(),
-                2 => if (x / period + (y / period) * usize::from(a > 0.5)) % 2 == 0 { 230 } else { 20 },
-                _ => ((x as f32 * a + y as f32 * b) / (size as f32 * (a + b).max(0.1)) * 255.0) as u8,
+                2 => {
+                    if (x / period + (y / period) * usize::from(a > 0.5)) % 2 == 0 {
+                        230
+                    } else {
+                        20
+                    }
+                }
+                _ => {
+                    ((x as f32 * a + y as f32 * b) / (size as f32 * (a + b).max(0.1)) * 255.0) as u8
+                }
             })
         })
         .collect()

@@ -44,7 +44,11 @@ pub struct Gate;
 
 impl Gate {
     fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny { Config::tiny() } else { Config::default() }
+        if ctx.tiny {
+            Config::tiny()
+        } else {
+            Config::default()
+        }
     }
 }
 
@@ -55,8 +59,10 @@ impl Method for Gate {
 
     fn train(&self, ctx: &Context<'_>) -> Result<Vec<PathBuf>> {
         let config = Self::config(ctx);
-        let (train_samples, val_samples) =
-            (data::samples(ctx, Split::Train)?, data::samples(ctx, Split::Val)?);
+        let (train_samples, val_samples) = (
+            data::samples(ctx, Split::Train)?,
+            data::samples(ctx, Split::Val)?,
+        );
         let train_data = data::load(&train_samples, &config, true)?;
         let val_data = data::load(&val_samples, &config, false)?;
         let network = config.network();
@@ -69,12 +75,31 @@ impl Method for Gate {
             ctx.seed,
         )?;
         let used: Vec<&Sample> = train_samples.iter().chain(&val_samples).collect();
-        let trained = train(ctx, MODEL, &network, &task, &config.train, &config, &used, None)?;
-        Ok(vec![write(ctx, &config, &trained, &train_samples, [&train_data, &val_data])?])
+        let trained = train(
+            ctx,
+            MODEL,
+            &network,
+            &task,
+            &config.train,
+            &config,
+            &used,
+            None,
+        )?;
+        Ok(vec![write(
+            ctx,
+            &config,
+            &trained,
+            &train_samples,
+            [&train_data, &val_data],
+        )?])
     }
 
     fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {
-        let folder = if ctx.tiny { ctx.run_folder(MODEL) } else { ctx.models.clone() };
+        let folder = if ctx.tiny {
+            ctx.run_folder(MODEL)
+        } else {
+            ctx.models.clone()
+        };
         let path = model_path(&folder, MODEL);
         if !path.is_file() {
             return Err(MethodError::NoModel(MODEL.to_owned()));
@@ -106,7 +131,10 @@ fn embeddings(model: &NetClassifier, data: &ClassifyData) -> Result<Vec<Vec<f64>
     let mut out = Vec::new();
     for (picture, answers) in data.pictures.iter().zip(&data.targets) {
         if answers[0] == 1.0 && answers[2] == 0.0 && answers[1] != 0.0 {
-            let prepared = Prepared { plane: picture.plane.clone(), crop: picture.crop };
+            let prepared = Prepared {
+                plane: picture.plane.clone(),
+                crop: picture.crop,
+            };
             out.push(model.score_prepared(&prepared)?.embedding);
         }
     }
@@ -118,10 +146,18 @@ fn fit_ood(model: &NetClassifier, data: [&ClassifyData; 2]) -> Result<Option<Ood
     let dimensions = train.first().map_or(0, Vec::len);
     let flat: Vec<f64> = train.concat();
     let distance = Mahalanobis::fit(&flat, dimensions, Shrinkage::LedoitWolf)?;
-    let scores = val.iter().map(|e| distance.score(e)).collect::<hilum_trust::Result<Vec<_>>>()?;
+    let scores = val
+        .iter()
+        .map(|e| distance.score(e))
+        .collect::<hilum_trust::Result<Vec<_>>>()?;
     // A tiny run has too few images for the rate; it then has no detector.
-    let Ok(threshold) = OodThreshold::fit(&scores, OOD_RATE) else { return Ok(None) };
-    Ok(Some(OodDetector { distance, threshold }))
+    let Ok(threshold) = OodThreshold::fit(&scores, OOD_RATE) else {
+        return Ok(None);
+    };
+    Ok(Some(OodDetector {
+        distance,
+        threshold,
+    }))
 }
 
 fn write(
@@ -135,7 +171,12 @@ fn write(
     let graph = network.graph();
     let val_logits = predict(&graph, &trained.params, &contract, data[1])?;
     // A chest X-ray must hardly ever be refused, so the rule asks for sensitivity first.
-    let outputs = fit_outputs(&QUESTIONS, data[1], &val_logits, OperatingRule::Sensitivity(0.995))?;
+    let outputs = fit_outputs(
+        &QUESTIONS,
+        data[1],
+        &val_logits,
+        OperatingRule::Sensitivity(0.995),
+    )?;
     let (sources, research_only) = ship::sources(samples);
     let mut card = ModelCard {
         name: MODEL.to_owned(),

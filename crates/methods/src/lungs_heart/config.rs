@@ -53,7 +53,11 @@ impl Default for Config {
             train: TrainConfig {
                 epochs: 16,
                 optimizer: OptimizerConfig::default(),
-                schedule: Schedule { base: 2e-3, warmup: 0.05, floor: 0.01 },
+                schedule: Schedule {
+                    base: 2e-3,
+                    warmup: 0.05,
+                    floor: 0.01,
+                },
                 ema: Some(0.995),
                 clip: Some(5.0),
                 patience: None,
@@ -66,7 +70,11 @@ impl Default for Config {
 impl Config {
     /// A few steps on a small net.
     pub fn tiny() -> Self {
-        let mut c = Config { size: 48, widths: vec![4, 8, 8], ..Config::default() };
+        let mut c = Config {
+            size: 48,
+            widths: vec![4, 8, 8],
+            ..Config::default()
+        };
         c.train.epochs = 2;
         c.segment.batch = 4;
         c
@@ -76,10 +84,15 @@ impl Config {
     pub fn validate(&self) -> Result<()> {
         let levels = self.widths.len();
         if !(2..=6).contains(&levels) || self.widths.contains(&0) {
-            return Err(MethodError::Config("2 to 6 levels of at least one channel".into()));
+            return Err(MethodError::Config(
+                "2 to 6 levels of at least one channel".into(),
+            ));
         }
         if self.size < 1 << levels || self.size > 1024 {
-            return Err(MethodError::Config(format!("size {} does not fit", self.size)));
+            return Err(MethodError::Config(format!(
+                "size {} does not fit",
+                self.size
+            )));
         }
         Ok(())
     }

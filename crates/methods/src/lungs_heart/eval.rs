@@ -10,9 +10,7 @@ use crate::claims::{ClaimRow, ResultFile};
 use crate::context::Context;
 use crate::error::{MethodError, Result};
 use crate::info::MethodInfo;
-use crate::serve::{
-    MeasurementError, MetricRow, ModelCard, NetSegmenter, OutputCard, Segmenter,
-};
+use crate::serve::{MeasurementError, MetricRow, ModelCard, NetSegmenter, OutputCard, Segmenter};
 use hilum_data::{Sample, Split, pixels};
 use hilum_image::{Mask, Plane, Recipe, chest};
 use hilum_metrics::segmentation::dice;
@@ -38,15 +36,22 @@ struct Case {
 
 fn reference(sample: &Sample, structure: &str, size: (usize, usize)) -> Result<Option<Mask>> {
     let parts = sample.mask_parts(structure);
-    let Some(union) = pixels::load_union(&parts, sample.path(), size)? else { return Ok(None) };
-    Ok(Some(Plane::new(union.width, union.height, union.data)?.binarised()))
+    let Some(union) = pixels::load_union(&parts, sample.path(), size)? else {
+        return Ok(None);
+    };
+    Ok(Some(
+        Plane::new(union.width, union.height, union.data)?.binarised(),
+    ))
 }
 
 fn case(model: &NetSegmenter, sample: &Sample) -> Result<Case> {
     let image = hilum_dicom::load(sample.path(), Recipe::Voi)?.pixels;
     let size = (image.width, image.height);
     let found = model.segment(&image)?;
-    let truth = [reference(sample, STRUCTURES[0], size)?, reference(sample, STRUCTURES[1], size)?];
+    let truth = [
+        reference(sample, STRUCTURES[0], size)?,
+        reference(sample, STRUCTURES[1], size)?,
+    ];
     let mut scores = [None, None];
     for (k, truth) in truth.iter().enumerate() {
         if let Some(truth) = truth {
@@ -62,7 +67,10 @@ fn case(model: &NetSegmenter, sample: &Sample) -> Result<Case> {
         }
         _ => None,
     };
-    Ok(Case { dice: scores, ratios })
+    Ok(Case {
+        dice: scores,
+        ratios,
+    })
 }
 
 fn cases(model: &NetSegmenter, samples: &[Sample]) -> Result<Vec<Case>> {
@@ -85,17 +93,28 @@ fn rows(model: &NetSegmenter, samples: &[Sample], split: &str) -> Result<Vec<Met
                 continue;
             }
             let (values, patients): (Vec<f64>, Vec<&str>) = own.into_iter().unzip();
-            let m = Measured { positives: values.len(), ..measured_mean(&values, &patients)? };
+            let m = Measured {
+                positives: values.len(),
+                ..measured_mean(&values, &patients)?
+            };
             rows.push(row("dice", structure, set, split, Some(m)));
         }
     }
-    let errors: Vec<f64> =
-        cases.iter().filter_map(|c| c.ratios.map(|(a, b)| (a - b).abs())).collect();
+    let errors: Vec<f64> = cases
+        .iter()
+        .filter_map(|c| c.ratios.map(|(a, b)| (a - b).abs()))
+        .collect();
     if errors.len() >= 2 {
         let ids: Vec<String> = (0..errors.len()).map(|i| i.to_string()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let m = measured_mean(&errors, &ids)?;
-        rows.push(row("mean_absolute_error", "cardiothoracic_ratio", "jsrt", split, Some(m)));
+        rows.push(row(
+            "mean_absolute_error",
+            "cardiothoracic_ratio",
+            "jsrt",
+            split,
+            Some(m),
+        ));
     }
     Ok(rows)
 }
@@ -106,8 +125,13 @@ fn ratio_error(model: &NetSegmenter, val: &[Sample]) -> Result<Vec<MeasurementEr
         .iter()
         .filter_map(|c| c.ratios.map(|(predicted, truth)| predicted - truth))
         .collect();
-    let Ok(residual) = AbsoluteResidual::fit(&errors, 0.1) else { return Ok(Vec::new()) };
-    Ok(vec![MeasurementError { name: "cardiothoracic_ratio".to_owned(), residual }])
+    let Ok(residual) = AbsoluteResidual::fit(&errors, 0.1) else {
+        return Ok(Vec::new());
+    };
+    Ok(vec![MeasurementError {
+        name: "cardiothoracic_ratio".to_owned(),
+        residual,
+    }])
 }
 
 /// Writes weights and card; the card's figures are measured on the weights as stored.
@@ -160,7 +184,11 @@ pub fn ship(ctx: &Context<'_>, config: &Config, trained: &Trained) -> Result<Pat
 
 /// The claim table from the shipped weights.
 pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
-    let folder = if ctx.tiny { ctx.run_folder(MODEL) } else { ctx.models.clone() };
+    let folder = if ctx.tiny {
+        ctx.run_folder(MODEL)
+    } else {
+        ctx.models.clone()
+    };
     let path = crate::context::model_path(&folder, MODEL);
     if !path.is_file() {
         return Err(MethodError::NoModel(MODEL.to_owned()));
@@ -169,7 +197,9 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
     let test = ctx.limit(of_split(&samples(ctx)?, Split::Test), 8);
     let measured = rows(&model, &test, "test")?;
     let claim = |(set, structure, goal): &(&str, &str, f64)| {
-        let found = measured.iter().find(|m| m.set == *set && m.target == *structure);
+        let found = measured
+            .iter()
+            .find(|m| m.set == *set && m.target == *structure);
         ClaimRow {
             claim: format!("Dice of {structure} on {set} at least {goal:.2}"),
             paper: Some(*goal),

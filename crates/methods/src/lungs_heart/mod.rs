@@ -35,7 +35,11 @@ pub struct LungsHeart;
 
 impl LungsHeart {
     fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny { Config::tiny() } else { Config::default() }
+        if ctx.tiny {
+            Config::tiny()
+        } else {
+            Config::default()
+        }
     }
 }
 

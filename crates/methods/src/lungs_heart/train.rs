@@ -17,14 +17,21 @@ pub fn samples(ctx: &Context<'_>) -> Result<Vec<Sample>> {
 
 /// The samples of one split.
 pub fn of_split(samples: &[Sample], split: Split) -> Vec<Sample> {
-    samples.iter().filter(|s| s.split == Some(split)).cloned().collect()
+    samples
+        .iter()
+        .filter(|s| s.split == Some(split))
+        .cloned()
+        .collect()
 }
 
 /// Pictures with masks of `samples`.
 pub fn load(samples: &[Sample], config: &Config) -> Result<SegmentData> {
     let pictures = load_pictures(samples, &config.contract(), Lungs::None, &STRUCTURES)?;
     let group = |s: &Sample| SETS.iter().position(|name| *name == s.set).unwrap_or(0);
-    Ok(SegmentData { pictures, groups: samples.iter().map(group).collect() })
+    Ok(SegmentData {
+        pictures,
+        groups: samples.iter().map(group).collect(),
+    })
 }
 
 /// Trains, or goes on, and gives the best weights.
@@ -47,5 +54,14 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Trained> {
         ctx.seed,
     )?;
     let used: Vec<&Sample> = train_samples.iter().chain(&val_samples).collect();
-    train(ctx, "lungs_heart", &network, &task, &config.train, config, &used, None)
+    train(
+        ctx,
+        "lungs_heart",
+        &network,
+        &task,
+        &config.train,
+        config,
+        &used,
+        None,
+    )
 }

@@ -66,21 +66,45 @@ impl Default for Config {
         Config {
             size: 128,
             abnormalities: vec![
-                abnormality("cardiomegaly", &[Middle, Lower], "The heart is enlarged.", "There is no cardiomegaly."),
-                abnormality("pleural_effusion", &[Lower], "There is a pleural effusion.", "There is no pleural effusion."),
-                abnormality("consolidation", &[Upper, Middle, Lower], "There is consolidation in the lungs.", "There is no consolidation."),
+                abnormality(
+                    "cardiomegaly",
+                    &[Middle, Lower],
+                    "The heart is enlarged.",
+                    "There is no cardiomegaly.",
+                ),
+                abnormality(
+                    "pleural_effusion",
+                    &[Lower],
+                    "There is a pleural effusion.",
+                    "There is no pleural effusion.",
+                ),
+                abnormality(
+                    "consolidation",
+                    &[Upper, Middle, Lower],
+                    "There is consolidation in the lungs.",
+                    "There is no consolidation.",
+                ),
             ],
-            backbone: Backbone::Vgg(VggConfig { stages: vec![vec![12], vec![24], vec![48], vec![64]] }),
+            backbone: Backbone::Vgg(VggConfig {
+                stages: vec![vec![12], vec![24], vec![48], vec![64]],
+            }),
             classify: ClassifyConfig {
                 batch: 32,
                 loss: LossKind::WeightedChestXray8,
-                augment: AugmentConfig { coarse: 0.5, ..AugmentConfig::default() },
+                augment: AugmentConfig {
+                    coarse: 0.5,
+                    ..AugmentConfig::default()
+                },
                 select_on: vec![0],
             },
             train: TrainConfig {
                 epochs: 10,
                 optimizer: OptimizerConfig::default(),
-                schedule: Schedule { base: 2e-3, warmup: 0.05, floor: 0.01 },
+                schedule: Schedule {
+                    base: 2e-3,
+                    warmup: 0.05,
+                    floor: 0.01,
+                },
                 ema: Some(0.99),
                 clip: Some(5.0),
                 patience: None,
@@ -93,8 +117,14 @@ impl Default for Config {
 impl Config {
     /// A few steps on small nets.
     pub fn tiny() -> Self {
-        let backbone = Backbone::Vgg(VggConfig { stages: vec![vec![4], vec![8]] });
-        let mut c = Config { size: 48, backbone, ..Config::default() };
+        let backbone = Backbone::Vgg(VggConfig {
+            stages: vec![vec![4], vec![8]],
+        });
+        let mut c = Config {
+            size: 48,
+            backbone,
+            ..Config::default()
+        };
         c.train.epochs = 1;
         c.classify.batch = 8;
         c
@@ -106,7 +136,10 @@ impl Config {
             let places: Vec<usize> = a.bands.iter().map(|b| *b as usize).collect();
             let joined = places.windows(2).all(|w| w[1] == w[0] + 1);
             if places.is_empty() || !joined {
-                return Err(MethodError::Config(format!("{}: bands must follow each other", a.code)));
+                return Err(MethodError::Config(format!(
+                    "{}: bands must follow each other",
+                    a.code
+                )));
             }
             if self.abnormalities[..i].iter().any(|b| b.code == a.code) {
                 return Err(MethodError::Config(format!("{} stands twice", a.code)));
@@ -120,13 +153,23 @@ impl Config {
 
     /// The network of any one abnormality.
     pub fn network(&self) -> Network {
-        let head = Head { dropout: 0.2, ..Head::plain(1) };
-        Network::Classifier { backbone: self.backbone.clone(), head, channels: 1 }
+        let head = Head {
+            dropout: 0.2,
+            ..Head::plain(1)
+        };
+        Network::Classifier {
+            backbone: self.backbone.clone(),
+            head,
+            channels: 1,
+        }
     }
 
     /// The whole scaled image.
     pub fn contract(&self) -> InputContract {
-        InputContract { ages: vec!["adult".to_owned()], ..InputContract::square(self.size) }
+        InputContract {
+            ages: vec!["adult".to_owned()],
+            ..InputContract::square(self.size)
+        }
     }
 
     /// Rows of the scaled image that `bands` cover.
@@ -139,7 +182,10 @@ impl Config {
 
     /// What the network of `bands` expects.
     pub fn band_contract(&self, bands: &[Band]) -> InputContract {
-        InputContract { height: self.rows(bands).len(), ..self.contract() }
+        InputContract {
+            height: self.rows(bands).len(),
+            ..self.contract()
+        }
     }
 }
 

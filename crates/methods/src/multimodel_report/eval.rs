@@ -25,7 +25,10 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo, config: &Config) -> Result<
     let mut hashes = (String::new(), String::new());
     let mut nets = Vec::new();
     for k in 0..config.abnormalities.len() {
-        let (bands, whole) = (one(ctx, config, &data, k, true)?, one(ctx, config, &data, k, false)?);
+        let (bands, whole) = (
+            one(ctx, config, &data, k, true)?,
+            one(ctx, config, &data, k, false)?,
+        );
         rows.push(ablation(config, &data, k, &bands, &whole)?);
         hashes = bands.hashes.clone();
         nets.push(bands);
@@ -46,14 +49,19 @@ fn labelled(config: &Config, text: &str) -> Result<Vec<bool>> {
         .label(&report, &LabelOptions::default())
         .map_err(|e| MethodError::Config(e.to_string()))?;
     let present = |code: &str| labels.value(code).is_some_and(|v| v.as_i8() == 1);
-    Ok(config.abnormalities.iter().map(|a| present(&a.code)).collect())
+    Ok(config
+        .abnormalities
+        .iter()
+        .map(|a| present(&a.code))
+        .collect())
 }
 
 fn round_trip(config: &Config) -> Result<ClaimRow> {
     let all = all_answers(config.abnormalities.len());
     let mut right = 0;
     for answers in &all {
-        right += usize::from(labelled(config, &report(&config.abnormalities, answers))? == *answers);
+        right +=
+            usize::from(labelled(config, &report(&config.abnormalities, answers))? == *answers);
     }
     Ok(ClaimRow {
         claim: "share of result codes whose report labels back to the code".into(),
@@ -62,7 +70,11 @@ fn round_trip(config: &Config) -> Result<ClaimRow> {
         interval: None,
         holds: Some(right == all.len()),
         n: all.len(),
-        note: format!("codes {} to {}", result_code(&all[0]), result_code(&all[all.len() - 1])),
+        note: format!(
+            "codes {} to {}",
+            result_code(&all[0]),
+            result_code(&all[all.len() - 1])
+        ),
     })
 }
 
@@ -78,17 +90,26 @@ fn auroc(config: &Config, data: &ClassifyData, k: usize, net: &One) -> Result<Op
 fn ablation(config: &Config, data: &Data, k: usize, bands: &One, whole: &One) -> Result<ClaimRow> {
     let entry = &config.abnormalities[k];
     let test = &data.data[2];
-    let (a, b) = (auroc(config, test, k, bands)?, auroc(config, test, k, whole)?);
+    let (a, b) = (
+        auroc(config, test, k, bands)?,
+        auroc(config, test, k, whole)?,
+    );
     let holds = a.zip(b).map(|(a, b)| a.interval.1 >= b.value);
     Ok(ClaimRow {
-        claim: format!("AUROC of {} from its bands, about as good as from the whole image", entry.code),
+        claim: format!(
+            "AUROC of {} from its bands, about as good as from the whole image",
+            entry.code
+        ),
         paper: None,
         here: a.map(|m| m.value),
         interval: a.map(|m| m.interval),
         holds,
         n: a.map_or(0, |m| m.positives),
         note: b.map_or("undefined: one class only".into(), |b| {
-            format!("whole image {:.3} ({:.3} to {:.3}); n counts positives", b.value, b.interval.0, b.interval.1)
+            format!(
+                "whole image {:.3} ({:.3} to {:.3}); n counts positives",
+                b.value, b.interval.0, b.interval.1
+            )
         }),
     })
 }
@@ -113,7 +134,10 @@ fn latency(config: &Config, data: &Data, nets: &[One]) -> Result<ClaimRow> {
                 rows.len(),
                 picture.plane.data[rows.start * w..rows.end * w].to_vec(),
             )?;
-            let x = Tensor { shape: vec![1, 1, rows.len(), w], data: contract.values(&part) };
+            let x = Tensor {
+                shape: vec![1, 1, rows.len(), w],
+                data: contract.values(&part),
+            };
             plan.run(&x)?;
         }
         times.push(began.elapsed().as_secs_f64() * 1e3);
@@ -135,12 +159,17 @@ fn latency(config: &Config, data: &Data, nets: &[One]) -> Result<ClaimRow> {
 fn template_rows(ctx: &Context<'_>, config: &Config) -> Result<Vec<ClaimRow>> {
     let path = ctx.data.join("text/iu_reports.jsonl");
     let Ok(text) = std::fs::read_to_string(&path) else {
-        return Err(MethodError::NoData { what: "multimodel_report".into(), path });
+        return Err(MethodError::NoData {
+            what: "multimodel_report".into(),
+            path,
+        });
     };
     let mut pairs = Vec::new();
     let (mut agreed, mut asked, mut total) = ([0usize; 3], 0usize, 0usize);
     for line in text.lines() {
-        let Ok(row) = serde_json::from_str::<serde_json::Value>(line) else { continue };
+        let Ok(row) = serde_json::from_str::<serde_json::Value>(line) else {
+            continue;
+        };
         let real = row["findings"].as_str().unwrap_or("").trim().to_owned();
         if real.is_empty() || row["split"].as_str() != Some("test") {
             continue;
@@ -157,13 +186,20 @@ fn template_rows(ctx: &Context<'_>, config: &Config) -> Result<Vec<ClaimRow>> {
         }
         total += 1;
         let ptb = Tokenizer::Ptb;
-        pairs.push(TextPair { hypothesis: ptb.tokenize(&template), references: vec![ptb.tokenize(&real)] });
+        pairs.push(TextPair {
+            hypothesis: ptb.tokenize(&template),
+            references: vec![ptb.tokenize(&real)],
+        });
         if ctx.tiny && total >= 40 {
             break;
         }
     }
     if pairs.is_empty() {
-        return Err(MethodError::TooFew { what: "test reports with findings".into(), found: 0, needed: 1 });
+        return Err(MethodError::TooFew {
+            what: "test reports with findings".into(),
+            found: 0,
+            needed: 1,
+        });
     }
     let f1 = 2.0 * agreed[0] as f64 / (2 * agreed[0] + agreed[1] + agreed[2]).max(1) as f64;
     let scores = bleu::bleu(&pairs, "ptb").map_err(|e| MethodError::Config(e.to_string()))?;
@@ -175,10 +211,21 @@ fn template_rows(ctx: &Context<'_>, config: &Config) -> Result<Vec<ClaimRow>> {
         interval: None,
         holds,
         n,
-        note: "Indiana University reports, test split; answers taken from the real report's labels".into(),
+        note: "Indiana University reports, test split; answers taken from the real report's labels"
+            .into(),
     };
     Ok(vec![
-        row("micro F1 of the template's facts against the real report's, near 1", Some(f1), Some(f1 > 0.95), asked),
-        row("BLEU-4 of template reports against the real ones, low", bleu4, bleu4.map(|b| b < 0.1), total),
+        row(
+            "micro F1 of the template's facts against the real report's, near 1",
+            Some(f1),
+            Some(f1 > 0.95),
+            asked,
+        ),
+        row(
+            "BLEU-4 of template reports against the real ones, low",
+            bleu4,
+            bleu4.map(|b| b < 0.1),
+            total,
+        ),
     ])
 }

@@ -33,7 +33,11 @@ pub struct MultimodelReport;
 
 impl MultimodelReport {
     fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny { Config::tiny() } else { Config::default() }
+        if ctx.tiny {
+            Config::tiny()
+        } else {
+            Config::default()
+        }
     }
 }
 
@@ -45,7 +49,9 @@ impl Method for MultimodelReport {
     fn train(&self, ctx: &Context<'_>) -> Result<Vec<PathBuf>> {
         let config = Self::config(ctx);
         let data = train::prepare(ctx, &config)?;
-        (0..config.abnormalities.len()).map(|k| train::one(ctx, &config, &data, k, true).map(|t| t.path)).collect()
+        (0..config.abnormalities.len())
+            .map(|k| train::one(ctx, &config, &data, k, true).map(|t| t.path))
+            .collect()
     }
 
     fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {

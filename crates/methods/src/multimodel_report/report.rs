@@ -10,8 +10,15 @@ pub fn result_code(answers: &[bool]) -> String {
 /// The report of a set of answers: one fixed sentence an abnormality; all negative gives the normal report.
 pub fn report(entries: &[Abnormality], answers: &[bool]) -> String {
     let sentences = entries.iter().zip(answers);
-    let text: Vec<&str> =
-        sentences.map(|(e, &a)| if a { e.present.as_str() } else { e.absent.as_str() }).collect();
+    let text: Vec<&str> = sentences
+        .map(|(e, &a)| {
+            if a {
+                e.present.as_str()
+            } else {
+                e.absent.as_str()
+            }
+        })
+        .collect();
     if answers.iter().any(|&a| a) {
         text.join(" ")
     } else {
@@ -21,7 +28,9 @@ pub fn report(entries: &[Abnormality], answers: &[bool]) -> String {
 
 /// All answers of `n` abnormalities, from `00..0` to `11..1`.
 pub fn all_answers(n: usize) -> Vec<Vec<bool>> {
-    (0..1usize << n).map(|code| (0..n).map(|k| code >> (n - 1 - k) & 1 == 1).collect()).collect()
+    (0..1usize << n)
+        .map(|code| (0..n).map(|k| code >> (n - 1 - k) & 1 == 1).collect())
+        .collect()
 }
 
 #[cfg(test)]

@@ -27,11 +27,23 @@ pub fn prepare(ctx: &Context<'_>, config: &Config) -> Result<Data> {
     config.validate()?;
     let all = ctx.samples("multimodel_report", &SETS)?;
     let of = |split: Split, tiny: usize| {
-        let own = all.iter().filter(|s| s.split == Some(split)).cloned().collect();
+        let own = all
+            .iter()
+            .filter(|s| s.split == Some(split))
+            .cloned()
+            .collect();
         ctx.limit(own, tiny)
     };
-    let samples = [of(Split::Train, 64), of(Split::Val, 64), of(Split::Test, 64)];
-    let codes: Vec<&str> = config.abnormalities.iter().map(|a| a.code.as_str()).collect();
+    let samples = [
+        of(Split::Train, 64),
+        of(Split::Val, 64),
+        of(Split::Test, 64),
+    ];
+    let codes: Vec<&str> = config
+        .abnormalities
+        .iter()
+        .map(|a| a.code.as_str())
+        .collect();
     let contract = config.contract();
     let load = |s: &[Sample]| classify_data(s, &codes, &contract, Lungs::None);
     let data = [load(&samples[0])?, load(&samples[1])?, load(&samples[2])?];
@@ -42,7 +54,9 @@ pub fn prepare(ctx: &Context<'_>, config: &Config) -> Result<Data> {
 pub fn banded(config: &Config, data: &ClassifyData, k: usize, bands: &[Band]) -> ClassifyData {
     let rows = config.rows(bands);
     let cut = |p: &Picture| {
-        let plane = Plane::from_fn(p.plane.width, rows.len(), |x, y| p.plane.row(rows.start + y)[x]);
+        let plane = Plane::from_fn(p.plane.width, rows.len(), |x, y| {
+            p.plane.row(rows.start + y)[x]
+        });
         Picture { plane, ..p.clone() }
     };
     ClassifyData {
@@ -76,7 +90,13 @@ struct OneConfig<'a> {
 }
 
 /// Trains the network of abnormality `k` on its bands, or on the whole image for the comparison.
-pub fn one(ctx: &Context<'_>, config: &Config, data: &Data, k: usize, on_bands: bool) -> Result<One> {
+pub fn one(
+    ctx: &Context<'_>,
+    config: &Config,
+    data: &Data,
+    k: usize,
+    on_bands: bool,
+) -> Result<One> {
     let entry = &config.abnormalities[k];
     let whole = [Band::Upper, Band::Middle, Band::Lower];
     let bands: &[Band] = if on_bands { &entry.bands } else { &whole };
@@ -102,7 +122,16 @@ pub fn one(ctx: &Context<'_>, config: &Config, data: &Data, k: usize, on_bands: 
         train: &config.train,
     };
     let used: Vec<&Sample> = data.samples[0].iter().chain(&data.samples[1]).collect();
-    let trained = train(ctx, &name, &network, &task, &config.train, &identity, &used, None)?;
+    let trained = train(
+        ctx,
+        &name,
+        &network,
+        &task,
+        &config.train,
+        &identity,
+        &used,
+        None,
+    )?;
     Ok(One {
         params: trained.params,
         bands: bands.to_vec(),

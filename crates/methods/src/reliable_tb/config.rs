@@ -49,13 +49,21 @@ impl Default for Config {
             classify: ClassifyConfig {
                 batch: 32,
                 loss: LossKind::Bce,
-                augment: AugmentConfig { flip: 0.0, coarse: 0.2, ..AugmentConfig::default() },
+                augment: AugmentConfig {
+                    flip: 0.0,
+                    coarse: 0.2,
+                    ..AugmentConfig::default()
+                },
                 select_on: vec![0],
             },
             train: TrainConfig {
                 epochs: 10,
                 optimizer: OptimizerConfig::default(),
-                schedule: Schedule { base: 2e-3, warmup: 0.05, floor: 0.01 },
+                schedule: Schedule {
+                    base: 2e-3,
+                    warmup: 0.05,
+                    floor: 0.01,
+                },
                 ema: Some(0.99),
                 clip: Some(5.0),
                 patience: None,
@@ -83,19 +91,34 @@ impl Config {
 
     /// A classifier of the given trunk.
     pub fn network(&self, backbone: &Backbone) -> Network {
-        let head = Head { classes: CODES.len(), pooling: Pooling::Average, dropout: 0.2 };
-        Network::Classifier { backbone: backbone.clone(), head, channels: 1 }
+        let head = Head {
+            classes: CODES.len(),
+            pooling: Pooling::Average,
+            dropout: 0.2,
+        };
+        Network::Classifier {
+            backbone: backbone.clone(),
+            head,
+            channels: 1,
+        }
     }
 
     /// The shipped model's contract: the whole image of a child.
     pub fn contract(&self) -> InputContract {
-        InputContract { ages: vec!["paediatric".to_owned()], ..InputContract::square(self.size) }
+        InputContract {
+            ages: vec!["paediatric".to_owned()],
+            ..InputContract::square(self.size)
+        }
     }
 
     /// The contract of the comparison, on the whole image or on the lungs alone.
     pub fn zoo_contract(&self, lungs_only: bool) -> InputContract {
         let ages = vec!["paediatric".to_owned()];
-        InputContract { ages, lungs_only, ..InputContract::square(self.zoo_size) }
+        InputContract {
+            ages,
+            lungs_only,
+            ..InputContract::square(self.zoo_size)
+        }
     }
 
     /// The families compared; the paper has nine networks of seven families.
@@ -113,6 +136,10 @@ impl Config {
             Backbone::MobileNet(MobileNetConfig::small()),
             Backbone::Inception(InceptionConfig::small()),
         ];
-        if tiny { all.into_iter().take(2).collect() } else { all }
+        if tiny {
+            all.into_iter().take(2).collect()
+        } else {
+            all
+        }
     }
 }

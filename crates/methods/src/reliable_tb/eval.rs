@@ -66,7 +66,11 @@ pub fn ship(
 
 /// The shipped model's rows.
 pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
-    let folder = if ctx.tiny { ctx.run_folder(MODEL) } else { ctx.models.clone() };
+    let folder = if ctx.tiny {
+        ctx.run_folder(MODEL)
+    } else {
+        ctx.models.clone()
+    };
     let path = model_path(&folder, MODEL);
     if !path.is_file() {
         return Err(MethodError::NoModel(info.name.to_owned()));
@@ -76,7 +80,10 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
     let test = classify_data(&test_samples, &CODES, model.contract(), Lungs::None)?;
     let mut logits = Vec::with_capacity(test.len());
     for picture in &test.pictures {
-        let prepared = PreparedImage { plane: picture.plane.clone(), crop: picture.crop };
+        let prepared = PreparedImage {
+            plane: picture.plane.clone(),
+            crop: picture.crop,
+        };
         logits.push(model.score_prepared(&prepared)?.logits);
     }
     let rows = CODES.iter().enumerate().filter_map(|(k, code)| {
@@ -84,7 +91,10 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
         let m = measured_auroc(&scores.labels, &scores.logits, &scores.patients)?;
         let goal = (*code == "pneumonia").then_some(0.97);
         Some(ClaimRow {
-            claim: format!("AUROC of {code}, shipped model{}", if k == 0 { ", at least 0.97" } else { "" }),
+            claim: format!(
+                "AUROC of {code}, shipped model{}",
+                if k == 0 { ", at least 0.97" } else { "" }
+            ),
             paper: None,
             here: Some(m.value),
             interval: Some(m.interval),

@@ -38,7 +38,11 @@ pub struct ReliableTb;
 
 impl ReliableTb {
     fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny { Config::tiny() } else { Config::default() }
+        if ctx.tiny {
+            Config::tiny()
+        } else {
+            Config::default()
+        }
     }
 }
 

@@ -32,7 +32,11 @@ struct Arm {
 pub fn rows(ctx: &Context<'_>, config: &Config) -> Result<Vec<ClaimRow>> {
     let segmenter = trained_segmenter(ctx)?;
     let whole = load(samples(ctx)?, &config.zoo_contract(false), Lungs::None)?;
-    let lungs = load(samples(ctx)?, &config.zoo_contract(true), Lungs::Found(&segmenter))?;
+    let lungs = load(
+        samples(ctx)?,
+        &config.zoo_contract(true),
+        Lungs::Found(&segmenter),
+    )?;
     let masks = lung_masks(&whole.samples[2], &segmenter, config.zoo_size, CAM_IMAGES)?;
     let mut rows = Vec::new();
     let (mut gains, mut more_inside, mut nets) = (Vec::new(), 0usize, 0usize);
@@ -68,7 +72,10 @@ fn main_row(gain: f64, gains: &[f64]) -> ClaimRow {
         interval: None,
         holds: Some(gain > 0.0),
         n: gains.len(),
-        note: format!("the paper's figure is accuracy, from several hospitals; {better} of {} networks gain here", gains.len()),
+        note: format!(
+            "the paper's figure is accuracy, from several hospitals; {better} of {} networks gain here",
+            gains.len()
+        ),
     }
 }
 
@@ -80,7 +87,11 @@ fn compared(
 ) -> Result<ClaimRow> {
     let (a, b) = (confusion(whole)?, confusion(lungs)?);
     let right = |arm: &Arm, i: usize| (arm.logits[i] >= 0.0) == arm.labels[i];
-    let only = |x: &Arm, y: &Arm| (0..x.labels.len()).filter(|&i| right(x, i) && !right(y, i)).count() as u64;
+    let only = |x: &Arm, y: &Arm| {
+        (0..x.labels.len())
+            .filter(|&i| right(x, i) && !right(y, i))
+            .count() as u64
+    };
     let mcnemar = mcnemar_exact(only(whole, lungs), only(lungs, whole))?;
     Ok(ClaimRow {
         claim: format!("{name}: AUROC on lungs minus AUROC on whole images"),
@@ -91,23 +102,35 @@ fn compared(
         n: whole.labels.len(),
         note: format!(
             "accuracy {:.3} whole, {:.3} lungs (McNemar p {mcnemar:.3}); Score-CAM inside lungs {:.2} whole, {:.2} lungs",
-            a.accuracy()?, b.accuracy()?, whole.inside, lungs.inside
+            a.accuracy()?,
+            b.accuracy()?,
+            whole.inside,
+            lungs.inside
         ),
     })
 }
 
 /// AUROC on the lungs minus AUROC on the whole image.
 fn difference(whole: &Arm, lungs: &Arm) -> Result<f64> {
-    let area = |arm: &Arm| -> Result<f64> { Ok(auroc(&BinaryScores::new(&arm.labels, &arm.logits)?)?) };
+    let area =
+        |arm: &Arm| -> Result<f64> { Ok(auroc(&BinaryScores::new(&arm.labels, &arm.logits)?)?) };
     Ok(area(lungs)? - area(whole)?)
 }
 
 fn confusion(arm: &Arm) -> Result<Confusion> {
-    Ok(Confusion::at_threshold(&BinaryScores::new(&arm.labels, &arm.logits)?, 0.0))
+    Ok(Confusion::at_threshold(
+        &BinaryScores::new(&arm.labels, &arm.logits)?,
+        0.0,
+    ))
 }
 
 /// Lungs of the first test images at the comparison's input size.
-fn lung_masks(samples: &[Sample], model: &NetSegmenter, size: usize, n: usize) -> Result<Vec<Mask>> {
+fn lung_masks(
+    samples: &[Sample],
+    model: &NetSegmenter,
+    size: usize,
+    n: usize,
+) -> Result<Vec<Mask>> {
     let lungs = model.index("lungs").unwrap_or(0);
     samples
         .iter()
@@ -140,7 +163,11 @@ fn arm(
     let scores = output_scores(test, &logits, 0);
     let cam = ScoreCam::new(&graph, &trained.params)?;
     let inside = cam_inside(&cam, &contract, test, masks)?;
-    Ok(Arm { labels: scores.labels, logits: scores.logits, inside })
+    Ok(Arm {
+        labels: scores.labels,
+        logits: scores.logits,
+        inside,
+    })
 }
 
 /// Mean share of the map's mass that lies inside the lungs; maps without mass are left out.

@@ -7,8 +7,8 @@ use crate::blocks::run::{Trained, train};
 use crate::context::Context;
 use crate::error::Result;
 use hilum_data::{Sample, Split};
-use hilum_nn::backbones::Backbone;
 use hilum_nn::InputContract;
+use hilum_nn::backbones::Backbone;
 use hilum_nn::train::TrainConfig;
 
 /// Samples of train, val and test with their pictures and targets.
@@ -23,10 +23,18 @@ pub struct Prepared {
 pub fn samples(ctx: &Context<'_>) -> Result<[Vec<Sample>; 3]> {
     let all = ctx.samples("reliable_tb", &[SET])?;
     let of = |split: Split, tiny: usize| {
-        let own = all.iter().filter(|s| s.split == Some(split)).cloned().collect();
+        let own = all
+            .iter()
+            .filter(|s| s.split == Some(split))
+            .cloned()
+            .collect();
         ctx.limit(own, tiny)
     };
-    Ok([of(Split::Train, 48), of(Split::Val, 32), of(Split::Test, 32)])
+    Ok([
+        of(Split::Train, 48),
+        of(Split::Val, 32),
+        of(Split::Test, 32),
+    ])
 }
 
 /// Pictures of the three splits under `contract`.
@@ -65,16 +73,30 @@ pub fn one(
         val_data,
         ctx.seed,
     )?;
-    let used: Vec<&Sample> = prepared.samples[0].iter().chain(&prepared.samples[1]).collect();
+    let used: Vec<&Sample> = prepared.samples[0]
+        .iter()
+        .chain(&prepared.samples[1])
+        .collect();
     train(ctx, name, &network, &task, settings, config, &used, None)
 }
 
 /// Trains the members of the shipped model.
 pub fn members(ctx: &Context<'_>, config: &Config, prepared: &Prepared) -> Result<Vec<Trained>> {
     let member = |m: usize| {
-        let own = Context { seed: ctx.seed + m as u64, ..ctx.clone() };
+        let own = Context {
+            seed: ctx.seed + m as u64,
+            ..ctx.clone()
+        };
         let contract = config.contract();
-        one(&own, "reliable_tb", config, &config.backbone, &contract, &config.train, prepared)
+        one(
+            &own,
+            "reliable_tb",
+            config,
+            &config.backbone,
+            &contract,
+            &config.train,
+            prepared,
+        )
     };
     (0..config.members).map(member).collect()
 }

@@ -118,14 +118,27 @@ impl ModelCard {
     pub fn markdown(&self, sha256: &str, contract: &hilum_nn::InputContract) -> String {
         let mut out = format!("# {}\n\n{}\n\n", self.name, self.title);
         out.push_str("Research software; not a medical device, not for clinical use.\n\n");
-        out.push_str(&format!("- trained by `hilum train {}` (seed {}, version {})\n", self.method, self.seed, self.version));
-        out.push_str(&format!("- sha256 `{sha256}`\n- data hash `{}`\n- split hash `{}`\n", self.data_hash, self.split_hash));
-        out.push_str(&format!("- research only: {}. {}\n", if self.research_only { "yes" } else { "no" }, self.licence_note));
+        out.push_str(&format!(
+            "- trained by `hilum train {}` (seed {}, version {})\n",
+            self.method, self.seed, self.version
+        ));
+        out.push_str(&format!(
+            "- sha256 `{sha256}`\n- data hash `{}`\n- split hash `{}`\n",
+            self.data_hash, self.split_hash
+        ));
+        out.push_str(&format!(
+            "- research only: {}. {}\n",
+            if self.research_only { "yes" } else { "no" },
+            self.licence_note
+        ));
         out.push_str("\n## Training data\n\n| set | images | licence |\n| --- | --- | --- |\n");
         for d in &self.data {
             out.push_str(&format!("| `{}` | {} | {} |\n", d.set, d.images, d.licence));
         }
-        out.push_str(&format!("\n## Input contract\n\n{}\n", contract_lines(contract)));
+        out.push_str(&format!(
+            "\n## Input contract\n\n{}\n",
+            contract_lines(contract)
+        ));
         out.push_str(&self.outputs_table());
         out.push_str("\n## Measured\n\n| score | target | set | split | value | 95 % interval | n | positives |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n");
         for m in &self.metrics {
@@ -136,13 +149,16 @@ impl ModelCard {
                 m.set,
                 m.split,
                 m.value.map_or("undefined".into(), |v| format!("{v:.3}")),
-                m.interval.map_or("-".into(), |(a, b)| format!("{a:.3} to {b:.3}")),
+                m.interval
+                    .map_or("-".into(), |(a, b)| format!("{a:.3} to {b:.3}")),
                 m.n,
                 m.positives.map_or("-".into(), |p| p.to_string()),
             ));
         }
         out.push_str("\n## Known failure cases\n\n");
-        self.failure_cases.iter().for_each(|f| out.push_str(&format!("- {f}\n")));
+        self.failure_cases
+            .iter()
+            .for_each(|f| out.push_str(&format!("- {f}\n")));
         out
     }
 
@@ -150,7 +166,10 @@ impl ModelCard {
         if self.outputs.is_empty() {
             return String::new();
         }
-        let mut out = format!("\n## Outputs\n\n{}\n\n| output | assessed | shown by | threshold | sensitivity | specificity |\n| --- | --- | --- | --- | --- | --- |\n", self.assessed_rule);
+        let mut out = format!(
+            "\n## Outputs\n\n{}\n\n| output | assessed | shown by | threshold | sensitivity | specificity |\n| --- | --- | --- | --- | --- | --- |\n",
+            self.assessed_rule
+        );
         for o in &self.outputs {
             let p = o.operating_point.as_ref();
             let show = |v: Option<f64>| v.map_or("-".into(), |v| format!("{v:.3}"));

@@ -51,14 +51,23 @@ struct Member {
 impl Member {
     fn new(graph: &Graph, params: &Params) -> Result<Self> {
         let at = |name: &str| {
-            graph.outputs.iter().position(|(n, _)| n == name).ok_or_else(|| MethodError::Card {
-                model: "classifier".into(),
-                reason: format!("the network has no output `{name}`"),
-            })
+            graph
+                .outputs
+                .iter()
+                .position(|(n, _)| n == name)
+                .ok_or_else(|| MethodError::Card {
+                    model: "classifier".into(),
+                    reason: format!("the network has no output `{name}`"),
+                })
         };
-        let last = graph.params.iter().rposition(|p| p.shape.len() == 2).ok_or_else(|| {
-            MethodError::Card { model: "classifier".into(), reason: "no linear layer".into() }
-        })?;
+        let last = graph
+            .params
+            .iter()
+            .rposition(|p| p.shape.len() == 2)
+            .ok_or_else(|| MethodError::Card {
+                model: "classifier".into(),
+                reason: "no linear layer".into(),
+            })?;
         Ok(Member {
             plan: Plan::new(graph, params)?,
             logits: at("logits")?,
@@ -89,16 +98,27 @@ impl NetClassifier {
         if head.classes != card.outputs.len() {
             return Err(MethodError::Card {
                 model: card.name.clone(),
-                reason: format!("{} outputs, but the card names {}", head.classes, card.outputs.len()),
+                reason: format!(
+                    "{} outputs, but the card names {}",
+                    head.classes,
+                    card.outputs.len()
+                ),
             });
         }
-        Ok(NetClassifier { card, contract, members })
+        Ok(NetClassifier {
+            card,
+            contract,
+            members,
+        })
     }
 
     /// Scores of pictures that were already prepared.
     pub fn score_prepared(&self, picture: &Prepared) -> Result<Scores> {
         let values = self.contract.values(&picture.plane);
-        let x = Tensor { shape: vec![1, 1, self.contract.height, self.contract.width], data: values };
+        let x = Tensor {
+            shape: vec![1, 1, self.contract.height, self.contract.width],
+            data: values,
+        };
         let classes = self.card.outputs.len();
         let mut logits = vec![0.0; classes];
         let mut embedding = Vec::new();
@@ -115,7 +135,12 @@ impl NetClassifier {
             }
             add_maps(&mut maps, features, &member.weight, classes, share as f32);
         }
-        Ok(Scores { logits, embedding, maps, crop: picture.crop })
+        Ok(Scores {
+            logits,
+            embedding,
+            maps,
+            crop: picture.crop,
+        })
     }
 }
 
@@ -154,7 +179,10 @@ fn add_maps(
     for (class, map) in maps.iter_mut().enumerate() {
         let row = &weight[class * channels..(class + 1) * channels];
         for (&k, plane) in row.iter().zip(features.data.chunks(h * w)) {
-            map.data.iter_mut().zip(plane).for_each(|(m, &f)| *m += share * k * f);
+            map.data
+                .iter_mut()
+                .zip(plane)
+                .for_each(|(m, &f)| *m += share * k * f);
         }
     }
 }
@@ -165,7 +193,10 @@ mod tests {
 
     #[test]
     fn the_mean_of_a_map_is_the_logit_without_bias() {
-        let features = Tensor { shape: vec![1, 2, 1, 2], data: vec![1.0, 3.0, 2.0, 0.0] };
+        let features = Tensor {
+            shape: vec![1, 2, 1, 2],
+            data: vec![1.0, 3.0, 2.0, 0.0],
+        };
         let mut maps = Vec::new();
         add_maps(&mut maps, &features, &[1.0, -1.0], 1, 1.0);
         assert_eq!(maps[0].data, vec![-1.0, 3.0]);

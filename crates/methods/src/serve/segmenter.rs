@@ -47,15 +47,25 @@ impl NetSegmenter {
         let card: ModelCard = file.get("hilum.card")?;
         let Network::Segmenter { unet, .. } = &network else {
             let reason = "not a segmenter".to_owned();
-            return Err(MethodError::Card { model: card.name, reason });
+            return Err(MethodError::Card {
+                model: card.name,
+                reason,
+            });
         };
         if unet.classes != card.outputs.len() {
             let reason = "the card names another number of structures".to_owned();
-            return Err(MethodError::Card { model: card.name, reason });
+            return Err(MethodError::Card {
+                model: card.name,
+                reason,
+            });
         }
         let graph = network.graph();
         let plan = Plan::new(&graph, &file.params_for(&graph)?)?;
-        Ok(NetSegmenter { card, contract, plan })
+        Ok(NetSegmenter {
+            card,
+            contract,
+            plan,
+        })
     }
 
     /// Index of a structure among the masks.
@@ -72,9 +82,15 @@ impl Segmenter for NetSegmenter {
     fn segment(&self, image: &Gray) -> Result<Segmentation> {
         let prepared = self.contract.prepare(image, None)?;
         let (h, w) = (self.contract.height, self.contract.width);
-        let x = Tensor { shape: vec![1, 1, h, w], data: self.contract.values(&prepared.plane) };
+        let x = Tensor {
+            shape: vec![1, 1, h, w],
+            data: self.contract.values(&prepared.plane),
+        };
         let logits = &self.plan.run(&x)?[0];
-        let mut out = Segmentation { masks: Vec::new(), confidence: Vec::new() };
+        let mut out = Segmentation {
+            masks: Vec::new(),
+            confidence: Vec::new(),
+        };
         for (output, map) in self.card.outputs.iter().zip(logits.data.chunks(h * w)) {
             let map = Plane::new(w, h, map.to_vec())?;
             let (mask, confidence) = cut(&map, image.width, image.height, parts(&output.code))?;
@@ -99,7 +115,12 @@ pub(crate) fn cut(
     let kept = mask::keep_largest(&raw, parts, mask::Connectivity::Four);
     let kept = drop_crumbs(&kept, parts);
     let mask = mask::fill_holes(&kept);
-    let inside: Vec<f32> = probability.data.iter().copied().filter(|&p| p > 0.5).collect();
+    let inside: Vec<f32> = probability
+        .data
+        .iter()
+        .copied()
+        .filter(|&p| p > 0.5)
+        .collect();
     let mean = inside.iter().map(|&p| f64::from(p)).sum::<f64>() / inside.len().max(1) as f64;
     let confidence = (mask.count() > 0 && !inside.is_empty()).then_some(mean);
     Ok((mask, confidence))
@@ -112,7 +133,11 @@ fn drop_crumbs(kept: &Mask, parts: usize) -> Mask {
     }
     let first = mask::keep_largest(kept, 1, mask::Connectivity::Four);
     let (all, one) = (kept.count(), first.count());
-    if (all - one) * 20 < one { first } else { kept.clone() }
+    if (all - one) * 20 < one {
+        first
+    } else {
+        kept.clone()
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +150,11 @@ mod tests {
             let lung = (4..14).contains(&x) || (26..36).contains(&x);
             let hole = x == 8 && y == 20;
             let stray = (19..21).contains(&x) && y < 2;
-            if (lung && (5..35).contains(&y) && !hole) || stray { 4.0 } else { -4.0 }
+            if (lung && (5..35).contains(&y) && !hole) || stray {
+                4.0
+            } else {
+                -4.0
+            }
         });
         let (mask, confidence) = cut(&logits, 40, 40, 2).unwrap();
         assert_eq!(mask.row(20)[8], 255, "the hole is filled");

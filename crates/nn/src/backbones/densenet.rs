@@ -21,19 +21,32 @@ pub struct DenseNetConfig {
 impl DenseNetConfig {
     /// DenseNet-121.
     pub fn densenet121() -> Self {
-        DenseNetConfig { growth: 32, blocks: vec![6, 12, 24, 16], stem: 64, bottleneck: 4 }
+        DenseNetConfig {
+            growth: 32,
+            blocks: vec![6, 12, 24, 16],
+            stem: 64,
+            bottleneck: 4,
+        }
     }
 
     /// A small one for two cores.
     pub fn small() -> Self {
-        DenseNetConfig { growth: 16, blocks: vec![4, 6, 8, 6], stem: 32, bottleneck: 4 }
+        DenseNetConfig {
+            growth: 16,
+            blocks: vec![4, 6, 8, 6],
+            stem: 32,
+            bottleneck: 4,
+        }
     }
 }
 
 /// The graph; outputs `logits` and `features` (after the last normalisation and ReLU).
 pub fn densenet(config: &DenseNetConfig, channels: usize, head: &Head) -> Graph {
     let (mut b, x) = GraphBuilder::new(channels);
-    let stem = Conv { padding: 3, ..Conv::same(channels, config.stem, 7).stride(2) };
+    let stem = Conv {
+        padding: 3,
+        ..Conv::same(channels, config.stem, 7).stride(2)
+    };
     let x = b.conv_bn_relu("features.conv0", "features.norm0", x, stem);
     let mut x = b.max_pool("features.pool0", x, 3, 2, 1);
     let mut width = config.stem;
@@ -71,7 +84,11 @@ fn dense_layer(
     let y = b.conv(&format!("{name}.conv1"), y, Conv::same(width, inner, 1));
     let y = b.batch_norm(&format!("{name}.norm2"), y, inner);
     let y = b.relu(y);
-    let y = b.conv(&format!("{name}.conv2"), y, Conv::same(inner, config.growth, 3));
+    let y = b.conv(
+        &format!("{name}.conv2"),
+        y,
+        Conv::same(inner, config.growth, 3),
+    );
     b.concat(&format!("{name}.concat"), &[x, y])
 }
 

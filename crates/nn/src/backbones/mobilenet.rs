@@ -18,7 +18,15 @@ impl MobileNetConfig {
     pub fn small() -> Self {
         MobileNetConfig {
             stem: 16,
-            blocks: vec![(32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1)],
+            blocks: vec![
+                (32, 1),
+                (64, 2),
+                (64, 1),
+                (128, 2),
+                (128, 1),
+                (256, 2),
+                (256, 1),
+            ],
         }
     }
 }

@@ -42,19 +42,30 @@ impl ResNetConfig {
 
     /// ResNet-50.
     pub fn resnet50() -> Self {
-        ResNetConfig { block: ResNetBlock::Bottleneck, layers: vec![3, 4, 6, 3], width: 64 }
+        ResNetConfig {
+            block: ResNetBlock::Bottleneck,
+            layers: vec![3, 4, 6, 3],
+            width: 64,
+        }
     }
 
     /// Basic blocks with another depth and width.
     pub fn basic(layers: &[usize], width: usize) -> Self {
-        ResNetConfig { block: ResNetBlock::Basic, layers: layers.to_vec(), width }
+        ResNetConfig {
+            block: ResNetBlock::Basic,
+            layers: layers.to_vec(),
+            width,
+        }
     }
 }
 
 /// The graph; outputs `logits` and `features`.
 pub fn resnet(config: &ResNetConfig, channels: usize, head: &Head) -> Graph {
     let (mut b, x) = GraphBuilder::new(channels);
-    let stem = Conv { padding: 3, ..Conv::same(channels, config.width, 7).stride(2) };
+    let stem = Conv {
+        padding: 3,
+        ..Conv::same(channels, config.width, 7).stride(2)
+    };
     let x = b.conv_bn_relu("conv1", "bn1", x, stem);
     let mut x = b.max_pool("maxpool", x, 3, 2, 1);
     let mut from = config.width;
@@ -83,7 +94,10 @@ fn residual(
     let to = width * block.expansion();
     let convs = match block {
         ResNetBlock::Basic => {
-            vec![Conv::same(from, width, 3).stride(stride), Conv::same(width, width, 3)]
+            vec![
+                Conv::same(from, width, 3).stride(stride),
+                Conv::same(width, width, 3),
+            ]
         }
         ResNetBlock::Bottleneck => vec![
             Conv::same(from, width, 1),

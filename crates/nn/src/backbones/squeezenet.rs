@@ -20,7 +20,11 @@ impl SqueezeNetConfig {
     pub fn small() -> Self {
         SqueezeNetConfig {
             stem: 32,
-            fires: vec![vec![(8, 32), (8, 32)], vec![(16, 64), (16, 64)], vec![(24, 96), (32, 128)]],
+            fires: vec![
+                vec![(8, 32), (8, 32)],
+                vec![(16, 64), (16, 64)],
+                vec![(24, 96), (32, 128)],
+            ],
         }
     }
 }
@@ -52,7 +56,12 @@ fn fire(
     [from, squeeze, expand]: [usize; 3],
 ) -> NodeId {
     let mut unit = |part: &str, x: NodeId, conv: Conv| {
-        b.conv_bn_relu(&format!("{name}.{part}"), &format!("{name}.{part}.norm"), x, conv)
+        b.conv_bn_relu(
+            &format!("{name}.{part}"),
+            &format!("{name}.{part}.norm"),
+            x,
+            conv,
+        )
     };
     let s = unit("squeeze", x, Conv::same(from, squeeze, 1));
     let one = unit("expand1x1", s, Conv::same(squeeze, expand, 1));

@@ -32,7 +32,11 @@ pub fn unet(config: &UNetConfig, channels: usize) -> Graph {
     let mut x = input;
     let mut from = channels;
     for (level, &width) in config.widths.iter().enumerate() {
-        let name = if level == 0 { "inc".to_owned() } else { format!("d{level}") };
+        let name = if level == 0 {
+            "inc".to_owned()
+        } else {
+            format!("d{level}")
+        };
         if level > 0 {
             x = b.max_pool(&format!("{name}.pool"), x, 2, 2, 0);
         }
@@ -45,7 +49,13 @@ pub fn unet(config: &UNetConfig, channels: usize) -> Graph {
         let (skip, width) = skips[level - 1];
         let (up, up_width) = upsample(&mut b, config.up, level, x, skip, [from, width]);
         let joined = b.concat(&format!("c{level}.concat"), &[skip, up]);
-        x = double_conv(&mut b, &format!("c{level}"), joined, width + up_width, width);
+        x = double_conv(
+            &mut b,
+            &format!("c{level}"),
+            joined,
+            width + up_width,
+            width,
+        );
         from = width;
     }
     let logits = b.conv("outc", x, Conv::same(from, config.classes, 1).with_bias());
@@ -64,9 +74,16 @@ fn upsample(
 ) -> (NodeId, usize) {
     let name = format!("u{level}");
     match mode {
-        UpMode::Bilinear => {
-            (b.node(&name, Op::UpsampleLike { align_corners: true }, &[x, skip]), from)
-        }
+        UpMode::Bilinear => (
+            b.node(
+                &name,
+                Op::UpsampleLike {
+                    align_corners: true,
+                },
+                &[x, skip],
+            ),
+            from,
+        ),
         UpMode::Transposed => {
             let up = b.up_conv(&name, x, from, to, 2);
             (b.node(&format!("{name}.fit"), Op::FitLike, &[up, skip]), to)
@@ -75,7 +92,16 @@ fn upsample(
 }
 
 fn double_conv(b: &mut GraphBuilder, name: &str, x: NodeId, from: usize, to: usize) -> NodeId {
-    let y =
-        b.conv_bn_relu(&format!("{name}.0"), &format!("{name}.1"), x, Conv::same(from, to, 3));
-    b.conv_bn_relu(&format!("{name}.3"), &format!("{name}.4"), y, Conv::same(to, to, 3))
+    let y = b.conv_bn_relu(
+        &format!("{name}.0"),
+        &format!("{name}.1"),
+        x,
+        Conv::same(from, to, 3),
+    );
+    b.conv_bn_relu(
+        &format!("{name}.3"),
+        &format!("{name}.4"),
+        y,
+        Conv::same(to, to, 3),
+    )
 }

@@ -14,7 +14,9 @@ pub struct VggConfig {
 impl VggConfig {
     /// A small one for two cores.
     pub fn small() -> Self {
-        VggConfig { stages: vec![vec![16], vec![32], vec![64, 64], vec![128, 128]] }
+        VggConfig {
+            stages: vec![vec![16], vec![32], vec![64, 64], vec![128, 128]],
+        }
     }
 }
 

@@ -21,7 +21,10 @@ pub fn bce_with_logits(logits: &[f32], targets: &[f32], pos_weight: Option<&[f32
         let p = sigmoid(z);
         grad[i] = ((w * t * (p - 1.0) + (1.0 - t) * p) / labelled) as f32;
     }
-    Loss { value: value / labelled, grad }
+    Loss {
+        value: value / labelled,
+        grad,
+    }
 }
 
 /// Weighted cross entropy of ChestX-ray8 (Wang et al. 2017, section 3.2): positives and negatives are
@@ -45,7 +48,10 @@ pub fn weighted_bce_chestxray8(logits: &[f32], targets: &[f32]) -> Loss {
             grad[i] = (beta_n * sigmoid(z) / total) as f32;
         }
     }
-    Loss { value: value / total.max(1.0), grad }
+    Loss {
+        value: value / total.max(1.0),
+        grad,
+    }
 }
 
 #[cfg(test)]

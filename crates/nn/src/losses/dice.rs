@@ -8,9 +8,16 @@ use super::{Loss, sigmoid};
 pub fn dice_with_logits(logits: &[f32], targets: &[f32], pixels: usize) -> Loss {
     const SMOOTH: f64 = 1e-5;
     let mut grad = vec![0.0; logits.len()];
-    let labelled = targets.chunks(pixels).filter(|t| !t[0].is_nan()).count().max(1) as f64;
+    let labelled = targets
+        .chunks(pixels)
+        .filter(|t| !t[0].is_nan())
+        .count()
+        .max(1) as f64;
     let mut value = 0.0;
-    for ((z, t), g) in logits.chunks(pixels).zip(targets.chunks(pixels)).zip(grad.chunks_mut(pixels))
+    for ((z, t), g) in logits
+        .chunks(pixels)
+        .zip(targets.chunks(pixels))
+        .zip(grad.chunks_mut(pixels))
     {
         if t[0].is_nan() {
             continue;
@@ -25,5 +32,8 @@ pub fn dice_with_logits(logits: &[f32], targets: &[f32], pixels: usize) -> Loss 
             *g = (d * p * (1.0 - p) / labelled) as f32;
         }
     }
-    Loss { value: value / labelled, grad }
+    Loss {
+        value: value / labelled,
+        grad,
+    }
 }

@@ -16,13 +16,24 @@ pub fn focal_with_logits(logits: &[f32], targets: &[f32], alpha: f64, gamma: f64
         let p = sigmoid(z);
         let ce = t * softplus(-z) + (1.0 - t) * softplus(z);
         let miss = 1.0 - (p * t + (1.0 - p) * (1.0 - t));
-        let balance = if alpha >= 0.0 { alpha * t + (1.0 - alpha) * (1.0 - t) } else { 1.0 };
+        let balance = if alpha >= 0.0 {
+            alpha * t + (1.0 - alpha) * (1.0 - t)
+        } else {
+            1.0
+        };
         let focus = miss.powf(gamma);
         value += balance * focus * ce;
         // d miss / d z = p (1 - p) (1 - 2 t), d ce / d z = p - t.
-        let slope = if miss > 0.0 { gamma * miss.powf(gamma - 1.0) } else { 0.0 };
+        let slope = if miss > 0.0 {
+            gamma * miss.powf(gamma - 1.0)
+        } else {
+            0.0
+        };
         let d = balance * (focus * (p - t) + slope * p * (1.0 - p) * (1.0 - 2.0 * t) * ce);
         grad[i] = (d / labelled) as f32;
     }
-    Loss { value: value / labelled, grad }
+    Loss {
+        value: value / labelled,
+        grad,
+    }
 }

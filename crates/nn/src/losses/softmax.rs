@@ -7,7 +7,11 @@ pub fn cross_entropy(logits: &[f32], targets: &[Option<usize>], classes: usize) 
     let labelled = targets.iter().flatten().count().max(1) as f64;
     let mut value = 0.0;
     let mut grad = vec![0.0; logits.len()];
-    for ((z, target), g) in logits.chunks(classes).zip(targets).zip(grad.chunks_mut(classes)) {
+    for ((z, target), g) in logits
+        .chunks(classes)
+        .zip(targets)
+        .zip(grad.chunks_mut(classes))
+    {
         let Some(target) = *target else { continue };
         let top = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let exps: Vec<f64> = z.iter().map(|&z| f64::from(z - top).exp()).collect();
@@ -18,5 +22,8 @@ pub fn cross_entropy(logits: &[f32], targets: &[Option<usize>], classes: usize) 
             *g = ((e / total - hit) / labelled) as f32;
         }
     }
-    Loss { value: value / labelled, grad }
+    Loss {
+        value: value / labelled,
+        grad,
+    }
 }

@@ -18,19 +18,33 @@ pub(super) struct Emitter<'a> {
 impl<'a> Emitter<'a> {
     pub(super) fn new(graph: &'a Graph, params: &Params) -> Result<Self, OnnxError> {
         let (nodes, initializers, values) = (Vec::new(), Vec::new(), Vec::new());
-        let mut emitter = Emitter { graph, nodes, initializers, values, names: HashSet::new() };
+        let mut emitter = Emitter {
+            graph,
+            nodes,
+            initializers,
+            values,
+            names: HashSet::new(),
+        };
         emitter.claim(INPUT)?;
         for (info, data) in graph.params.iter().zip(params) {
             let dims: Result<Vec<i64>, OnnxError> = info.shape.iter().map(|&n| int(n)).collect();
             emitter.claim(&info.name)?;
-            emitter.initializers.push(Tensor::floats(&info.name, dims?, data));
+            emitter
+                .initializers
+                .push(Tensor::floats(&info.name, dims?, data));
         }
         Ok(emitter)
     }
 
     pub(super) fn finish(self, name: &str, input: ValueInfo, output: Vec<ValueInfo>) -> OnnxGraph {
         let (node, initializer) = (self.nodes, self.initializers);
-        OnnxGraph { node, name: name.to_owned(), initializer, input: vec![input], output }
+        OnnxGraph {
+            node,
+            name: name.to_owned(),
+            initializer,
+            input: vec![input],
+            output,
+        }
     }
 
     /// Gives a value its public name; the identity costs nothing, as runtimes remove it.
@@ -52,14 +66,25 @@ impl<'a> Emitter<'a> {
         let graph = self.graph;
         let node = &graph.nodes[id];
         let layer = format!("/{}", node.name);
-        let x: Vec<String> = node.inputs.iter().map(|&i| self.values[i].clone()).collect();
+        let x: Vec<String> = node
+            .inputs
+            .iter()
+            .map(|&i| self.values[i].clone())
+            .collect();
         let value = match &node.op {
             Op::Input { .. } => INPUT.to_owned(),
             // The identity outside training.
             Op::Dropout { .. } => x[0].clone(),
             Op::Conv2d { .. } => self.conv(&layer, &x[0], &node.op)?,
             Op::ConvTranspose2d { .. } => self.conv_transpose(&layer, &x[0], &node.op)?,
-            Op::BatchNorm { weight, bias, mean, var, eps, .. } => {
+            Op::BatchNorm {
+                weight,
+                bias,
+                mean,
+                var,
+                eps,
+                ..
+            } => {
                 let mut inputs = x;
                 inputs.extend([weight, bias, mean, var].map(|&p| self.param(p)));
                 let eps = Attribute::float("epsilon", *eps);
@@ -71,9 +96,12 @@ impl<'a> Emitter<'a> {
                 let high = self.float(&format!("{layer}/max"), 6.0)?;
                 self.add(layer, "Clip", vec![x[0].clone(), low, high], vec![])?
             }
-            Op::LeakyRelu { slope } => {
-                self.add(layer, "LeakyRelu", x, vec![Attribute::float("alpha", *slope)])?
-            }
+            Op::LeakyRelu { slope } => self.add(
+                layer,
+                "LeakyRelu",
+                x,
+                vec![Attribute::float("alpha", *slope)],
+            )?,
             Op::Sigmoid => self.add(layer, "Sigmoid", x, vec![])?,
             Op::Silu => {
                 let gate = self.add(format!("{layer}/sigmoid"), "Sigmoid", x.clone(), vec![])?;
@@ -82,7 +110,12 @@ impl<'a> Emitter<'a> {
             Op::Add => self.add(layer, "Add", x, vec![])?,
             Op::Mul => self.add(layer, "Mul", x, vec![])?,
             Op::Concat => self.add(layer, "Concat", x, vec![Attribute::int("axis", 1)])?,
-            Op::MaxPool2d { kernel, stride, padding, ceil } => {
+            Op::MaxPool2d {
+                kernel,
+                stride,
+                padding,
+                ceil,
+            } => {
                 let mut attributes = window(*kernel, *stride, *padding)?;
                 attributes.push(Attribute::int("ceil_mode", i64::from(*ceil)));
                 self.add(layer, "MaxPool", x, attributes)?
@@ -108,7 +141,15 @@ impl<'a> Emitter<'a> {
     }
 
     fn conv(&mut self, layer: &str, x: &str, op: &Op) -> Result<String, OnnxError> {
-        let Op::Conv2d { weight, bias, stride, padding, dilation, groups } = op else {
+        let Op::Conv2d {
+            weight,
+            bias,
+            stride,
+            padding,
+            dilation,
+            groups,
+        } = op
+        else {
             return Ok(x.to_owned());
         };
         let shape = &self.graph.params[*weight].shape;
@@ -121,7 +162,14 @@ impl<'a> Emitter<'a> {
     }
 
     fn conv_transpose(&mut self, layer: &str, x: &str, op: &Op) -> Result<String, OnnxError> {
-        let Op::ConvTranspose2d { weight, bias, stride, padding, output_padding } = op else {
+        let Op::ConvTranspose2d {
+            weight,
+            bias,
+            stride,
+            padding,
+            output_padding,
+        } = op
+        else {
             return Ok(x.to_owned());
         };
         let shape = &self.graph.params[*weight].shape;
@@ -135,7 +183,10 @@ impl<'a> Emitter<'a> {
     /// m + ln(mean(exp(r (x - m)))) / r with m the maximum, so that nothing overflows.
     fn lse_pool(&mut self, layer: &str, x: &str, r: f32) -> Result<String, OnnxError> {
         let mut step = |part: &str, kind: &str, inputs: [&str; 2]| {
-            let inputs = inputs.into_iter().filter(|i| !i.is_empty()).map(str::to_owned);
+            let inputs = inputs
+                .into_iter()
+                .filter(|i| !i.is_empty())
+                .map(str::to_owned);
             self.add(format!("{layer}{part}"), kind, inputs.collect(), vec![])
         };
         let max = step("/max", "GlobalMaxPool", [x, ""])?;
@@ -153,7 +204,12 @@ impl<'a> Emitter<'a> {
 
     /// Rows and columns of a value as a vector of two integers.
     fn rows_columns(&mut self, name: &str, of: &str) -> Result<String, OnnxError> {
-        let shape = self.add(format!("{name}/shape"), "Shape", vec![of.to_owned()], vec![])?;
+        let shape = self.add(
+            format!("{name}/shape"),
+            "Shape",
+            vec![of.to_owned()],
+            vec![],
+        )?;
         let start = self.shared("/const/2", &[2])?;
         let end = self.shared("/const/4", &[4])?;
         self.add(name.to_owned(), "Slice", vec![shape, start, end], vec![])
@@ -165,14 +221,28 @@ impl<'a> Emitter<'a> {
         x: &[String],
         align_corners: bool,
     ) -> Result<String, OnnxError> {
-        let shape = self.add(format!("{layer}/x_shape"), "Shape", vec![x[0].clone()], vec![])?;
+        let shape = self.add(
+            format!("{layer}/x_shape"),
+            "Shape",
+            vec![x[0].clone()],
+            vec![],
+        )?;
         let start = self.shared("/const/0", &[0])?;
         let end = self.shared("/const/2", &[2])?;
-        let outer = self.add(format!("{layer}/outer"), "Slice", vec![shape, start, end], vec![])?;
+        let outer = self.add(
+            format!("{layer}/outer"),
+            "Slice",
+            vec![shape, start, end],
+            vec![],
+        )?;
         let inner = self.rows_columns(&format!("{layer}/like"), &x[1])?;
         let axis = vec![Attribute::int("axis", 0)];
         let sizes = self.add(format!("{layer}/sizes"), "Concat", vec![outer, inner], axis)?;
-        let mode = if align_corners { "align_corners" } else { "half_pixel" };
+        let mode = if align_corners {
+            "align_corners"
+        } else {
+            "half_pixel"
+        };
         let attributes = vec![
             Attribute::text("mode", "linear"),
             Attribute::text("coordinate_transformation_mode", mode),
@@ -193,11 +263,20 @@ impl<'a> Emitter<'a> {
         let before = self.shared("/const/zeros6", &[0; 6])?;
         let axis = vec![Attribute::int("axis", 0)];
         let pads = self.add(format!("{layer}/pads"), "Concat", vec![before, extra], axis)?;
-        let padded =
-            self.add(format!("{layer}/padded"), "Pad", vec![x[0].clone(), pads], vec![])?;
+        let padded = self.add(
+            format!("{layer}/padded"),
+            "Pad",
+            vec![x[0].clone(), pads],
+            vec![],
+        )?;
         let starts = self.shared("/const/zeros2", &[0; 2])?;
         let axes = self.shared("/const/axes", &[2, 3])?;
-        self.add(layer.to_owned(), "Slice", vec![padded, starts, want, axes], vec![])
+        self.add(
+            layer.to_owned(),
+            "Slice",
+            vec![padded, starts, want, axes],
+            vec![],
+        )
     }
 
     fn param(&self, id: ParamId) -> String {
@@ -207,7 +286,8 @@ impl<'a> Emitter<'a> {
     /// A scalar of its own.
     fn float(&mut self, name: &str, value: f32) -> Result<String, OnnxError> {
         self.claim(name)?;
-        self.initializers.push(Tensor::floats(name, vec![], &[value]));
+        self.initializers
+            .push(Tensor::floats(name, vec![], &[value]));
         Ok(name.to_owned())
     }
 
@@ -230,7 +310,13 @@ impl<'a> Emitter<'a> {
     ) -> Result<String, OnnxError> {
         self.claim(&name)?;
         let (output, op_type) = (vec![name.clone()], op_type.to_owned());
-        self.push(OnnxNode { input, output, name: name.clone(), op_type, attribute });
+        self.push(OnnxNode {
+            input,
+            output,
+            name: name.clone(),
+            op_type,
+            attribute,
+        });
         Ok(name)
     }
 
@@ -242,7 +328,9 @@ impl<'a> Emitter<'a> {
         if self.names.insert(name.to_owned()) {
             return Ok(());
         }
-        Err(OnnxError::DuplicateName { name: name.to_owned() })
+        Err(OnnxError::DuplicateName {
+            name: name.to_owned(),
+        })
     }
 }
 

@@ -93,27 +93,43 @@ pub struct Attribute {
 
 impl Attribute {
     fn new(name: &str, kind: i32) -> Self {
-        Attribute { name: name.to_owned(), r#type: Some(kind), ..Attribute::default() }
+        Attribute {
+            name: name.to_owned(),
+            r#type: Some(kind),
+            ..Attribute::default()
+        }
     }
 
     /// A float.
     pub fn float(name: &str, value: f32) -> Self {
-        Attribute { f: Some(value), ..Attribute::new(name, 1) }
+        Attribute {
+            f: Some(value),
+            ..Attribute::new(name, 1)
+        }
     }
 
     /// An integer.
     pub fn int(name: &str, value: i64) -> Self {
-        Attribute { i: Some(value), ..Attribute::new(name, 2) }
+        Attribute {
+            i: Some(value),
+            ..Attribute::new(name, 2)
+        }
     }
 
     /// Text.
     pub fn text(name: &str, value: &str) -> Self {
-        Attribute { s: Some(value.as_bytes().to_vec()), ..Attribute::new(name, 3) }
+        Attribute {
+            s: Some(value.as_bytes().to_vec()),
+            ..Attribute::new(name, 3)
+        }
     }
 
     /// Integers.
     pub fn ints(name: &str, values: Vec<i64>) -> Self {
-        Attribute { ints: values, ..Attribute::new(name, 7) }
+        Attribute {
+            ints: values,
+            ..Attribute::new(name, 7)
+        }
     }
 }
 
@@ -134,14 +150,24 @@ impl Tensor {
     /// 32-bit floats.
     pub fn floats(name: &str, dims: Vec<i64>, values: &[f32]) -> Self {
         let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        Tensor { dims, data_type: Some(FLOAT), name: name.to_owned(), raw_data }
+        Tensor {
+            dims,
+            data_type: Some(FLOAT),
+            name: name.to_owned(),
+            raw_data,
+        }
     }
 
     /// A vector of 64-bit integers.
     pub fn ints(name: &str, values: &[i64]) -> Self {
         let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
         let dims = vec![values.len() as i64];
-        Tensor { dims, data_type: Some(INT64), name: name.to_owned(), raw_data }
+        Tensor {
+            dims,
+            data_type: Some(INT64),
+            name: name.to_owned(),
+            raw_data,
+        }
     }
 }
 
@@ -157,9 +183,17 @@ pub struct ValueInfo {
 impl ValueInfo {
     /// A tensor of 32-bit floats.
     pub fn float(name: &str, dim: Vec<Dimension>) -> Self {
-        let tensor_type = TensorType { elem_type: Some(FLOAT), shape: Some(Shape { dim }) };
-        let r#type = Some(Type { tensor_type: Some(tensor_type) });
-        ValueInfo { name: name.to_owned(), r#type }
+        let tensor_type = TensorType {
+            elem_type: Some(FLOAT),
+            shape: Some(Shape { dim }),
+        };
+        let r#type = Some(Type {
+            tensor_type: Some(tensor_type),
+        });
+        ValueInfo {
+            name: name.to_owned(),
+            r#type,
+        }
     }
 }
 
@@ -196,12 +230,16 @@ pub struct Dimension {
 impl Dimension {
     /// A known size.
     pub fn size(n: i64) -> Self {
-        Dimension { value: Some(dimension::Value::DimValue(n)) }
+        Dimension {
+            value: Some(dimension::Value::DimValue(n)),
+        }
     }
 
     /// A size that the caller chooses.
     pub fn named(name: String) -> Self {
-        Dimension { value: Some(dimension::Value::DimParam(name)) }
+        Dimension {
+            value: Some(dimension::Value::DimParam(name)),
+        }
     }
 }
 

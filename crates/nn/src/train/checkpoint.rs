@@ -34,7 +34,10 @@ pub(super) fn save(
     let mut file = WeightFile::default();
     let mut put = |prefix: &str, values: &Params| {
         for (info, v) in infos.iter().zip(values) {
-            file.tensors.insert(format!("{prefix}/{}", info.name), (info.shape.clone(), v.clone()));
+            file.tensors.insert(
+                format!("{prefix}/{}", info.name),
+                (info.shape.clone(), v.clone()),
+            );
         }
     };
     put("p", params);

@@ -22,13 +22,27 @@ pub(super) fn read(path: &Path, epochs: usize) -> Result<Vec<Row>, NnError> {
     }
     let bad = |e: csv::Error| NnError::Training(format!("{}: {e}", path.display()));
     let mut reader = csv::Reader::from_path(path).map_err(bad)?;
-    let names: Vec<String> =
-        reader.headers().map_err(bad)?.iter().skip(4).map(str::to_owned).collect();
+    let names: Vec<String> = reader
+        .headers()
+        .map_err(bad)?
+        .iter()
+        .skip(4)
+        .map(str::to_owned)
+        .collect();
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(bad)?;
-        let number = |i: usize| record.get(i).and_then(|s| s.parse::<f64>().ok()).unwrap_or(f64::NAN);
-        let scores = names.iter().enumerate().map(|(i, n)| (n.clone(), number(i + 4))).collect();
+        let number = |i: usize| {
+            record
+                .get(i)
+                .and_then(|s| s.parse::<f64>().ok())
+                .unwrap_or(f64::NAN)
+        };
+        let scores = names
+            .iter()
+            .enumerate()
+            .map(|(i, n)| (n.clone(), number(i + 4)))
+            .collect();
         let row = Row {
             epoch: number(0) as usize,
             loss: number(1),
@@ -47,12 +61,20 @@ pub(super) fn read(path: &Path, epochs: usize) -> Result<Vec<Row>, NnError> {
 pub(super) fn write(folder: &Path, rows: &[Row]) -> Result<(), NnError> {
     let mut text = String::from("epoch,train_loss,learning_rate,seconds");
     if let Some(first) = rows.first() {
-        first.scores.iter().for_each(|(name, _)| text.push_str(&format!(",{name}")));
+        first
+            .scores
+            .iter()
+            .for_each(|(name, _)| text.push_str(&format!(",{name}")));
     }
     text.push('\n');
     for r in rows {
-        text.push_str(&format!("{},{:.6},{:.3e},{:.1}", r.epoch, r.loss, r.rate, r.seconds));
-        r.scores.iter().for_each(|(_, v)| text.push_str(&format!(",{v:.6}")));
+        text.push_str(&format!(
+            "{},{:.6},{:.3e},{:.1}",
+            r.epoch, r.loss, r.rate, r.seconds
+        ));
+        r.scores
+            .iter()
+            .for_each(|(_, v)| text.push_str(&format!(",{v:.6}")));
         text.push('\n');
     }
     atomic_write(&folder.join("metrics.csv"), text.as_bytes())?;
@@ -70,7 +92,10 @@ fn draw(svg: &mut String, rows: &[Row]) -> Result<(), Box<dyn std::error::Error>
     let count = rows.first().map_or(0, |r| r.scores.len());
     let series: Vec<_> = (0..count)
         .map(|i| {
-            let points = rows.iter().map(|r| (r.epoch as f64, r.scores[i].1)).collect::<Vec<_>>();
+            let points = rows
+                .iter()
+                .map(|r| (r.epoch as f64, r.scores[i].1))
+                .collect::<Vec<_>>();
             (rows[0].scores[i].0.clone(), points)
         })
         .collect();
@@ -86,7 +111,12 @@ fn panel(
     title: &str,
     series: &[(String, Vec<(f64, f64)>)],
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let finite = || series.iter().flat_map(|(_, p)| p).filter(|p| p.1.is_finite());
+    let finite = || {
+        series
+            .iter()
+            .flat_map(|(_, p)| p)
+            .filter(|p| p.1.is_finite())
+    };
     let low = finite().map(|p| p.1).fold(f64::INFINITY, f64::min);
     let high = finite().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
     if low > high {
@@ -109,6 +139,10 @@ fn panel(
             .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], colour));
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).draw()?;
+    chart
+        .configure_series_labels()
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK)
+        .draw()?;
     Ok(())
 }

@@ -65,17 +65,34 @@ pub fn fit(
         let Some(loss) = state.epoch(engine, task, config, total, stop)? else {
             return state.outcome(engine, graph, folder, false);
         };
-        let shown = state.ema.as_ref().map_or(engine.params(), |e| &e.params).clone();
+        let shown = state
+            .ema
+            .as_ref()
+            .map_or(engine.params(), |e| &e.params)
+            .clone();
         let scores = task.validate(&shown)?;
         let better = state.judge(&scores, epoch)?;
         if better {
             WeightFile::from_params(graph, &shown)
                 .write(&folder.join("best.safetensors"), Precision::Single)?;
         }
-        report(config, epoch, loss, &scores, better, began.elapsed().as_secs_f64());
+        report(
+            config,
+            epoch,
+            loss,
+            &scores,
+            better,
+            began.elapsed().as_secs_f64(),
+        );
         let rate = config.schedule.rate(state.progress.step, total);
         let seconds = began.elapsed().as_secs_f64();
-        state.rows.push(Row { epoch: epoch + 1, loss, rate, seconds, scores });
+        state.rows.push(Row {
+            epoch: epoch + 1,
+            loss,
+            rate,
+            seconds,
+            scores,
+        });
         curves::write(folder, &state.rows)?;
         state.progress.epoch += 1;
         state.progress.finished = state.done(config);
@@ -101,17 +118,29 @@ impl Loop {
         let mut optimizer = Optimizer::new(config.optimizer, engine.params());
         if !path.exists() {
             let ema = config.ema.map(|d| Ema::new(engine.params(), d));
-            return Ok(Loop { optimizer, ema, progress: Progress::default(), rows: Vec::new() });
+            return Ok(Loop {
+                optimizer,
+                ema,
+                progress: Progress::default(),
+                rows: Vec::new(),
+            });
         }
         let state = checkpoint::load(&path, engine.infos())?;
         optimizer.m = state.m;
         optimizer.v = state.v;
         optimizer.step = state.progress.step;
-        let ema = config.ema.map(|d| Ema::resume(state.ema, d, state.progress.ema_updates));
+        let ema = config
+            .ema
+            .map(|d| Ema::resume(state.ema, d, state.progress.ema_updates));
         engine.set_params(state.params)?;
         let rows = curves::read(&folder.join("metrics.csv"), state.progress.epoch)?;
         eprintln!("goes on after epoch {}", state.progress.epoch);
-        Ok(Loop { optimizer, ema, progress: state.progress, rows })
+        Ok(Loop {
+            optimizer,
+            ema,
+            progress: state.progress,
+            rows,
+        })
     }
 
     /// One epoch; `None` when it was asked to stop. The mean loss otherwise.
@@ -142,7 +171,11 @@ impl Loop {
             sum += loss;
             bar.set_message(format!("loss {:.4}", sum / (step + 1) as f64));
             bar.inc(1);
-            next = if step + 1 < steps { task.batch(epoch, step + 1)? } else { batch };
+            next = if step + 1 < steps {
+                task.batch(epoch, step + 1)?
+            } else {
+                batch
+            };
         }
         bar.finish_and_clear();
         Ok(Some(sum / steps as f64))
@@ -183,7 +216,9 @@ impl Loop {
 
     fn judge(&mut self, scores: &Scores, epoch: usize) -> Result<bool, NnError> {
         let Some((name, score)) = scores.first() else {
-            return Err(NnError::Training("the task gives no validation score".to_owned()));
+            return Err(NnError::Training(
+                "the task gives no validation score".to_owned(),
+            ));
         };
         if score.is_nan() {
             return Err(NnError::Training(format!(
@@ -198,7 +233,10 @@ impl Loop {
     }
 
     fn done(&self, config: &TrainConfig) -> bool {
-        let waited = self.progress.best.map_or(0, |(_, at)| self.progress.epoch - at);
+        let waited = self
+            .progress
+            .best
+            .map_or(0, |(_, at)| self.progress.epoch - at);
         self.progress.epoch >= config.epochs || config.patience.is_some_and(|p| waited >= p)
     }
 
@@ -207,7 +245,14 @@ impl Loop {
         let path = folder.join("checkpoint.safetensors");
         let ema = self.ema.as_ref();
         let infos = engine.infos();
-        checkpoint::save(&path, infos, engine.params(), &self.optimizer, ema, &self.progress)
+        checkpoint::save(
+            &path,
+            infos,
+            engine.params(),
+            &self.optimizer,
+            ema,
+            &self.progress,
+        )
     }
 
     fn outcome(
@@ -223,7 +268,11 @@ impl Loop {
         } else {
             engine.params().clone()
         };
-        Ok(Outcome { best: self.progress.best, params, finished })
+        Ok(Outcome {
+            best: self.progress.best,
+            params,
+            finished,
+        })
     }
 }
 
@@ -232,17 +281,23 @@ fn claim_folder(folder: &Path, info: &RunInfo) -> Result<(), NnError> {
     let path = folder.join("run.json");
     if path.exists() {
         let text = std::fs::read_to_string(&path).map_err(|e| NnError::io(&path, e))?;
-        let json = |source| NnError::Json { what: path.display().to_string(), source };
+        let json = |source| NnError::Json {
+            what: path.display().to_string(),
+            source,
+        };
         let there: RunInfo = serde_json::from_str(&text).map_err(json)?;
         return match difference(&there, info) {
             None => Ok(()),
-            Some(what) => {
-                Err(NnError::OtherRun { path: folder.to_owned(), what: what.to_owned() })
-            }
+            Some(what) => Err(NnError::OtherRun {
+                path: folder.to_owned(),
+                what: what.to_owned(),
+            }),
         };
     }
-    let text = serde_json::to_string_pretty(info)
-        .map_err(|source| NnError::Json { what: "run.json".to_owned(), source })?;
+    let text = serde_json::to_string_pretty(info).map_err(|source| NnError::Json {
+        what: "run.json".to_owned(),
+        source,
+    })?;
     atomic_write(&path, text.as_bytes())
 }
 

@@ -30,7 +30,11 @@ impl Default for TrainConfig {
         TrainConfig {
             epochs: 20,
             optimizer: OptimizerConfig::default(),
-            schedule: Schedule { base: 1e-3, warmup: 0.05, floor: 0.01 },
+            schedule: Schedule {
+                base: 1e-3,
+                warmup: 0.05,
+                floor: 0.01,
+            },
             ema: Some(0.99),
             clip: Some(5.0),
             patience: None,

@@ -36,7 +36,10 @@ impl WeightFile {
             (info.name.clone(), (info.shape.clone(), values.clone()))
         };
         let tensors = graph.params.iter().zip(params).map(entry).collect();
-        WeightFile { tensors, metadata: BTreeMap::new() }
+        WeightFile {
+            tensors,
+            metadata: BTreeMap::new(),
+        }
     }
 
     /// Stores network and contract in the metadata.
@@ -47,8 +50,10 @@ impl WeightFile {
 
     /// Stores any document in the metadata.
     pub fn put<T: serde::Serialize>(&mut self, key: &str, value: &T) -> Result<(), NnError> {
-        let text = serde_json::to_string(value)
-            .map_err(|source| NnError::Json { what: key.to_owned(), source })?;
+        let text = serde_json::to_string(value).map_err(|source| NnError::Json {
+            what: key.to_owned(),
+            source,
+        })?;
         self.metadata.insert(key.to_owned(), text);
         Ok(())
     }
@@ -59,7 +64,10 @@ impl WeightFile {
             .metadata
             .get(key)
             .ok_or_else(|| NnError::Weights(format!("no `{key}` in the metadata")))?;
-        serde_json::from_str(text).map_err(|source| NnError::Json { what: key.to_owned(), source })
+        serde_json::from_str(text).map_err(|source| NnError::Json {
+            what: key.to_owned(),
+            source,
+        })
     }
 
     /// The values for `graph`, matched by name and shape. Keys that the graph does not know are ignored;
@@ -90,7 +98,12 @@ impl WeightFile {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NnError> {
         let bad = |e: safetensors::SafeTensorError| NnError::Weights(e.to_string());
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(bad)?;
-        let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
+        let metadata = header
+            .metadata()
+            .clone()
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
         let file = SafeTensors::deserialize(bytes).map_err(bad)?;
         let mut tensors = BTreeMap::new();
         for (name, view) in file.tensors() {
@@ -106,8 +119,14 @@ impl WeightFile {
         let bytes = std::fs::read(path).map_err(|e| NnError::io(path, e))?;
         if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\x80\x02") {
             let raw = super::pth::read_pth(&bytes).map_err(|e| NnError::Weights(e.to_string()))?;
-            let tensors = raw.into_iter().map(|(k, t)| (k, (t.shape, t.data))).collect();
-            return Ok(WeightFile { tensors, metadata: BTreeMap::new() });
+            let tensors = raw
+                .into_iter()
+                .map(|(k, t)| (k, (t.shape, t.data)))
+                .collect();
+            return Ok(WeightFile {
+                tensors,
+                metadata: BTreeMap::new(),
+            });
         }
         Self::from_bytes(&bytes)
     }
@@ -118,8 +137,11 @@ impl WeightFile {
             Precision::Single => Dtype::F32,
             Precision::Half => Dtype::F16,
         };
-        let encoded: Vec<_> =
-            self.tensors.iter().map(|(k, (s, v))| (k, s, encode(v, precision))).collect();
+        let encoded: Vec<_> = self
+            .tensors
+            .iter()
+            .map(|(k, (s, v))| (k, s, encode(v, precision)))
+            .collect();
         let mut views = Vec::with_capacity(encoded.len());
         for (name, shape, data) in &encoded {
             let view = TensorView::new(dtype, shape.to_vec(), data)
@@ -127,8 +149,10 @@ impl WeightFile {
             views.push((name.as_str(), view));
         }
         // One metadata key only: a hash map of several would be written in another order each time.
-        let packed = serde_json::to_string(&self.metadata)
-            .map_err(|source| NnError::Json { what: "metadata".to_owned(), source })?;
+        let packed = serde_json::to_string(&self.metadata).map_err(|source| NnError::Json {
+            what: "metadata".to_owned(),
+            source,
+        })?;
         let metadata = HashMap::from([(PACKED.to_owned(), packed)]);
         safetensors::serialize(views, Some(metadata)).map_err(|e| NnError::Weights(e.to_string()))
     }
@@ -141,8 +165,10 @@ impl WeightFile {
     /// Undoes the packing of the metadata.
     fn unpack(mut self) -> Result<Self, NnError> {
         if let Some(text) = self.metadata.remove(PACKED) {
-            self.metadata = serde_json::from_str(&text)
-                .map_err(|source| NnError::Json { what: "metadata".to_owned(), source })?;
+            self.metadata = serde_json::from_str(&text).map_err(|source| NnError::Json {
+                what: "metadata".to_owned(),
+                source,
+            })?;
         }
         Ok(self)
     }
@@ -164,13 +190,21 @@ fn decode(name: &str, view: &TensorView<'_>) -> Result<Option<Vec<f32>>, NnError
     let data = view.data();
     let values = match view.dtype() {
         Dtype::F32 => chunks::<4>(data).map(f32::from_le_bytes).collect(),
-        Dtype::F64 => chunks::<8>(data).map(|b| f64::from_le_bytes(b) as f32).collect(),
-        Dtype::F16 => chunks::<2>(data).map(|b| half::f16::from_le_bytes(b).to_f32()).collect(),
-        Dtype::BF16 => chunks::<2>(data).map(|b| half::bf16::from_le_bytes(b).to_f32()).collect(),
+        Dtype::F64 => chunks::<8>(data)
+            .map(|b| f64::from_le_bytes(b) as f32)
+            .collect(),
+        Dtype::F16 => chunks::<2>(data)
+            .map(|b| half::f16::from_le_bytes(b).to_f32())
+            .collect(),
+        Dtype::BF16 => chunks::<2>(data)
+            .map(|b| half::bf16::from_le_bytes(b).to_f32())
+            .collect(),
         // Counters such as `num_batches_tracked` are no weights.
         Dtype::I64 => return Ok(None),
         other => {
-            return Err(NnError::Weights(format!("{name} has type {other:?}, which is not a float")));
+            return Err(NnError::Weights(format!(
+                "{name} has type {other:?}, which is not a float"
+            )));
         }
     };
     Ok(Some(values))
@@ -183,15 +217,19 @@ fn chunks<const N: usize>(data: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
 fn encode(values: &[f32], precision: Precision) -> Vec<u8> {
     match precision {
         Precision::Single => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        Precision::Half => {
-            values.iter().flat_map(|&v| half::f16::from_f32(v).to_le_bytes()).collect()
-        }
+        Precision::Half => values
+            .iter()
+            .flat_map(|&v| half::f16::from_f32(v).to_le_bytes())
+            .collect(),
     }
 }
 
 /// SHA-256 in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }
 
 /// Writes to a temporary name beside `path`, flushes, and renames.
@@ -218,7 +256,8 @@ mod tests {
 
     fn sample() -> WeightFile {
         let mut file = WeightFile::default();
-        file.tensors.insert("a.weight".into(), (vec![2, 2], vec![1.0, -2.0, 0.5, 4.0]));
+        file.tensors
+            .insert("a.weight".into(), (vec![2, 2], vec![1.0, -2.0, 0.5, 4.0]));
         file.metadata.insert("hilum.card".into(), "{}".into());
         file.metadata.insert("other".into(), "x".into());
         file

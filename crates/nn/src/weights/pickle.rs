@@ -201,13 +201,20 @@ impl Pickle {
     /// The value of a text key in a dictionary; the last one where a key comes twice.
     pub fn get(&self, dict: Value, key: &str) -> Option<Value> {
         let mut items = self.items(dict)?.iter().rev();
-        items.find(|(k, _)| self.text(*k) == Some(key)).map(|&(_, v)| v)
+        items
+            .find(|(k, _)| self.text(*k) == Some(key))
+            .map(|&(_, v)| v)
     }
 
     /// All items of a dictionary that have text keys, as a map.
     pub fn text_items(&self, dict: Value) -> Option<HashMap<&str, Value>> {
         let items = self.items(dict)?;
-        Some(items.iter().filter_map(|&(k, v)| Some((self.text(k)?, v))).collect())
+        Some(
+            items
+                .iter()
+                .filter_map(|&(k, v)| Some((self.text(k)?, v)))
+                .collect(),
+        )
     }
 }
 
@@ -216,15 +223,24 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> Pickle {
-        Pickle::read(bytes).map(|(p, _)| p).unwrap_or_else(|e| panic!("{e}"))
+        Pickle::read(bytes)
+            .map(|(p, _)| p)
+            .unwrap_or_else(|e| panic!("{e}"))
     }
 
     #[test]
     fn reads_protocol_0() {
         // pickle.dumps({'a': [1, 2.5, True, None]}, protocol=0)
         let p = read(b"(dp0\nVa\np1\n(lp2\nI1\naF2.5\naI01\naNas.");
-        let list = p.get(p.root, "a").and_then(|v| p.sequence(v).map(<[_]>::to_vec));
-        let want = vec![Value::Int(1), Value::Float(2.5), Value::Bool(true), Value::None];
+        let list = p
+            .get(p.root, "a")
+            .and_then(|v| p.sequence(v).map(<[_]>::to_vec));
+        let want = vec![
+            Value::Int(1),
+            Value::Float(2.5),
+            Value::Bool(true),
+            Value::None,
+        ];
         assert_eq!(list, Some(want));
     }
 
@@ -234,8 +250,13 @@ mod tests {
         let p = read(
             b"\x80\x04\x95\x16\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01a\x94K\x01J\xfe\xff\xff\xffJp\x11\x01\x00\x87\x94s.",
         );
-        let tuple = p.get(p.root, "a").and_then(|v| p.sequence(v).map(<[_]>::to_vec));
-        assert_eq!(tuple, Some(vec![Value::Int(1), Value::Int(-2), Value::Int(70000)]));
+        let tuple = p
+            .get(p.root, "a")
+            .and_then(|v| p.sequence(v).map(<[_]>::to_vec));
+        assert_eq!(
+            tuple,
+            Some(vec![Value::Int(1), Value::Int(-2), Value::Int(70000)])
+        );
     }
 
     #[test]
@@ -265,7 +286,13 @@ mod tests {
             (b"K\x01Na.", WrongOperand { offset: 3 }),
             (b"X\xff\xff\xff\xffa", UnexpectedEnd { offset: 5 }),
             (b"Ix\n.", Malformed { offset: 0 }),
-            (b"\x82\x01.", UnsupportedOpcode { opcode: 0x82, offset: 0 }),
+            (
+                b"\x82\x01.",
+                UnsupportedOpcode {
+                    opcode: 0x82,
+                    offset: 0,
+                },
+            ),
         ];
         for (bytes, want) in cases {
             assert_eq!(Pickle::read(bytes), Err(want), "{bytes:?}");

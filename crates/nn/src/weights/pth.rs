@@ -153,7 +153,11 @@ impl Budget {
     /// Real checkpoints need about twice their size (float16 to f32), tied weights a little more.
     fn new(file: usize) -> Self {
         let limit = file.saturating_mul(64).saturating_add(1 << 20);
-        Budget { file, limit, left: limit }
+        Budget {
+            file,
+            limit,
+            left: limit,
+        }
     }
 
     fn spend(&mut self, bytes: usize) -> Result<(), PthError> {
@@ -194,7 +198,10 @@ fn without_module_prefix(tensors: BTreeMap<String, RawTensor>) -> BTreeMap<Strin
     if !tensors.keys().all(|k| k.starts_with(PREFIX)) {
         return tensors;
     }
-    tensors.into_iter().map(|(k, t)| (k[PREFIX.len()..].to_owned(), t)).collect()
+    tensors
+        .into_iter()
+        .map(|(k, t)| (k[PREFIX.len()..].to_owned(), t))
+        .collect()
 }
 
 #[cfg(test)]
@@ -202,8 +209,13 @@ mod tests {
     use super::*;
 
     fn map(keys: &[&str]) -> BTreeMap<String, RawTensor> {
-        let tensor = RawTensor { shape: vec![1], data: vec![0.0] };
-        keys.iter().map(|k| ((*k).to_owned(), tensor.clone())).collect()
+        let tensor = RawTensor {
+            shape: vec![1],
+            data: vec![0.0],
+        };
+        keys.iter()
+            .map(|k| ((*k).to_owned(), tensor.clone()))
+            .collect()
     }
 
     #[test]
@@ -221,13 +233,19 @@ mod tests {
         let mut tar = vec![0; 512];
         tar[257..262].copy_from_slice(b"ustar");
         assert!(matches!(read_pth(&tar), Err(PthError::TarFormat)));
-        assert!(matches!(read_pth(&legacy::MAGIC), Err(PthError::LegacyProtocol)));
+        assert!(matches!(
+            read_pth(&legacy::MAGIC),
+            Err(PthError::LegacyProtocol)
+        ));
     }
 
     #[test]
     fn the_budget_ends() {
         let mut budget = Budget::new(0);
         assert!(budget.spend(1 << 20).is_ok());
-        assert!(matches!(budget.spend(1), Err(PthError::TooLarge { file: 0, .. })));
+        assert!(matches!(
+            budget.spend(1),
+            Err(PthError::TooLarge { file: 0, .. })
+        ));
     }
 }

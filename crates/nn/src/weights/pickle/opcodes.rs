@@ -20,7 +20,15 @@ pub(super) struct Machine<'a> {
 impl<'a> Machine<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         let (stack, marks, objects) = (Vec::new(), Vec::new(), Vec::new());
-        Machine { bytes, at: 0, start: 0, stack, marks, memo: HashMap::new(), objects }
+        Machine {
+            bytes,
+            at: 0,
+            start: 0,
+            stack,
+            marks,
+            memo: HashMap::new(),
+            objects,
+        }
     }
 
     /// Runs to STOP.
@@ -29,12 +37,22 @@ impl<'a> Machine<'a> {
             self.start = self.at;
             if self.at > MAX_BYTES {
                 let (unit, limit) = ("bytes", MAX_BYTES);
-                return Err(PickleError::TooLarge { size: self.at, unit, limit });
+                return Err(PickleError::TooLarge {
+                    size: self.at,
+                    unit,
+                    limit,
+                });
             }
             let opcode = self.byte()?;
             if opcode == b'.' {
                 let root = self.pop()?;
-                return Ok((Pickle { objects: self.objects, root }, self.at));
+                return Ok((
+                    Pickle {
+                        objects: self.objects,
+                        root,
+                    },
+                    self.at,
+                ));
             }
             self.step(opcode)?;
         }
@@ -70,7 +88,10 @@ impl<'a> Machine<'a> {
                 self.construct(opcode)
             }
             b'p' | b'q' | b'r' | 0x94 | b'g' | b'h' | b'j' => self.memoize(opcode),
-            _ => Err(PickleError::UnsupportedOpcode { opcode, offset: self.start }),
+            _ => Err(PickleError::UnsupportedOpcode {
+                opcode,
+                offset: self.start,
+            }),
         }
     }
 
@@ -178,10 +199,16 @@ impl<'a> Machine<'a> {
             _ => self.pop_to_mark()?,
         };
         let is_item = matches!(opcode, b's' | b'u');
-        let pairs = if is_item { self.pairs(&values)? } else { Vec::new() };
+        let pairs = if is_item {
+            self.pairs(&values)?
+        } else {
+            Vec::new()
+        };
         let target = *self.stack.last().ok_or_else(|| self.underflow())?;
         let wrong = PickleError::WrongOperand { offset: self.start };
-        let Value::Object(target) = target else { return Err(wrong) };
+        let Value::Object(target) = target else {
+            return Err(wrong);
+        };
         match self.objects.get_mut(target) {
             Some(Object::List(list)) if !is_item => list.extend(values),
             Some(Object::Dict(items)) if is_item => items.extend(pairs),
@@ -239,7 +266,10 @@ impl<'a> Machine<'a> {
 
     fn global_line(&mut self) -> Step<Object> {
         let (module, name) = (self.line()?, self.line()?);
-        Ok(Object::Global { module: self.utf8(module)?, name: self.utf8(name)? })
+        Ok(Object::Global {
+            module: self.utf8(module)?,
+            name: self.utf8(name)?,
+        })
     }
 
     fn stack_global(&mut self) -> Step {
@@ -251,13 +281,22 @@ impl<'a> Machine<'a> {
             },
             _ => Err(PickleError::WrongOperand { offset: self.start }),
         };
-        let global = Object::Global { module: text(module)?, name: text(name)? };
+        let global = Object::Global {
+            module: text(module)?,
+            name: text(name)?,
+        };
         self.push(global)
     }
 
     fn push_call(&mut self, callee: Value, args: Value) -> Step {
         let (items, elements) = (Vec::new(), Vec::new());
-        self.push(Object::Call(Call { callee, args, state: None, items, elements }))
+        self.push(Object::Call(Call {
+            callee,
+            args,
+            state: None,
+            items,
+            elements,
+        }))
     }
 
     fn build(&mut self) -> Step {
@@ -283,7 +322,10 @@ impl<'a> Machine<'a> {
             _ => self.memo.len() as u64,
         };
         if matches!(opcode, b'g' | b'h' | b'j') {
-            let value = self.memo.get(&index).ok_or(PickleError::MissingMemo { index })?;
+            let value = self
+                .memo
+                .get(&index)
+                .ok_or(PickleError::MissingMemo { index })?;
             self.stack.push(*value);
         } else {
             let top = *self.stack.last().ok_or_else(|| self.underflow())?;
@@ -295,7 +337,11 @@ impl<'a> Machine<'a> {
     fn new_object(&mut self, object: Object) -> Step<Value> {
         if self.objects.len() >= MAX_OBJECTS {
             let (size, unit) = (self.objects.len() + 1, "objects");
-            return Err(PickleError::TooLarge { size, unit, limit: MAX_OBJECTS });
+            return Err(PickleError::TooLarge {
+                size,
+                unit,
+                limit: MAX_OBJECTS,
+            });
         }
         self.objects.push(object);
         Ok(Value::Object(self.objects.len() - 1))
@@ -352,7 +398,10 @@ impl<'a> Machine<'a> {
     }
 
     fn take(&mut self, n: usize) -> Step<&'a [u8]> {
-        let end = self.at.checked_add(n).filter(|&end| end <= self.bytes.len());
+        let end = self
+            .at
+            .checked_add(n)
+            .filter(|&end| end <= self.bytes.len());
         let end = end.ok_or(PickleError::UnexpectedEnd { offset: self.at })?;
         let part = &self.bytes[self.at..end];
         self.at = end;
@@ -361,7 +410,9 @@ impl<'a> Machine<'a> {
 
     fn array<const N: usize>(&mut self) -> Step<[u8; N]> {
         let offset = self.at;
-        self.take(N)?.try_into().map_err(|_| PickleError::UnexpectedEnd { offset })
+        self.take(N)?
+            .try_into()
+            .map_err(|_| PickleError::UnexpectedEnd { offset })
     }
 
     fn byte(&mut self) -> Step<u8> {
@@ -377,13 +428,17 @@ impl<'a> Machine<'a> {
     fn line(&mut self) -> Step<&'a [u8]> {
         let rest = &self.bytes[self.at..];
         let end = rest.iter().position(|&b| b == b'\n');
-        let end = end.ok_or(PickleError::UnexpectedEnd { offset: self.bytes.len() })?;
+        let end = end.ok_or(PickleError::UnexpectedEnd {
+            offset: self.bytes.len(),
+        })?;
         self.at += end + 1;
         Ok(&rest[..end])
     }
 
     fn utf8(&self, bytes: &[u8]) -> Step<String> {
-        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| self.malformed())
+        std::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(|_| self.malformed())
     }
 
     fn parse<T: std::str::FromStr>(&self, bytes: &[u8]) -> Step<T> {

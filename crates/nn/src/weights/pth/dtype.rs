@@ -73,8 +73,16 @@ mod tests {
         let cases: [(&str, Vec<u8>, f32); 10] = [
             ("DoubleStorage", 1.5f64.to_le_bytes().to_vec(), 1.5),
             ("FloatStorage", (-2.25f32).to_le_bytes().to_vec(), -2.25),
-            ("HalfStorage", f16::from_f32(0.5).to_le_bytes().to_vec(), 0.5),
-            ("BFloat16Storage", bf16::from_f32(3.0).to_le_bytes().to_vec(), 3.0),
+            (
+                "HalfStorage",
+                f16::from_f32(0.5).to_le_bytes().to_vec(),
+                0.5,
+            ),
+            (
+                "BFloat16Storage",
+                bf16::from_f32(3.0).to_le_bytes().to_vec(),
+                3.0,
+            ),
             ("LongStorage", (-7i64).to_le_bytes().to_vec(), -7.0),
             ("IntStorage", 70000i32.to_le_bytes().to_vec(), 70000.0),
             ("ShortStorage", (-300i16).to_le_bytes().to_vec(), -300.0),

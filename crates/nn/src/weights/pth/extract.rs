@@ -26,10 +26,18 @@ pub(super) fn tensors(
     storages: &mut dyn Storages,
     budget: Budget,
 ) -> Result<BTreeMap<String, RawTensor>, PthError> {
-    let mut walk = Walk { pickle, storages, budget, modules: 0, found: BTreeMap::new() };
+    let mut walk = Walk {
+        pickle,
+        storages,
+        budget,
+        modules: 0,
+        found: BTreeMap::new(),
+    };
     walk.holder(pickle.root, 0)?;
     if walk.found.is_empty() {
-        return Err(PthError::NoStateDict { reason: "a dictionary or module without tensors" });
+        return Err(PthError::NoStateDict {
+            reason: "a dictionary or module without tensors",
+        });
     }
     Ok(walk.found)
 }
@@ -83,7 +91,9 @@ impl<'a> Walk<'a> {
             }
             let full = format!("{prefix}{key}");
             self.budget.spend(full.len())?;
-            let Some(spec) = tensor_spec(p, &full, value)? else { continue };
+            let Some(spec) = tensor_spec(p, &full, value)? else {
+                continue;
+            };
             let tensor = self.read(&full, &spec)?;
             if self.found.insert(full.clone(), tensor).is_some() {
                 return Err(PthError::DuplicateKey { key: full });
@@ -97,7 +107,11 @@ impl<'a> Walk<'a> {
         let p = self.pickle;
         self.modules += 1;
         if depth > MAX_DEPTH || self.modules > MAX_MODULES {
-            let limit = if depth > MAX_DEPTH { MAX_DEPTH } else { MAX_MODULES };
+            let limit = if depth > MAX_DEPTH {
+                MAX_DEPTH
+            } else {
+                MAX_MODULES
+            };
             return Err(PthError::TooNested { limit });
         }
         self.spend_items(state)?;
@@ -110,13 +124,17 @@ impl<'a> Walk<'a> {
             self.budget.spend(skip.len())?;
             self.entries(prefix, buffers, &skip)?;
         }
-        let Some(modules) = p.get(state, "_modules") else { return Ok(()) };
+        let Some(modules) = p.get(state, "_modules") else {
+            return Ok(());
+        };
         self.spend_items(modules)?;
         let modules = p.text_items(modules).unwrap_or_default();
         let modules: BTreeMap<&str, Value> = modules.into_iter().collect();
         for (name, module) in modules {
             // A submodule may be None.
-            let Some(state) = module_state(p, module) else { continue };
+            let Some(state) = module_state(p, module) else {
+                continue;
+            };
             let path = format!("{prefix}{name}.");
             self.budget.spend(path.len())?;
             self.module(&path, state, depth + 1)?;
@@ -126,29 +144,47 @@ impl<'a> Walk<'a> {
 
     /// Looking at items costs too: a dictionary may be shared by many modules.
     fn spend_items(&mut self, dict: Value) -> Result<(), PthError> {
-        self.budget.spend(self.pickle.items(dict).map_or(0, <[_]>::len))
+        self.budget
+            .spend(self.pickle.items(dict).map_or(0, <[_]>::len))
     }
 
     fn read(&mut self, key: &str, spec: &TensorSpec<'a>) -> Result<RawTensor, PthError> {
         let count = spec.count(key)?;
         self.budget.spend(count.saturating_mul(4))?;
         let bytes = self.storages.get(spec.storage, &mut self.budget)?;
-        let base = bytes.get(spec.view.0.saturating_mul(spec.dtype.size())..).unwrap_or_default();
-        let len = spec.view.1.unwrap_or(usize::MAX).min(base.len() / spec.dtype.size());
+        let base = bytes
+            .get(spec.view.0.saturating_mul(spec.dtype.size())..)
+            .unwrap_or_default();
+        let len = spec
+            .view
+            .1
+            .unwrap_or(usize::MAX)
+            .min(base.len() / spec.dtype.size());
         let end = spec.end(key)?;
         if count > 0 && end > len {
-            return Err(PthError::OutOfBounds { key: key.to_owned(), end, len });
+            return Err(PthError::OutOfBounds {
+                key: key.to_owned(),
+                end,
+                len,
+            });
         }
         let mut data = Vec::with_capacity(count);
         let mut index = vec![0usize; spec.shape.len()];
         let mut at = spec.offset;
         for _ in 0..count {
             let value = spec.dtype.get(base, at);
-            let out = || PthError::OutOfBounds { key: key.to_owned(), end, len };
+            let out = || PthError::OutOfBounds {
+                key: key.to_owned(),
+                end,
+                len,
+            };
             data.push(value.ok_or_else(out)?);
             at = spec.advance(&mut index, at);
         }
-        Ok(RawTensor { shape: spec.shape.clone(), data })
+        Ok(RawTensor {
+            shape: spec.shape.clone(),
+            data,
+        })
     }
 }
 
@@ -167,12 +203,17 @@ fn module_state(p: &Pickle, value: Value) -> Option<Value> {
 fn texts(p: &Pickle, set: Value) -> HashSet<&str> {
     let elements = match p.object(set) {
         Some(Object::List(v)) => Some(v.as_slice()),
-        Some(Object::Call(c)) => {
-            p.sequence(c.args).and_then(|a| a.first()).and_then(|&v| p.sequence(v))
-        }
+        Some(Object::Call(c)) => p
+            .sequence(c.args)
+            .and_then(|a| a.first())
+            .and_then(|&v| p.sequence(v)),
         _ => None,
     };
-    elements.unwrap_or_default().iter().filter_map(|&v| p.text(v)).collect()
+    elements
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|&v| p.text(v))
+        .collect()
 }
 
 /// A tensor as a strided view of a storage, all in elements.
@@ -198,10 +239,13 @@ impl TensorSpec<'_> {
     /// First element after the last one.
     fn end(&self, key: &str) -> Result<usize, PthError> {
         let steps = self.shape.iter().zip(&self.strides);
-        let last = steps.into_iter().try_fold(self.offset, |at, (&size, &stride)| {
-            at.checked_add(size.saturating_sub(1).checked_mul(stride)?)
-        });
-        last.and_then(|l| l.checked_add(1)).ok_or_else(|| malformed(key, "its strides overflow"))
+        let last = steps
+            .into_iter()
+            .try_fold(self.offset, |at, (&size, &stride)| {
+                at.checked_add(size.saturating_sub(1).checked_mul(stride)?)
+            });
+        last.and_then(|l| l.checked_add(1))
+            .ok_or_else(|| malformed(key, "its strides overflow"))
     }
 
     /// Moves to the next element in row-major order. Wraps, as the step of an axis of size 1 may be
@@ -221,11 +265,17 @@ impl TensorSpec<'_> {
 }
 
 fn malformed(key: &str, reason: &'static str) -> PthError {
-    PthError::MalformedTensor { key: key.to_owned(), reason }
+    PthError::MalformedTensor {
+        key: key.to_owned(),
+        reason,
+    }
 }
 
 fn unsupported(key: &str, what: impl Into<String>) -> PthError {
-    PthError::UnsupportedTensor { key: key.to_owned(), what: what.into() }
+    PthError::UnsupportedTensor {
+        key: key.to_owned(),
+        what: what.into(),
+    }
 }
 
 /// The tensor behind a value; `None` if it is something else, an error if it is a tensor of a kind
@@ -237,12 +287,18 @@ fn tensor_spec<'a>(
 ) -> Result<Option<TensorSpec<'a>>, PthError> {
     // Parameters and tensor subclasses wrap a tensor; each wrapping is one step.
     for _ in 0..MAX_DEPTH {
-        let Some(call) = p.call(value) else { return Ok(None) };
-        let Some((module, name)) = p.global(call.callee) else { return Ok(None) };
+        let Some(call) = p.call(value) else {
+            return Ok(None);
+        };
+        let Some((module, name)) = p.global(call.callee) else {
+            return Ok(None);
+        };
         let args = p.sequence(call.args).unwrap_or_default();
         match (module, name) {
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
-                value = *args.first().ok_or_else(|| malformed(key, "a parameter without data"))?;
+                value = *args
+                    .first()
+                    .ok_or_else(|| malformed(key, "a parameter without data"))?;
             }
             ("torch._tensor", "_rebuild_from_type_v2") => return subclass(p, key, args),
             ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => {
@@ -294,7 +350,14 @@ fn strided<'a>(p: &'a Pickle, key: &str, args: &[Value]) -> Result<TensorSpec<'a
     if shape.len() != strides.len() || shape.len() > MAX_DIMENSIONS {
         return Err(malformed(key, "its shape and strides do not match"));
     }
-    Ok(TensorSpec { dtype, storage, view, offset, shape, strides })
+    Ok(TensorSpec {
+        dtype,
+        storage,
+        view,
+        offset,
+        shape,
+        strides,
+    })
 }
 
 /// `('storage', class, key, device, numel)`, in streams also a view.
@@ -307,13 +370,19 @@ fn storage_of<'a>(p: &'a Pickle, key: &str, value: Value) -> Result<Storage<'a>,
     let Some(&[_, class, name, _, _, ref view @ ..]) = p.sequence(*id) else {
         return Err(malformed(key, "its storage is described in an unknown way"));
     };
-    let class = p.global(class).ok_or_else(|| malformed(key, "its storage has no type"))?.1;
+    let class = p
+        .global(class)
+        .ok_or_else(|| malformed(key, "its storage has no type"))?
+        .1;
     let dtype = Dtype::of_storage(class).ok_or_else(|| unsupported(key, format!("a {class}")))?;
-    let name = p.text(name).ok_or_else(|| malformed(key, "its storage has no key"))?;
+    let name = p
+        .text(name)
+        .ok_or_else(|| malformed(key, "its storage has no key"))?;
     let view = match view.first().and_then(|&v| p.sequence(v)) {
         Some(&[_, start, len]) => {
             let pair = number(start).zip(number(len));
-            pair.map(|(s, l)| (s, Some(l))).ok_or_else(|| malformed(key, "its view is damaged"))?
+            pair.map(|(s, l)| (s, Some(l)))
+                .ok_or_else(|| malformed(key, "its view is damaged"))?
         }
         _ => (0, None),
     };

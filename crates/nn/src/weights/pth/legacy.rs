@@ -9,8 +9,9 @@ use crate::weights::pickle::{Object, Pickle, Value};
 use std::collections::HashMap;
 
 /// The pickled magic number 0x1950a86a20f9469cfc6c, as every pickle protocol from 2 on writes it.
-pub(super) const MAGIC: [u8; 15] =
-    [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
+pub(super) const MAGIC: [u8; 15] = [
+    0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.',
+];
 const PROTOCOL_VERSION: i64 = 1001;
 
 /// The storages of a stream.
@@ -26,8 +27,16 @@ pub(super) fn open(bytes: &[u8]) -> Result<(Pickle, StreamStorages<'_>), PthErro
     let system = read(&mut rest)?;
     match system.get(system.root, "little_endian") {
         Some(Value::Bool(true)) => {}
-        Some(Value::Bool(false)) => return Err(PthError::ByteOrder { found: "big".to_owned() }),
-        _ => return Err(PthError::ByteOrder { found: "not stated".to_owned() }),
+        Some(Value::Bool(false)) => {
+            return Err(PthError::ByteOrder {
+                found: "big".to_owned(),
+            });
+        }
+        _ => {
+            return Err(PthError::ByteOrder {
+                found: "not stated".to_owned(),
+            });
+        }
     }
     let pickle = read(&mut rest)?;
     let keys = read(&mut rest)?;
@@ -35,7 +44,9 @@ pub(super) fn open(bytes: &[u8]) -> Result<(Pickle, StreamStorages<'_>), PthErro
     let mut storages = HashMap::new();
     for &key in keys.sequence(keys.root).unwrap_or_default() {
         let Some(key) = keys.text(key) else { continue };
-        let truncated = || PthError::Truncated { key: key.to_owned() };
+        let truncated = || PthError::Truncated {
+            key: key.to_owned(),
+        };
         let (numel, after) = rest.split_first_chunk::<8>().ok_or_else(truncated)?;
         let numel = usize::try_from(i64::from_le_bytes(*numel)).map_err(|_| truncated())?;
         let size = *sizes.get(key).ok_or_else(|| unknown_type(key))?;
@@ -67,7 +78,9 @@ fn element_sizes(pickle: &Pickle) -> HashMap<String, usize> {
         _ => None,
     });
     ids.filter_map(|id| {
-        let [kind, class, key, ..] = id else { return None };
+        let [kind, class, key, ..] = id else {
+            return None;
+        };
         (pickle.text(*kind) == Some("storage")).then_some(())?;
         let dtype = Dtype::of_storage(pickle.global(*class)?.1)?;
         Some((pickle.text(*key)?.to_owned(), dtype.size()))
@@ -77,7 +90,9 @@ fn element_sizes(pickle: &Pickle) -> HashMap<String, usize> {
 
 impl Storages for StreamStorages<'_> {
     fn get(&mut self, key: &str, _: &mut Budget) -> Result<&[u8], PthError> {
-        let missing = || PthError::MissingEntry { name: key.to_owned() };
+        let missing = || PthError::MissingEntry {
+            name: key.to_owned(),
+        };
         self.0.get(key).copied().ok_or_else(missing)
     }
 }
