@@ -18,6 +18,7 @@ pub(crate) enum Coding {
 const UNDEFINED: u32 = u32::MAX;
 const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
+const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
 const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 
 struct Header {
@@ -89,7 +90,8 @@ pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomEr
                 pixels = Pixels::Fragments;
                 at += h.length as usize;
             }
-            Tag(0xFFFE, _) => {}
+            ITEM | ITEM_END => {}
+            Tag(0xFFFE, _) => return after_pixels.ok_or_else(|| DicomError::Parse { reason: format!("unknown delimiter {}", h.tag) }),
             _ => {
                 if let Err(error) = h.check() {
                     return after_pixels.ok_or(error);
