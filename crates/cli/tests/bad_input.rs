@@ -1,4 +1,5 @@
 //! Bad files and bad command lines: a reason, the other files done, the right exit code, nothing half written.
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
 mod common;
 

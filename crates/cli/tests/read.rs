@@ -1,4 +1,5 @@
 //! `hilum read` on the samples: its contract for scripts.
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
 mod common;
 

@@ -91,7 +91,11 @@ pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomEr
                 at += h.length as usize;
             }
             ITEM | ITEM_END => {}
-            Tag(0xFFFE, _) => return after_pixels.ok_or_else(|| DicomError::Parse { reason: format!("unknown delimiter {}", h.tag) }),
+            Tag(0xFFFE, _) => {
+                return after_pixels.ok_or_else(|| DicomError::Parse {
+                    reason: format!("unknown delimiter {}", h.tag),
+                });
+            }
             _ => {
                 if let Err(error) = h.check() {
                     return after_pixels.ok_or(error);

@@ -1,4 +1,5 @@
 //! Losses, their gradients and optimisers against PyTorch and MONAI.
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
 use hilum_kernels::{Init, ParamInfo, ParamRole};
 use hilum_nn::losses::{

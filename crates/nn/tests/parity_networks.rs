@@ -1,4 +1,5 @@
 //! Outputs of the backbones against torchvision's, with torchvision's random weights.
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
 use hilum_kernels::plan::Plan;
 use hilum_kernels::train::{Mode, Trainer};

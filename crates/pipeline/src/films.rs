@@ -79,10 +79,7 @@ fn make(
     };
     let small = |mask: &Mask| resize::resize_mask(mask, w, h);
     let lungs = masks.map(|m| small(&m.lungs)).transpose()?;
-    let heart = masks
-        .and_then(|m| m.heart.as_ref())
-        .map(small)
-        .transpose()?;
+    let heart = masks.and_then(|m| m.shown_heart()).map(small).transpose()?;
     let (hw, hh) = fitted(size, HEAT);
     let heats: Vec<(String, Plane<u8>)> = heats
         .iter()
@@ -100,7 +97,7 @@ fn make(
     };
     Ok(Film {
         lungs_png: masks.map(|m| png(&m.lungs)).transpose()?,
-        heart_png: masks.and_then(|m| m.heart.as_ref()).map(png).transpose()?,
+        heart_png: masks.and_then(|m| m.shown_heart()).map(png).transpose()?,
         layers,
         shown: Shown {
             image,

@@ -44,11 +44,26 @@ pub fn widths(
         ),
         Some(heart) => cardiothoracic(lungs, heart)?.map_or_else(
             || missing(CARDIOTHORACIC_RATIO, Unit::Ratio, "no heart was outlined"),
-            |c| ratio(model, &c, image),
+            |c| {
+                if believable(&c) {
+                    ratio(model, &c, image)
+                } else {
+                    let note = flags_note(&c.flags).unwrap_or_default();
+                    let why = format!("the outlined heart was not believed ({note})");
+                    missing(CARDIOTHORACIC_RATIO, Unit::Ratio, &why)
+                }
+            },
         ),
     };
     let thorax = widest_span(lungs).map(|span| thorax(&span.line(), spacing, image));
     Ok(std::iter::once(ratio).chain(thorax).collect())
+}
+
+/// Whether an outlined heart may be shown: inside the thorax and of a possible size. The heart was learnt
+/// from adult PA films alone and can go far astray on others.
+pub fn believable(found: &Cardiothoracic) -> bool {
+    let astray = |f: &CtrFlag| matches!(f, CtrFlag::HeartOutsideThorax | CtrFlag::Implausible);
+    !found.flags.iter().any(astray)
 }
 
 fn ratio(model: &Model, found: &Cardiothoracic, image: usize) -> Measurement {

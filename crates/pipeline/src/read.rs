@@ -137,6 +137,15 @@ pub(crate) struct Masks {
     pub(crate) heart: Option<Mask>,
 }
 
+impl Masks {
+    /// The heart, unless its outline went astray (see [`measure::believable`]).
+    pub(crate) fn shown_heart(&self) -> Option<&Mask> {
+        let heart = self.heart.as_ref()?;
+        let found = hilum_image::chest::cardiothoracic(&self.lungs, heart).ok()??;
+        measure::believable(&found).then_some(heart)
+    }
+}
+
 /// An image under way.
 struct Work<'a> {
     store: &'a Store,

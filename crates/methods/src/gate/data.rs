@@ -140,7 +140,7 @@ fn synthetic(size: usize) -> Vec<Plane<u8>> {
                 0 => level as u8,
                 1 => rng.random::<u8>(),
                 2 => {
-                    if (x / period + (y / period) * usize::from(a > 0.5)) % 2 == 0 {
+                    if (x / period + (y / period) * usize::from(a > 0.5)).is_multiple_of(2) {
                         230
                     } else {
                         20
