@@ -1,6 +1,6 @@
 //! Reading of DICOM objects, and the one front door for image files of any supported kind.
 //!
-//! [`load`] is what the rest of Hilum calls: a path and a recipe in, display values out, polarity corrected so that
+//! [`load()`] is what the rest of Hilum calls: a path and a recipe in, display values out, polarity corrected so that
 //! bone is bright. [`DicomImage`] gives the stored values themselves.
 
 pub mod codec;
