@@ -46,7 +46,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", default_value = "models")]
     models: PathBuf,
     /// Seed
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Print the result as JSON instead of a table
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! Connected components, the largest of them, and holes.
 
 use crate::plane::{Mask, Plane};
+use std::ops::Range;
 
 /// Which neighbours belong together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,25 +10,6 @@ pub enum Connectivity {
     Four,
     /// Pixels that share an edge or a corner.
     Eight,
-}
-
-impl Connectivity {
-    fn offsets(self) -> &'static [(isize, isize)] {
-        const ALL: [(isize, isize); 8] = [
-            (0, -1),
-            (-1, 0),
-            (1, 0),
-            (0, 1),
-            (-1, -1),
-            (1, -1),
-            (-1, 1),
-            (1, 1),
-        ];
-        match self {
-            Connectivity::Four => &ALL[..4],
-            Connectivity::Eight => &ALL,
-        }
-    }
 }
 
 /// One connected component.
@@ -59,53 +41,109 @@ impl Labels {
 }
 
 /// Labels the connected components in raster order.
+///
+/// Works on runs of a row instead of pixels (He, Chao and Suzuki 2008): runs that touch one of the row
+/// above are joined, then numbered by their first pixel.
 pub fn label(mask: &Mask, connectivity: Connectivity) -> Labels {
-    let mut map = Plane::filled(mask.width, mask.height, 0u32);
-    let mut components = Vec::new();
-    let mut stack = Vec::new();
-    for start in 0..mask.data.len() {
-        if mask.data[start] == 0 || map.data[start] != 0 {
-            continue;
+    let (runs, rows) = runs_of(mask);
+    let mut parents: Vec<u32> = (0..runs.len() as u32).collect();
+    for pair in rows.windows(2) {
+        join_rows(&runs, &pair[0], &pair[1], connectivity, &mut parents);
+    }
+    paint(mask, &runs, &mut parents)
+}
+
+/// Foreground pixels `start..end` of one row.
+struct Run {
+    row: usize,
+    start: usize,
+    end: usize,
+}
+
+/// All runs in raster order, and which of them lie in each row.
+fn runs_of(mask: &Mask) -> (Vec<Run>, Vec<Range<usize>>) {
+    let (mut runs, mut rows) = (Vec::new(), Vec::with_capacity(mask.height));
+    for row in 0..mask.height {
+        let pixels = mask.row(row);
+        let first = runs.len();
+        let mut x = 0;
+        while let Some(skip) = pixels[x..].iter().position(|&v| v != 0) {
+            let start = x + skip;
+            let length = pixels[start..].iter().position(|&v| v == 0);
+            let end = length.map_or(pixels.len(), |n| start + n);
+            runs.push(Run { row, start, end });
+            x = end;
         }
-        let number = components.len() as u32 + 1;
-        map.data[start] = number;
-        stack.push(start);
-        components.push(flood(mask, &mut map, &mut stack, number, connectivity));
+        rows.push(first..runs.len());
+    }
+    (runs, rows)
+}
+
+/// Joins the runs of a row with those of the row above that they touch.
+fn join_rows(
+    runs: &[Run],
+    above: &Range<usize>,
+    below: &Range<usize>,
+    connectivity: Connectivity,
+    parents: &mut [u32],
+) {
+    let reach = usize::from(connectivity == Connectivity::Eight);
+    let mut upper = above.start;
+    for lower in below.clone() {
+        let (start, end) = (runs[lower].start, runs[lower].end);
+        while upper < above.end && runs[upper].end + reach <= start {
+            upper += 1;
+        }
+        let touching = (upper..above.end).take_while(|&u| runs[u].start < end + reach);
+        touching.for_each(|u| join(parents, u as u32, lower as u32));
+    }
+}
+
+/// The first run of the component of `run`; shortens the way for the next one.
+fn root(parents: &mut [u32], mut run: u32) -> u32 {
+    while parents[run as usize] != run {
+        let above = parents[parents[run as usize] as usize];
+        parents[run as usize] = above;
+        run = above;
+    }
+    run
+}
+
+fn join(parents: &mut [u32], a: u32, b: u32) {
+    let (a, b) = (root(parents, a), root(parents, b));
+    // The earlier run leads, so that labels follow raster order.
+    parents[a.max(b) as usize] = a.min(b);
+}
+
+/// Numbers the components, writes the labels, and measures.
+fn paint(mask: &Mask, runs: &[Run], parents: &mut [u32]) -> Labels {
+    let mut map = Plane::filled(mask.width, mask.height, 0u32);
+    let mut components: Vec<Component> = Vec::new();
+    let mut numbers = vec![0u32; runs.len()];
+    for (i, run) in runs.iter().enumerate() {
+        let lead = root(parents, i as u32) as usize;
+        if lead == i {
+            numbers[i] = components.len() as u32 + 1;
+            components.push(Component {
+                label: numbers[i],
+                area: 0,
+                bounds: (run.start, run.row, 0, 0),
+            });
+        }
+        numbers[i] = numbers[lead];
+        grow(&mut components[numbers[i] as usize - 1], run);
+        let row = run.row * mask.width;
+        map.data[row + run.start..row + run.end].fill(numbers[i]);
     }
     Labels { map, components }
 }
 
-fn flood(
-    mask: &Mask,
-    map: &mut Plane<u32>,
-    stack: &mut Vec<usize>,
-    number: u32,
-    connectivity: Connectivity,
-) -> Component {
-    let (mut area, mut left, mut top, mut right, mut bottom) = (0, usize::MAX, usize::MAX, 0, 0);
-    while let Some(at) = stack.pop() {
-        let (x, y) = (at % mask.width, at / mask.width);
-        area += 1;
-        (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
-        for &(dx, dy) in connectivity.offsets() {
-            let (Some(nx), Some(ny)) = (x.checked_add_signed(dx), y.checked_add_signed(dy)) else {
-                continue;
-            };
-            if nx >= mask.width || ny >= mask.height {
-                continue;
-            }
-            let next = ny * mask.width + nx;
-            if mask.data[next] != 0 && map.data[next] == 0 {
-                map.data[next] = number;
-                stack.push(next);
-            }
-        }
-    }
-    Component {
-        label: number,
-        area,
-        bounds: (left, top, right - left + 1, bottom - top + 1),
-    }
+fn grow(component: &mut Component, run: &Run) {
+    let (x, y, w, _) = component.bounds;
+    let left = x.min(run.start);
+    let right = (x + w).max(run.end);
+    component.area += run.end - run.start;
+    component.bounds = (left, y, right - left, run.row - y + 1);
 }
 
 /// Keeps the `k` largest components (of equal ones the first in raster order).
@@ -167,6 +205,56 @@ mod tests {
                 bounds: (0, 0, 2, 2)
             }]
         );
+    }
+
+    /// Components by spreading from every pixel, the definition itself.
+    fn spread(mask: &Mask, connectivity: Connectivity) -> Vec<u32> {
+        let (w, h) = (mask.width as isize, mask.height as isize);
+        let mut map = vec![0u32; mask.data.len()];
+        let mut next = 0;
+        for start in 0..mask.data.len() {
+            if mask.data[start] == 0 || map[start] != 0 {
+                continue;
+            }
+            next += 1;
+            map[start] = next;
+            let mut stack = vec![start];
+            while let Some(at) = stack.pop() {
+                let (x, y) = (at as isize % w, at as isize / w);
+                for (dx, dy) in (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy))) {
+                    let (nx, ny) = (x + dx, y + dy);
+                    let near = connectivity == Connectivity::Eight || dx == 0 || dy == 0;
+                    if !near || nx < 0 || ny < 0 || nx >= w || ny >= h {
+                        continue;
+                    }
+                    let to = (ny * w + nx) as usize;
+                    if mask.data[to] != 0 && map[to] == 0 {
+                        map[to] = next;
+                        stack.push(to);
+                    }
+                }
+            }
+        }
+        map
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn runs_give_what_spreading_gives(w in 1usize..24, h in 1usize..24, bits in proptest::collection::vec(0u8..5, 576)) {
+            let m = Plane::from_fn(w, h, |x, y| if bits[y * 24 + x] < 3 { 255 } else { 0 });
+            for connectivity in [Connectivity::Four, Connectivity::Eight] {
+                let labels = label(&m, connectivity);
+                proptest::prop_assert_eq!(&labels.map.data, &spread(&m, connectivity));
+                for c in &labels.components {
+                    let own: Vec<usize> = (0..w * h).filter(|&i| labels.map.data[i] == c.label).collect();
+                    let xs = || own.iter().map(|i| i % w);
+                    let ys = || own.iter().map(|i| i / w);
+                    let (x0, y0) = (xs().min().unwrap(), ys().min().unwrap());
+                    let expected = (x0, y0, xs().max().unwrap() + 1 - x0, ys().max().unwrap() + 1 - y0);
+                    proptest::prop_assert_eq!((c.area, c.bounds), (own.len(), expected));
+                }
+            }
+        }
     }
 
     #[test]
