@@ -3,7 +3,7 @@
 //! The image shows the patient from the front: the patient's right lung is on the left of the image.
 
 use crate::error::ImageError;
-use crate::mask::{Connectivity, keep_largest, label};
+use crate::mask::{Component, Connectivity, Labels, keep_largest, label};
 use crate::plane::{Mask, Plane};
 use hilum_core::{Line, Point};
 
@@ -73,51 +73,102 @@ pub struct Lungs {
 /// Splits a mask of both lungs into right and left. Stray parts go to the nearer lung by their centre.
 /// `None` when the mask is empty or all of it lies on one side.
 pub fn split_lungs(mask: &Mask) -> Option<Lungs> {
-    let labels = label(mask, Connectivity::Eight);
-    let mut parts = labels.components.clone();
-    parts.sort_by_key(|c| (std::cmp::Reverse(c.area), c.label));
-    let first = parts.first()?;
-    let second = parts.get(1).filter(|s| 5 * s.area >= first.area);
-    let (column, cut) = match second {
-        Some(second) => {
-            let middle = |c: &crate::mask::Component| c.bounds.0 as f64 + c.bounds.2 as f64 / 2.0;
-            let (a, b) = (middle(first), middle(second));
-            if (a - b).abs() < mask.width as f64 / 20.0 {
-                return None;
-            }
-            ((a + b) / 2.0, false)
-        }
-        None => (narrowest_column(mask, first.bounds)? as f64, true),
-    };
-    Some(assign(mask, &labels, &parts, column, cut))
+    let division = Division::of(mask)?;
+    Some(Lungs {
+        right: division.side(true),
+        left: division.side(false),
+        cut: division.cut.is_some(),
+    })
 }
 
-fn assign(
-    mask: &Mask,
-    labels: &crate::mask::Labels,
-    parts: &[crate::mask::Component],
-    column: f64,
-    cut: bool,
-) -> Lungs {
-    let mut is_right = vec![false; parts.len() + 1];
-    for part in parts {
-        is_right[part.label as usize] = part.bounds.0 as f64 + part.bounds.2 as f64 / 2.0 < column;
-    }
-    let side = |right: bool| {
-        Plane::from_fn(mask.width, mask.height, |x, y| {
-            let l = labels.map.data[y * mask.width + x];
-            let own = if cut && l == parts[0].label {
-                (x as f64) < column
-            } else {
-                is_right[l as usize]
-            };
-            if l != 0 && own == right { 255u8 } else { 0 }
+/// Pixels of the patient's right and left lung; `None` as for [`split_lungs`].
+pub fn lung_areas(mask: &Mask) -> Option<(usize, usize)> {
+    Division::of(mask).map(|d| d.areas())
+}
+
+/// Which parts of a mask belong to which lung.
+struct Division {
+    labels: Labels,
+    /// By label; the entry of the background is not used.
+    is_right: Vec<bool>,
+    /// The one piece that holds both lungs, and the column that it is cut at.
+    cut: Option<(Component, usize)>,
+}
+
+impl Division {
+    fn of(mask: &Mask) -> Option<Self> {
+        let labels = label(mask, Connectivity::Eight);
+        let mut parts = labels.components.clone();
+        parts.sort_by_key(|c| (std::cmp::Reverse(c.area), c.label));
+        let first = *parts.first()?;
+        let second = parts.get(1).filter(|s| 5 * s.area >= first.area);
+        let middle = |c: &Component| c.bounds.0 as f64 + c.bounds.2 as f64 / 2.0;
+        let (column, cut) = match second {
+            Some(second) => {
+                let (a, b) = (middle(&first), middle(second));
+                if (a - b).abs() < mask.width as f64 / 20.0 {
+                    return None;
+                }
+                ((a + b) / 2.0, None)
+            }
+            None => {
+                let column = narrowest_column(mask, first.bounds)?;
+                (column as f64, Some((first, column)))
+            }
+        };
+        let mut is_right = vec![false; parts.len() + 1];
+        for part in &parts {
+            is_right[part.label as usize] = middle(part) < column;
+        }
+        Some(Division {
+            labels,
+            is_right,
+            cut,
         })
-    };
-    Lungs {
-        right: side(true),
-        left: side(false),
-        cut,
+    }
+
+    fn side(&self, right: bool) -> Mask {
+        let level: Vec<u8> = std::iter::once(0)
+            .chain(
+                self.is_right[1..]
+                    .iter()
+                    .map(|&r| if r == right { 255 } else { 0 }),
+            )
+            .collect();
+        let mut mask = self.labels.map.map(|&l| level[l as usize]);
+        if let Some((joined, column)) = &self.cut {
+            self.cut_side(&mut mask, joined, *column, right);
+        }
+        mask
+    }
+
+    fn cut_side(&self, mask: &mut Mask, joined: &Component, column: usize, right: bool) {
+        let (left, top, width, height) = joined.bounds;
+        for y in top..top + height {
+            let labels = &self.labels.map.row(y)[left..left + width];
+            let pixels = &mut mask.row_mut(y)[left..left + width];
+            for (x, (pixel, &l)) in pixels.iter_mut().zip(labels).enumerate() {
+                if l == joined.label {
+                    *pixel = if (left + x < column) == right { 255 } else { 0 };
+                }
+            }
+        }
+    }
+
+    fn areas(&self) -> (usize, usize) {
+        if self.cut.is_some() {
+            return (self.side(true).count(), self.side(false).count());
+        }
+        let area = |right: bool| {
+            let own = |c: &&Component| self.is_right[c.label as usize] == right;
+            self.labels
+                .components
+                .iter()
+                .filter(own)
+                .map(|c| c.area)
+                .sum()
+        };
+        (area(true), area(false))
     }
 }
 
@@ -239,10 +290,9 @@ pub fn cardiothoracic(lungs: &Mask, heart: &Mask) -> Result<Option<Cardiothoraci
 }
 
 fn lung_flags(lungs: &Mask) -> Vec<CtrFlag> {
-    let Some(sides) = split_lungs(lungs) else {
+    let Some((r, l)) = lung_areas(lungs) else {
         return vec![CtrFlag::LungsNotSeparate];
     };
-    let (r, l) = (sides.right.count(), sides.left.count());
     if 3 * r.min(l) < r.max(l) {
         vec![CtrFlag::LungsUnequal]
     } else {
@@ -299,6 +349,14 @@ mod tests {
         let sides = split_lungs(&joined).unwrap();
         assert!(sides.cut);
         assert!((sides.right.count() as f64 / sides.left.count() as f64 - 1.0).abs() < 0.02);
+        for mask in [&lungs(), &joined] {
+            let sides = split_lungs(mask).unwrap();
+            assert_eq!(
+                lung_areas(mask),
+                Some((sides.right.count(), sides.left.count()))
+            );
+            assert_eq!(sides.right.count() + sides.left.count(), mask.count());
+        }
         assert_eq!(split_lungs(&Plane::filled(5, 5, 0)), None);
         let mut one = Plane::filled(200, 200, 0u8);
         ellipse(&mut one, 55.0, 100.0, 35.0, 70.0);

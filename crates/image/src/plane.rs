@@ -122,7 +122,8 @@ impl<T: Clone> Plane<T> {
 impl Gray {
     /// Rounded half up and clipped to 0..=255.
     pub fn to_u8(&self) -> Plane<u8> {
-        self.map(|&v| (v + 0.5).floor().clamp(0.0, 255.0) as u8)
+        // The cast cuts towards zero and saturates, which for values from 0 on is rounding half up.
+        self.map(|&v| (v + 0.5).max(0.0) as u8)
     }
 
     /// Smallest and largest value; `None` for an empty plane or when every value is NaN.

@@ -128,7 +128,11 @@ impl InputContract {
         };
         let crop = self.crop(image, lungs)?;
         let levels = image.to_u8();
-        let mut part = cut(&levels, crop);
+        let mut part = if lungs.is_some() {
+            cut(&levels, crop)
+        } else {
+            levels
+        };
         if self.equalise {
             part = histogram::equalise(&part);
         }

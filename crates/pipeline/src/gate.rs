@@ -201,11 +201,6 @@ fn is_elsewhere(part: &str) -> bool {
     !part.trim().is_empty() && !HERE.iter().any(|word| part.contains(word))
 }
 
-/// Images are refused below this probability instead of at the card's operating point, which refused real
-/// films. Set after a look at the samples and at validation images: it stops CT slices, mammograms and
-/// dental films there and costs one chest film in 277, but lets most breast ultrasound through.
-const REFUSE_BELOW: f64 = 0.4;
-
 /// One question's answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Answered {
@@ -222,7 +217,12 @@ fn answer(model: &Model, scores: &Scores, code: &str) -> Option<Answered> {
     let plain = || 1.0 / (1.0 + (-logit).exp());
     let calibrator = output.calibrator.as_ref();
     let probability = calibrator.map_or_else(plain, |c| c.probability(logit));
-    let passes = probability >= REFUSE_BELOW;
+    // Without an operating point, for want of laterals, the more probable side wins.
+    let point = output
+        .operating_point
+        .as_ref()
+        .map_or(0.5, |p| p.threshold);
+    let passes = probability >= point;
     let sure = output
         .conformal
         .as_ref()
@@ -251,6 +251,11 @@ pub fn of_network(
         source,
     };
     let mut scores = classifier.score(image, None).map_err(network)?;
+    // Asked of the image as it is: many pictures that are no films look like films once they are inverted.
+    judge_content(model, &scores, verdict);
+    if !verdict.passes() {
+        return Ok(None);
+    }
     let mut turned = None;
     if let Some(first) = answer(model, &scores, "inverted").filter(|a| a.probability >= 0.5) {
         let inverted = image.map(|&v| 255.0 - v);
@@ -273,7 +278,7 @@ pub fn of_network(
     Ok(turned)
 }
 
-fn judge(model: &Model, scores: &Scores, verdict: &mut Verdict) {
+fn judge_content(model: &Model, scores: &Scores, verdict: &mut Verdict) {
     if let Some(chest) = answer(model, scores, "chest_xray") {
         let score = Some(chest.probability);
         if !chest.passes {
@@ -282,10 +287,7 @@ fn judge(model: &Model, scores: &Scores, verdict: &mut Verdict) {
                 "This does not look like a chest X-ray.",
                 score,
             );
-            // The other questions mean nothing on such an image.
-            return;
-        }
-        if !chest.sure {
+        } else if !chest.sure {
             verdict.caution(
                 "not_chest_xray",
                 "It is not certain that this is a chest X-ray.",
@@ -293,6 +295,9 @@ fn judge(model: &Model, scores: &Scores, verdict: &mut Verdict) {
             );
         }
     }
+}
+
+fn judge(model: &Model, scores: &Scores, verdict: &mut Verdict) {
     if let Some(frontal) = answer(model, scores, "frontal") {
         judge_view(frontal, verdict);
     }
@@ -387,7 +392,7 @@ pub fn of_lungs(lungs: &Mask, verdict: &mut Verdict) {
         );
         verdict.caution("lungs_implausible", text, Some(share));
     }
-    if chest::split_lungs(lungs).is_none() {
+    if chest::lung_areas(lungs).is_none() {
         verdict.caution("one_lung", "Two lungs could not be told apart.", None);
     }
     let edges = touched(lungs);

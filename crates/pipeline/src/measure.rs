@@ -1,6 +1,7 @@
 //! What is measured on the masks and maps of one frontal image.
 
 use crate::findings::Heat;
+use crate::read::Masks;
 use crate::store::Model;
 use crate::zones::Zones;
 use hilum_core::measurement::{CARDIOTHORACIC_RATIO, OPACITY_EXTENT};
@@ -8,8 +9,7 @@ use hilum_core::{
     Finding, FindingStatus, Interval, LungZone, Measurement, NamedLine, Spacing, SpacingKind, Unit,
     taxonomy,
 };
-use hilum_image::chest::{Cardiothoracic, CtrFlag, cardiothoracic, widest_span};
-use hilum_image::{ImageError, Mask};
+use hilum_image::chest::{Cardiothoracic, CtrFlag, widest_span};
 
 /// Level of the map above which a cell counts as opacity: the higher level of card 03.
 const HOT: f32 = 180.0;
@@ -26,37 +26,28 @@ fn missing(name: &str, unit: Unit, why: &str) -> Measurement {
 }
 
 /// Cardiothoracic ratio and width of the thorax.
-///
-/// # Errors
-/// Masks of two sizes.
-pub fn widths(
+pub(crate) fn widths(
     model: &Model,
-    lungs: &Mask,
-    heart: Option<&Mask>,
+    masks: &Masks,
     spacing: Option<&Spacing>,
     image: usize,
-) -> Result<Vec<Measurement>, ImageError> {
-    let ratio = match heart {
-        None => missing(
+) -> Vec<Measurement> {
+    let ratio = match (&masks.heart, &masks.widths) {
+        (None, _) => missing(
             CARDIOTHORACIC_RATIO,
             Unit::Ratio,
             "the segmenter does not outline the heart",
         ),
-        Some(heart) => cardiothoracic(lungs, heart)?.map_or_else(
-            || missing(CARDIOTHORACIC_RATIO, Unit::Ratio, "no heart was outlined"),
-            |c| {
-                if believable(&c) {
-                    ratio(model, &c, image)
-                } else {
-                    let note = flags_note(&c.flags).unwrap_or_default();
-                    let why = format!("the outlined heart was not believed ({note})");
-                    missing(CARDIOTHORACIC_RATIO, Unit::Ratio, &why)
-                }
-            },
-        ),
+        (Some(_), None) => missing(CARDIOTHORACIC_RATIO, Unit::Ratio, "no heart was outlined"),
+        (Some(_), Some(found)) if believable(found) => ratio(model, found, image),
+        (Some(_), Some(found)) => {
+            let note = flags_note(&found.flags).unwrap_or_default();
+            let why = format!("the outlined heart was not believed ({note})");
+            missing(CARDIOTHORACIC_RATIO, Unit::Ratio, &why)
+        }
     };
-    let thorax = widest_span(lungs).map(|span| thorax(&span.line(), spacing, image));
-    Ok(std::iter::once(ratio).chain(thorax).collect())
+    let thorax = widest_span(&masks.lungs).map(|span| thorax(&span.line(), spacing, image));
+    std::iter::once(ratio).chain(thorax).collect()
 }
 
 /// Whether an outlined heart may be shown: inside the thorax and of a possible size. The heart was learnt

@@ -15,6 +15,7 @@ use hilum_core::{
     StudyInfo,
 };
 use hilum_dicom::{Limits, LoadedImage, load_frame};
+use hilum_image::chest::{Cardiothoracic, cardiothoracic};
 use hilum_image::{Mask, Recipe, guard};
 use hilum_methods::serve::{Classifier, Segmenter};
 use hilum_reading::html::{ImageLayers, PageInput, render};
@@ -135,14 +136,16 @@ impl Reader {
 pub(crate) struct Masks {
     pub(crate) lungs: Mask,
     pub(crate) heart: Option<Mask>,
+    /// Widths of heart and thorax; null without a heart.
+    pub(crate) widths: Option<Cardiothoracic>,
 }
 
 impl Masks {
     /// The heart, unless its outline went astray (see [`measure::believable`]).
     pub(crate) fn shown_heart(&self) -> Option<&Mask> {
         let heart = self.heart.as_ref()?;
-        let found = hilum_image::chest::cardiothoracic(&self.lungs, heart).ok()??;
-        measure::believable(&found).then_some(heart)
+        let found = self.widths.as_ref()?;
+        measure::believable(found).then_some(heart)
     }
 }
 
@@ -212,7 +215,20 @@ impl<'a> Work<'a> {
             return Ok(None);
         };
         gate::of_lungs(&lungs, &mut self.verdict);
-        Ok(Some(Masks { lungs, heart }))
+        let widths = match &heart {
+            Some(heart) => {
+                cardiothoracic(&lungs, heart).map_err(|source| PipelineError::Image {
+                    path: self.path.to_owned(),
+                    source,
+                })?
+            }
+            None => None,
+        };
+        Ok(Some(Masks {
+            lungs,
+            heart,
+            widths,
+        }))
     }
 
     fn analyse(&mut self, loaded: &LoadedImage, masks: Option<&Masks>) -> Result<()> {
@@ -228,18 +244,7 @@ impl<'a> Work<'a> {
         }
         if let (Some(masks), Some(model)) = (masks, self.store.segmenter()) {
             let spacing = loaded.meta.as_ref().and_then(|m| m.spacing.as_ref());
-            let image = |source| PipelineError::Image {
-                path: self.path.to_owned(),
-                source,
-            };
-            self.measurements = measure::widths(
-                model,
-                &masks.lungs,
-                masks.heart.as_ref(),
-                spacing,
-                self.index,
-            )
-            .map_err(image)?;
+            self.measurements = measure::widths(model, masks, spacing, self.index);
         }
         let size = (loaded.width, loaded.height);
         self.measurements.extend(measure::opacity(

@@ -159,15 +159,15 @@ pub fn resize_u8(
 /// [`ImageError::ZeroSize`] when either side of source or target is zero.
 pub fn resize_mask(mask: &Plane<u8>, width: usize, height: usize) -> Result<Plane<u8>, ImageError> {
     check_sides(mask, width, height)?;
-    let column = |x: usize| (2 * x + 1) * mask.width / (2 * width);
-    let row = |y: usize| (2 * y + 1) * mask.height / (2 * height);
-    Ok(Plane::from_fn(width, height, |x, y| {
-        if mask.data[row(y) * mask.width + column(x)] == 0 {
-            0
-        } else {
-            255
-        }
-    }))
+    let columns: Vec<usize> = (0..width)
+        .map(|x| (2 * x + 1) * mask.width / (2 * width))
+        .collect();
+    let mut data = Vec::with_capacity(width * height);
+    for y in 0..height {
+        let row = mask.row((2 * y + 1) * mask.height / (2 * height));
+        data.extend(columns.iter().map(|&x| if row[x] == 0 { 0 } else { 255 }));
+    }
+    Plane::new(width, height, data)
 }
 
 fn check_sides<T>(image: &Plane<T>, width: usize, height: usize) -> Result<(), ImageError> {

@@ -10,8 +10,8 @@ use hilum_metrics::classification::{BinaryScores, auroc};
 use hilum_nn::losses::{Loss, bce_with_logits, focal_with_logits, weighted_bce_chestxray8};
 use hilum_nn::train::{Batch, Scores, Task};
 use hilum_nn::{InputContract, NnError};
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
@@ -53,6 +53,10 @@ pub struct ClassifyConfig {
     pub loss: LossKind,
     /// Augmentation of training images.
     pub augment: AugmentConfig,
+    /// Chance that a picture is blended with another of its batch, targets included, by a share drawn
+    /// evenly (mixup, Zhang et al. 2018, with alpha 1).
+    #[serde(default)]
+    pub mixup: f64,
     /// Outputs whose mean AUROC on the validation split selects the epoch; all when empty.
     pub select_on: Vec<usize>,
 }
@@ -192,10 +196,22 @@ impl Task for ClassifyTask<'_> {
         x.data
             .chunks_mut(h * w)
             .for_each(|levels| self.contract.scale(levels));
-        let targets = at
+        let mut targets: Vec<f32> = at
             .iter()
             .flat_map(|&i| self.train.targets[i].clone())
             .collect();
+        if self.config.mixup > 0.0 {
+            let stream = ((epoch as u64 + 1) << 32) | (step as u64 + 1);
+            let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+            rng.set_stream(stream);
+            mixup(
+                &mut rng,
+                self.config.mixup,
+                at.len(),
+                &mut x.data,
+                &mut targets,
+            );
+        }
         Ok(Batch { x, targets })
     }
 
@@ -219,6 +235,35 @@ impl Task for ClassifyTask<'_> {
             .collect();
         let mean = scores.iter().sum::<f64>() / scores.len() as f64;
         Ok(vec![("val_auroc".to_owned(), mean)])
+    }
+}
+
+/// Blends each of `n` rows of `x` and `targets` with its successor in the batch by `chance`. A target that
+/// either row lacks stays unlabelled.
+fn mixup(rng: &mut ChaCha8Rng, chance: f64, n: usize, x: &mut [f32], targets: &mut [f32]) {
+    let shares: Vec<f32> = (0..n)
+        .map(|_| {
+            let share = rng.random::<f32>();
+            if rng.random_bool(chance) {
+                share.max(1.0 - share)
+            } else {
+                1.0
+            }
+        })
+        .collect();
+    for values in [x, targets] {
+        let width = values.len() / n;
+        let before = values.to_vec();
+        for (i, row) in values.chunks_mut(width).enumerate() {
+            let own = shares[i];
+            if own == 1.0 {
+                continue;
+            }
+            let other = &before[(i + 1) % n * width..][..width];
+            row.iter_mut()
+                .zip(other)
+                .for_each(|(a, b)| *a = own * *a + (1.0 - own) * b);
+        }
     }
 }
 

@@ -15,3 +15,4 @@ pub mod ship;
 pub use classify::{ClassifyConfig, ClassifyData, LossKind};
 pub use pictures::{Picture, load_pictures};
 pub use segment::{SegmentConfig, SegmentData};
+pub mod warm;

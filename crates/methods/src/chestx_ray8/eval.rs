@@ -109,17 +109,7 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo, config: &Config) -> Result<
     let model = NetClassifier::new(&WeightFile::open(&path)?)?;
     let prepared = prepare(ctx, config)?;
     let test = &prepared.data[2];
-    let mut logits = Vec::with_capacity(test.len());
-    let mut found = Vec::with_capacity(test.len());
-    for picture in &test.pictures {
-        let prepared = PreparedImage {
-            plane: picture.plane.clone(),
-            crop: picture.crop,
-        };
-        let scores = model.score_prepared(&prepared)?;
-        logits.push(scores.logits);
-        found.push(scores.maps);
-    }
+    let (logits, found) = scores(&model, test)?;
     let mut rows = classification_rows(test, &logits);
     rows.extend(localisation_rows(&prepared.samples[2], test, &found)?);
     let mut result = ResultFile::new(info, rows);
@@ -129,6 +119,25 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo, config: &Config) -> Result<
     result.split_hash = card.split_hash.clone();
     result.tiny = ctx.tiny;
     Ok(result)
+}
+
+/// Maps of one image, one an output.
+pub type Maps = Vec<hilum_image::Plane<f32>>;
+
+/// Logits and maps of all pictures.
+pub fn scores(model: &NetClassifier, data: &ClassifyData) -> Result<(Vec<Vec<f64>>, Vec<Maps>)> {
+    let mut logits = Vec::with_capacity(data.len());
+    let mut maps = Vec::with_capacity(data.len());
+    for picture in &data.pictures {
+        let prepared = PreparedImage {
+            plane: picture.plane.clone(),
+            crop: picture.crop,
+        };
+        let scores = model.score_prepared(&prepared)?;
+        logits.push(scores.logits);
+        maps.push(scores.maps);
+    }
+    Ok((logits, maps))
 }
 
 fn auroc_of(
@@ -216,13 +225,17 @@ fn centred(crop: Rect) -> Rect {
     }
 }
 
-/// Localisation on the radiologists' boxes of the test split at the paper's overlap levels. RSNA's lung
-/// opacity boxes are matched by the map of pneumonia, NIH's boxes by that of their own finding.
-fn localisation_rows(
-    samples: &[Sample],
-    data: &ClassifyData,
-    maps: &[Vec<hilum_image::Plane<f32>>],
-) -> Result<Vec<ClaimRow>> {
+/// Boxes of the networks and in the middle, beside those of the radiologists.
+pub struct Boxes {
+    /// From the activation maps.
+    pub ours: Vec<ImageBoxes>,
+    /// One box in the middle of the image.
+    pub middle: Vec<ImageBoxes>,
+}
+
+/// Pairs found boxes with the radiologists'. RSNA's lung opacity boxes are matched by the map of
+/// pneumonia, NIH's boxes by that of their own finding.
+pub fn paired_boxes(samples: &[Sample], data: &ClassifyData, maps: &[Maps]) -> Boxes {
     let (mut ours, mut middle) = (Vec::new(), Vec::new());
     for (i, sample) in samples.iter().enumerate() {
         for (k, code) in CODES.iter().enumerate() {
@@ -252,6 +265,16 @@ fn localisation_rows(
             });
         }
     }
+    Boxes { ours, middle }
+}
+
+/// Localisation on the boxes of the test split at the paper's overlap levels.
+fn localisation_rows(
+    samples: &[Sample],
+    data: &ClassifyData,
+    maps: &[Maps],
+) -> Result<Vec<ClaimRow>> {
+    let Boxes { ours, middle } = paired_boxes(samples, data, maps);
     let mut rows = Vec::new();
     if ours.is_empty() {
         return Ok(rows);

@@ -9,6 +9,7 @@
 mod ablation;
 pub mod config;
 mod eval;
+mod mining;
 pub mod train;
 
 pub use config::Config;
@@ -66,8 +67,8 @@ impl Method for ChestXray8 {
         self.train(ctx)?;
         let config = Self::config(ctx);
         let mut result = self.eval(ctx)?;
-        let extra = ablation::rows(ctx, &config)?;
-        result.rows.extend(extra);
+        result.rows.extend(ablation::rows(ctx, &config)?);
+        result.rows.extend(mining::rows(&ctx.data)?);
         Ok(result.judged())
     }
 }

@@ -4,6 +4,7 @@ use super::config::{CODES, Config, SETS};
 use crate::blocks::classify::{ClassifyData, ClassifyTask, classify_data};
 use crate::blocks::pictures::{Lungs, trained_segmenter};
 use crate::blocks::run::{Trained, train};
+use crate::blocks::warm;
 use crate::context::Context;
 use crate::error::Result;
 use hilum_data::{Sample, Split};
@@ -73,7 +74,11 @@ pub fn member(
         &config.train,
         config,
         &used,
-        None,
+        config
+            .start
+            .as_deref()
+            .map(|model| warm::trunk(ctx, model, &network))
+            .transpose()?,
     )
 }
 

@@ -85,6 +85,7 @@ impl Default for Config {
                     coarse: 0.3,
                     ..AugmentConfig::default()
                 },
+                mixup: 0.0,
                 select_on: vec![0, 2, 3],
             },
             train: TrainConfig {

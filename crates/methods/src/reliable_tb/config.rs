@@ -54,6 +54,7 @@ impl Default for Config {
                     coarse: 0.2,
                     ..AugmentConfig::default()
                 },
+                mixup: 0.0,
                 select_on: vec![0],
             },
             train: TrainConfig {
