@@ -46,8 +46,20 @@ pub enum Problem {
     NoSuchSection,
     /// XML that cannot be read.
     InvalidXml,
+    /// A row of a CSV file that does not fit its header.
+    InvalidCsv,
+    /// A label that is none of 1, 0, -1 and nothing.
+    InvalidLabel,
     /// Has no counterpart on the other side.
     Unmatched,
+    /// Hardly a word of it is English, which is all that the rules know.
+    NotEnglish,
+    /// A graph that does not hold together.
+    InvalidDocument,
+    /// No `patient`.
+    MissingPatient,
+    /// The patient's studies do not follow each other.
+    ScatteredPatient,
 }
 
 impl Problem {
@@ -63,7 +75,13 @@ impl Problem {
             Problem::EmptyReport => "empty_report",
             Problem::NoSuchSection => "no_such_section",
             Problem::InvalidXml => "invalid_xml",
+            Problem::InvalidCsv => "invalid_csv",
+            Problem::InvalidLabel => "invalid_label",
             Problem::Unmatched => "unmatched",
+            Problem::NotEnglish => "not_english",
+            Problem::InvalidDocument => "invalid_document",
+            Problem::MissingPatient => "missing_patient",
+            Problem::ScatteredPatient => "scattered_patient",
         }
     }
 }
@@ -82,7 +100,7 @@ pub struct LineError {
 }
 
 impl LineError {
-    fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({ "id": self.id, "line": self.line, "error": { "kind": self.kind.name(), "message": self.message } })
     }
 }
@@ -217,7 +235,7 @@ pub(crate) fn field<'a>(row: &'a Row, name: &str, line: u64) -> Result<Option<&'
 }
 
 /// Report of a row: `xml` (Open-I), `text` (cut by its headings), or fields named like sections.
-fn report(row: &Row, line: u64) -> Result<ReportText, LineError> {
+pub(crate) fn report(row: &Row, line: u64) -> Result<ReportText, LineError> {
     let fail = |kind, message: String| LineError {
         line,
         id: Some(row.id.clone()),
@@ -301,7 +319,7 @@ pub fn sections_jsonl(reader: impl BufRead, out: impl Write) -> Result<Summary, 
     })
 }
 
-fn text_problem(row: &Row, line: u64, error: &TextError) -> LineError {
+pub(crate) fn text_problem(row: &Row, line: u64, error: &TextError) -> LineError {
     let kind = match error {
         TextError::EmptyReport => Problem::EmptyReport,
         TextError::Xml { .. } => Problem::InvalidXml,
@@ -317,10 +335,14 @@ fn text_problem(row: &Row, line: u64, error: &TextError) -> LineError {
 
 /// Output line of an input line with its notes; `None` for a blank one.
 type Written = Result<Option<(String, Vec<&'static str>)>, LineError>;
-type Outcome = (Value, Vec<&'static str>);
+pub(crate) type Outcome = (Value, Vec<&'static str>);
 
 /// Drives `work` over the lines; output keeps the order of the input whatever the number of threads.
-fn run<F>(mut reader: impl BufRead, mut out: impl Write, work: F) -> Result<Summary, TextError>
+pub(crate) fn run<F>(
+    mut reader: impl BufRead,
+    mut out: impl Write,
+    work: F,
+) -> Result<Summary, TextError>
 where
     F: Fn(&Row, u64) -> Result<Outcome, LineError> + Sync,
 {
@@ -387,22 +409,27 @@ fn write_result(
 
 /// Hashes of the ids seen so far, up to [`MAX_IDS`].
 #[derive(Default)]
-struct SeenIds {
+pub(crate) struct SeenIds {
     hashes: FxHashSet<u64>,
-    full: bool,
+    pub(crate) full: bool,
 }
 
 impl SeenIds {
-    fn check(&mut self, row: Option<Row>, line: u64) -> Result<Option<Row>, LineError> {
-        let Some(row) = row else { return Ok(None) };
+    /// Whether `id` comes for the first time; also true when there is no more room to know.
+    pub(crate) fn first(&mut self, id: &str) -> bool {
         let mut hasher = FxHasher::default();
-        row.id.hash(&mut hasher);
+        id.hash(&mut hasher);
         let hash = hasher.finish();
         if self.hashes.len() >= MAX_IDS && !self.hashes.contains(&hash) {
             self.full = true;
-            return Ok(Some(row));
+            return true;
         }
-        if self.hashes.insert(hash) {
+        self.hashes.insert(hash)
+    }
+
+    pub(crate) fn check(&mut self, row: Option<Row>, line: u64) -> Result<Option<Row>, LineError> {
+        let Some(row) = row else { return Ok(None) };
+        if self.first(&row.id) {
             return Ok(Some(row));
         }
         let message = "the id was seen before".to_owned();

@@ -220,3 +220,247 @@ fn meteor_with_exact_and_stem_stages() {
         "corpus METEOR",
     );
 }
+
+/// The jar with WordNet's synonyms as well; needs the user's copy of WordNet 3.0.
+#[test]
+fn meteor_with_the_synonym_stage() {
+    let Some(texts) = fixture("coco_ptb") else {
+        return;
+    };
+    let folder = std::env::var_os("HILUM_WORDNET").unwrap_or_else(|| "/usr/share/wordnet".into());
+    let Ok(wordnet) = nlg::meteor::WordNet::load(folder.as_ref()) else {
+        eprintln!(
+            "skipped: METEOR's synonyms need WordNet 3.0 in HILUM_WORDNET or /usr/share/wordnet"
+        );
+        return;
+    };
+    let expected: Value =
+        serde_json::from_str(include_str!("fixtures/meteor_exact_stem_synonym.json")).unwrap();
+    let samples = pairs(&texts["tokenized"]);
+    let score = nlg::meteor::meteor_with(&samples, Some(&wordnet), "given").unwrap();
+    assert!(
+        score
+            .signature
+            .contains("stages:exact+stem+synonym|wordnet:3.0|no:paraphrase")
+    );
+    for (i, want) in numbers(&expected["expected"]["per_sample"])
+        .into_iter()
+        .enumerate()
+    {
+        close(
+            score.per_sample[i].unwrap(),
+            want,
+            1e-6,
+            &format!("METEOR of sample {i}"),
+        );
+    }
+    close(
+        score.value.unwrap(),
+        expected["expected"]["corpus"].as_f64().unwrap(),
+        1e-6,
+        "corpus METEOR",
+    );
+}
+
+fn raw_pairs() -> Option<Vec<(String, String)>> {
+    let fixture = fixture("pairs")?;
+    let pairs = fixture["pairs"].as_array().unwrap();
+    Some(
+        pairs
+            .iter()
+            .map(|p| (text(&p["candidate"]), text(&p["reference"])))
+            .collect(),
+    )
+}
+
+fn total(rows: &[Vec<f64>]) -> Vec<f64> {
+    let width = rows[0].len();
+    (0..width)
+        .map(|k| rows.iter().map(|r| r[k]).sum())
+        .collect()
+}
+
+#[test]
+fn sacrebleu_scores() {
+    use nlg::sacre::{Cut, Options, Smoothing, from_sums, row};
+    let (Some(fixture), Some(pairs)) = (fixture("sacrebleu"), raw_pairs()) else {
+        return;
+    };
+    let plain = Options::default();
+    let cases = [
+        ("default_13a_exp", plain),
+        (
+            "lowercase",
+            Options {
+                lowercase: true,
+                ..plain
+            },
+        ),
+        (
+            "tokenize_none",
+            Options {
+                tokenizer: Cut::None,
+                ..plain
+            },
+        ),
+        (
+            "intl",
+            Options {
+                tokenizer: Cut::International,
+                ..plain
+            },
+        ),
+        (
+            "floor",
+            Options {
+                smoothing: Smoothing::Floor(0.1),
+                ..plain
+            },
+        ),
+        (
+            "add_k1",
+            Options {
+                smoothing: Smoothing::AddK(1.0),
+                ..plain
+            },
+        ),
+        (
+            "none",
+            Options {
+                smoothing: Smoothing::None,
+                ..plain
+            },
+        ),
+        ("max2", Options { orders: 2, ..plain }),
+    ];
+    for (name, options) in cases {
+        let expected = &fixture["expected"][name];
+        let rows: Vec<Vec<f64>> = pairs
+            .iter()
+            .map(|(h, r)| row(h, std::slice::from_ref(r), &options))
+            .collect();
+        close(
+            from_sums(&total(&rows), &options, false),
+            expected["corpus"].as_f64().unwrap(),
+            1e-7,
+            name,
+        );
+        for (i, want) in numbers(&expected["sentence"]).into_iter().enumerate() {
+            close(
+                from_sums(&rows[i], &options, true),
+                want,
+                1e-7,
+                &format!("{name}, sentence {i}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn chrf_and_edit_rate() {
+    let (Some(fixture), Some(pairs)) = (fixture("sacrebleu"), raw_pairs()) else {
+        return;
+    };
+    for (name, words) in [("chrf2", 0), ("chrf++", 2)] {
+        let expected = &fixture["expected"][name];
+        let rows: Vec<Vec<f64>> = pairs
+            .iter()
+            .map(|(h, r)| nlg::chrf::row(h, std::slice::from_ref(r), words))
+            .collect();
+        close(
+            nlg::chrf::from_sums(&total(&rows), words),
+            expected["corpus"].as_f64().unwrap(),
+            1e-7,
+            name,
+        );
+        for (i, want) in numbers(&expected["sentence"]).into_iter().enumerate() {
+            close(
+                nlg::chrf::from_sums(&rows[i], words),
+                want,
+                1e-7,
+                &format!("{name}, sentence {i}"),
+            );
+        }
+    }
+    let expected = &fixture["expected"]["ter"];
+    let rows: Vec<Vec<f64>> = pairs
+        .iter()
+        .map(|(h, r)| nlg::ter::row(h, std::slice::from_ref(r)).to_vec())
+        .collect();
+    close(
+        nlg::ter::from_sums(&total(&rows)),
+        expected["corpus"].as_f64().unwrap(),
+        1e-7,
+        "ter",
+    );
+    for (i, want) in numbers(&expected["sentence"]).into_iter().enumerate() {
+        close(
+            nlg::ter::from_sums(&rows[i]),
+            want,
+            1e-7,
+            &format!("ter, sentence {i}"),
+        );
+    }
+}
+
+#[test]
+fn rouge_score_with_and_without_stemmer() {
+    let (Some(fixture), Some(pairs)) = (fixture("rouge_score"), raw_pairs()) else {
+        return;
+    };
+    for (name, stemmed) in [("plain", false), ("stemmer", true)] {
+        let expected = &fixture["expected"][name];
+        for (i, (hypothesis, reference)) in pairs.iter().enumerate() {
+            let found = nlg::rouge::f1(hypothesis, reference, stemmed);
+            // No line breaks: rougeLsum is rougeL.
+            for (kind, k) in [
+                ("rouge1", 0),
+                ("rouge2", 1),
+                ("rougeL", 2),
+                ("rougeLsum", 2),
+            ] {
+                for (part, at) in [("precision", 0), ("recall", 1), ("f1", 2)] {
+                    let want = expected[kind][part][i].as_f64().unwrap();
+                    close(
+                        found[k][at],
+                        want,
+                        1e-9,
+                        &format!("{name} {kind} {part} of {i}"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nltk_smoothing_methods() {
+    use nlg::nltk_bleu::{Method, corpus, sentence};
+    let (Some(fixture), Some(texts)) = (fixture("nltk_bleu"), fixture("coco_ptb")) else {
+        return;
+    };
+    let samples = pairs(&texts["tokenized"]);
+    for (name, method) in [
+        ("method0", Method::M0),
+        ("method1", Method::M1),
+        ("method2", Method::M2),
+        ("method3", Method::M3),
+        ("method4", Method::M4),
+        ("method5", Method::M5),
+        ("method7", Method::M7),
+    ] {
+        let expected = &fixture["expected"][name];
+        match (corpus(&samples, method), expected["corpus"].as_f64()) {
+            (Some(got), Some(want)) => close(got, want, 1e-9, name),
+            (got, want) => assert_eq!(got.is_none(), want.is_none(), "{name}"),
+        }
+        for (i, want) in expected["sentence"].as_array().unwrap().iter().enumerate() {
+            close(
+                sentence(&samples[i], method),
+                want.as_f64().unwrap(),
+                1e-9,
+                &format!("{name}, sentence {i}"),
+            );
+        }
+    }
+}

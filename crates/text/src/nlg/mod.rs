@@ -1,20 +1,26 @@
-//! Scores of a text against reference texts, with the conventions of pycocoevalcap.
+//! Scores of a text against reference texts, with the conventions of pycocoevalcap, sacreBLEU,
+//! rouge-score and NLTK.
 //!
 //! Input is tokenised text (see [`crate::tokenize::Tokenizer`]), one hypothesis and one or more
 //! references a sample. Every [`Score`] carries its per-sample values and a signature that says how
 //! it came about.
 
 pub mod bleu;
+pub mod chrf;
 pub mod cider;
 pub mod meteor;
 mod ngram;
+pub mod nltk_bleu;
+mod porter;
 pub mod rouge;
+pub mod sacre;
+pub mod ter;
 
 use crate::error::TextError;
 use serde::Serialize;
 
 /// One hypothesis with its references, tokenised and joined by single blanks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sample {
     /// The text to score.
     pub hypothesis: String,
@@ -34,6 +40,9 @@ pub struct Score {
     /// Why the value is undefined or says less than it seems to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why samples are undefined, where some are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_sample_reason: Option<String>,
 }
 
 /// Version in every signature; changes when a value could.

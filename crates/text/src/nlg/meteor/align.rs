@@ -3,27 +3,39 @@
 //! A beam search over the words of the reference, as in METEOR 1.5: alignments are ordered by how
 //! many words they cover, then by chunks, then by how far the matched words lie apart.
 
+use super::wordnet::WordNet;
 use rust_stemmers::{Algorithm, Stemmer};
 use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 /// Alignments kept after each word.
 const BEAM: usize = 40;
+/// Possible matches of a pair at most: two long texts of a few words, over and over, would take hours.
+const MAX_MATCHES: usize = 1 << 20;
 
-/// Words of a text, lower case, with their stems.
+/// Words of a text, lower case, with their stems and meanings.
 pub struct Text {
     /// Words.
     pub words: Vec<String>,
     stems: Vec<String>,
+    /// Synonym sets of each word, sorted; empty without WordNet.
+    meanings: Vec<Vec<u32>>,
 }
 
 impl Text {
     /// Cuts a tokenised text at blanks, and marks off the words as METEOR's normalisation does.
-    pub fn new(text: &str) -> Self {
+    pub fn new(text: &str, wordnet: Option<&WordNet>) -> Self {
         let words = normalise(text);
         let stemmer = Stemmer::create(Algorithm::English);
         let stems = words.iter().map(|w| stemmer.stem(w).into_owned()).collect();
-        Text { words, stems }
+        let meanings = wordnet.map_or_else(Vec::new, |w| {
+            words.iter().map(|word| w.meanings(word)).collect()
+        });
+        Text {
+            words,
+            stems,
+            meanings,
+        }
     }
 }
 
@@ -78,8 +90,19 @@ pub struct Pair {
     pub test: usize,
     /// Index in the reference.
     pub reference: usize,
-    /// Same word, or only the same stem.
-    pub exact: bool,
+    /// What they have in common.
+    pub stage: Stage,
+}
+
+/// What two words have in common, in the order in which METEOR looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// They are the same.
+    Exact,
+    /// The stem.
+    Stem,
+    /// A synonym set of WordNet.
+    Synonym,
 }
 
 /// Matched pairs and the number of runs in which both sides go on together.
@@ -95,7 +118,7 @@ pub struct Alignment {
 #[derive(Clone)]
 struct Path {
     used: Vec<u64>,
-    /// Exact matches: a stem match, worth 0.6, adds nothing to METEOR's whole-number count.
+    /// Exact matches: the others, worth less than 1, add nothing to METEOR's whole-number count.
     exact: usize,
     matches: usize,
     /// Chunks that have ended; the open one is counted when it ends, as there, which steers the beam.
@@ -111,9 +134,9 @@ struct Link {
     before: Option<Rc<Link>>,
 }
 
-/// Best alignment of two texts.
-pub fn align(test: &Text, reference: &Text) -> Alignment {
-    let options = candidates(test, reference);
+/// Best alignment of two texts; `None` when there are too many possible matches to search.
+pub fn align(test: &Text, reference: &Text) -> Option<Alignment> {
+    let options = candidates(test, reference)?;
     // A pair of words that nothing else competes for is settled beforehand.
     let mut wanted = vec![0; test.words.len()];
     options
@@ -134,7 +157,7 @@ pub fn align(test: &Text, reference: &Text) -> Alignment {
         let fixed = matches.len() == 1 && wanted[matches[0].0] == 1;
         let mut next: Vec<Path> = Vec::with_capacity(paths.len() * 2);
         for path in &mut paths {
-            for &(place, exact) in matches
+            for &(place, stage) in matches
                 .iter()
                 .filter(|(place, _)| !path.uses(*place))
                 .collect::<Vec<_>>()
@@ -142,7 +165,7 @@ pub fn align(test: &Text, reference: &Text) -> Alignment {
                 let pair = Pair {
                     test: place,
                     reference: at,
-                    exact,
+                    stage,
                 };
                 let distance = place.abs_diff(at);
                 let mut matched = path.matched(pair);
@@ -168,7 +191,7 @@ pub fn align(test: &Text, reference: &Text) -> Alignment {
         ..path
     };
     let closed = paths.into_iter().map(close);
-    closed.min_by_key(order).map(finish).unwrap_or_default()
+    Some(closed.min_by_key(order).map(finish).unwrap_or_default())
 }
 
 impl Path {
@@ -189,7 +212,7 @@ impl Path {
         used[pair.test / 64] |= 1 << (pair.test % 64);
         Path {
             used,
-            exact: self.exact + usize::from(pair.exact),
+            exact: self.exact + usize::from(pair.stage == Stage::Exact),
             matches: self.matches + 1,
             chunks: self.chunks + usize::from(self.next.is_some_and(|next| next != pair.test)),
             distance: self.distance,
@@ -221,24 +244,48 @@ fn finish(path: Path) -> Alignment {
     }
 }
 
-/// For each reference word the test words it may match, exact or by stem.
-fn candidates(test: &Text, reference: &Text) -> Vec<Vec<(usize, bool)>> {
+/// For each reference word the test words it may match, stage after stage; a pair with a stem and a
+/// meaning in common is listed twice, as there. `None` above [`MAX_MATCHES`].
+fn candidates(test: &Text, reference: &Text) -> Option<Vec<Vec<(usize, Stage)>>> {
     let mut by_stem: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
     for (i, stem) in test.stems.iter().enumerate() {
         by_stem.entry(stem).or_default().push(i);
     }
-    let same = |i: usize, word: &String| test.words[i] == *word;
-    let one = |(word, stem): (&String, &String)| {
-        by_stem.get(stem.as_str()).map_or_else(Vec::new, |all| {
-            all.iter().map(|&i| (i, same(i, word))).collect()
-        })
-    };
-    reference
-        .words
-        .iter()
-        .zip(&reference.stems)
-        .map(one)
-        .collect()
+    let mut by_meaning: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
+    for (i, meanings) in test.meanings.iter().enumerate() {
+        meanings
+            .iter()
+            .for_each(|m| by_meaning.entry(*m).or_default().push(i));
+    }
+    let mut total = 0;
+    let mut out = Vec::with_capacity(reference.words.len());
+    for (at, (word, stem)) in reference.words.iter().zip(&reference.stems).enumerate() {
+        let same_stem = by_stem.get(stem.as_str()).map_or(&[][..], Vec::as_slice);
+        let (exact, stemmed): (Vec<usize>, Vec<usize>) =
+            same_stem.iter().partition(|&&i| test.words[i] == *word);
+        let mut synonyms: Vec<usize> = reference
+            .meanings
+            .get(at)
+            .into_iter()
+            .flatten()
+            .filter_map(|m| by_meaning.get(m))
+            .flatten()
+            .filter(|&&i| test.words[i] != *word)
+            .copied()
+            .collect();
+        synonyms.sort_unstable();
+        synonyms.dedup();
+        total += exact.len() + stemmed.len() + synonyms.len();
+        if total > MAX_MATCHES {
+            return None;
+        }
+        let staged = |all: Vec<usize>, stage| all.into_iter().map(move |i| (i, stage));
+        let matches = staged(exact, Stage::Exact)
+            .chain(staged(stemmed, Stage::Stem))
+            .chain(staged(synonyms, Stage::Synonym));
+        out.push(matches.collect());
+    }
+    Some(out)
 }
 
 #[cfg(test)]
@@ -261,9 +308,16 @@ mod tests {
     #[test]
     fn chunks_are_as_few_as_can_be() {
         let alignment = align(
-            &Text::new("no edema no mass"),
-            &Text::new("no mass no edema"),
-        );
+            &Text::new("no edema no mass", None),
+            &Text::new("no mass no edema", None),
+        )
+        .unwrap();
         assert_eq!((alignment.pairs.len(), alignment.chunks), (4, 2));
+    }
+
+    #[test]
+    fn a_search_without_end_is_refused() {
+        let text = "no ".repeat(2000);
+        assert!(align(&Text::new(&text, None), &Text::new(&text, None)).is_none());
     }
 }

@@ -1,25 +1,35 @@
 //! METEOR 1.5 (Denkowski and Lavie 2014), English ranking parameters: alpha 0.85, beta 0.20,
-//! gamma 0.60, delta 0.75; weights 1.0 for exact and 0.6 for stem matches.
+//! gamma 0.60, delta 0.75; weights 1.0 for exact, 0.6 for stem and 0.8 for synonym matches.
 //!
 //! The jar that pycocoevalcap runs also matches WordNet synonyms and paraphrases from a table of
-//! 60 MB. Neither table is part of this crate, so only the exact and the stem stage run and the
-//! signature says so: values are at or below those of the jar and are *not* comparable with them.
-//! Against the jar run with `-m "exact stem"` they agree (see `docs/text.md`).
+//! 60 MB. Synonyms are matched where the user has WordNet 3.0 ([`WordNet::load`]); the paraphrase table
+//! is not part of this crate, and the signature says which stages ran. Without it values are mostly
+//! below the jar's and are *not* comparable with them. Against the jar run with the same stages they
+//! agree (see `docs/text.md`).
 
 mod align;
+mod wordnet;
 
-use super::{Sample, Score, VERSION, check, defined};
+pub use wordnet::WordNet;
+
+use super::{Sample, Score, VERSION, check};
 use crate::error::TextError;
-use align::{Alignment, Text};
+use align::{Alignment, Stage, Text};
 use rayon::prelude::*;
+use serde_json::{Value, json};
 use std::sync::LazyLock;
 
 const ALPHA: f64 = 0.85;
 const BETA: f64 = 0.20;
 const GAMMA: f64 = 0.60;
 const DELTA: f64 = 0.75;
-const EXACT_WEIGHT: f64 = 1.0;
-const STEM_WEIGHT: f64 = 0.6;
+/// Weights of the stages exact, stem, synonym.
+const WEIGHTS: [f64; 3] = [1.0, 0.6, 0.8];
+
+/// Numbers of a side in a row: content words, function words, and of each stage the matched ones.
+const SIDE: usize = 2 + 2 * WEIGHTS.len();
+/// Numbers of a row: the two sides, the chunks, and 1 where the alignment was too large.
+pub const WIDTH: usize = 2 * SIDE + 2;
 
 static FUNCTION_WORDS: LazyLock<rustc_hash::FxHashSet<&'static str>> = LazyLock::new(|| {
     let lines = include_str!("../../../data/meteor_function_words_en.txt").lines();
@@ -30,139 +40,177 @@ static FUNCTION_WORDS: LazyLock<rustc_hash::FxHashSet<&'static str>> = LazyLock:
         .collect()
 });
 
-/// Counts of one side: content and function words, all and matched.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Side {
-    content: f64,
-    function: f64,
-    exact: [f64; 2],
-    stem: [f64; 2],
+fn weigh(content: f64, function: f64) -> f64 {
+    DELTA * content + (1.0 - DELTA) * function
 }
 
-impl Side {
-    fn add(&mut self, other: &Side) {
-        self.content += other.content;
-        self.function += other.function;
-        for k in 0..2 {
-            self.exact[k] += other.exact[k];
-            self.stem[k] += other.stem[k];
-        }
-    }
-
-    fn weighted_share(&self) -> f64 {
-        let weigh = |counts: [f64; 2]| DELTA * counts[0] + (1.0 - DELTA) * counts[1];
-        let matched = EXACT_WEIGHT * weigh(self.exact) + STEM_WEIGHT * weigh(self.stem);
-        matched / weigh([self.content, self.function])
-    }
-
-    fn matches(&self) -> f64 {
-        self.exact.iter().chain(&self.stem).sum()
-    }
-
-    fn is_complete(&self) -> bool {
-        self.matches() == self.content + self.function
-    }
+/// Weighted share of a side's words that is matched.
+fn share(side: &[f64]) -> f64 {
+    let matched: f64 = WEIGHTS
+        .iter()
+        .zip(side[2..].chunks(2))
+        .map(|(w, counts)| w * weigh(counts[0], counts[1]))
+        .sum();
+    matched / weigh(side[0], side[1])
 }
 
-/// What a score is computed from; adds up over a corpus.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Statistics {
-    test: Side,
-    reference: Side,
-    chunks: f64,
+fn matches(side: &[f64]) -> f64 {
+    side[2..SIDE].iter().sum()
 }
 
-impl Statistics {
-    fn score(&self) -> f64 {
-        let (precision, recall) = (self.test.weighted_share(), self.reference.weighted_share());
-        let mean = 1.0 / ((1.0 - ALPHA) / precision + ALPHA / recall);
-        let whole = self.is_whole();
-        let fragmentation = if whole {
-            0.0
-        } else {
-            self.chunks / ((self.test.matches() + self.reference.matches()) / 2.0)
-        };
-        let score = mean * (1.0 - GAMMA * fragmentation.powf(BETA));
-        // No word or no match: 0 / 0 on the way.
-        if score.is_finite() {
-            score.max(0.0)
-        } else {
-            0.0
-        }
-    }
-
-    /// Every word matched, in one chunk.
-    fn is_whole(&self) -> bool {
-        self.test.is_complete() && self.reference.is_complete() && self.chunks <= 1.0
-    }
-
-    /// A pair that is matched whole adds its words but no chunk, as in the jar.
-    fn add(&mut self, other: &Statistics) {
-        self.test.add(&other.test);
-        self.reference.add(&other.reference);
-        if !other.is_whole() {
-            self.chunks += other.chunks;
-        }
-    }
+/// Every word matched, in one chunk.
+fn is_whole(sums: &[f64]) -> bool {
+    let complete = |side: &[f64]| matches(side) == side[0] + side[1];
+    complete(&sums[..SIDE]) && complete(&sums[SIDE..2 * SIDE]) && sums[2 * SIDE] <= 1.0
 }
 
-/// METEOR with the exact and stem stages. Errors: no samples, or one without a reference.
-pub fn meteor(samples: &[Sample], tokenizer: &str) -> Result<Score, TextError> {
-    check(samples)?;
-    let statistics: Vec<Statistics> = samples.par_iter().map(best).collect();
-    let mut total = Statistics::default();
-    statistics.iter().for_each(|s| total.add(s));
-    let per_sample = statistics.iter().map(Statistics::score).collect();
-    let signature = format!(
-        "meteor|v1.5|lang:en|stages:exact+stem|no:synonym,paraphrase|norm:lower|a:{ALPHA},b:{BETA},g:{GAMMA},d:{DELTA}|tok:{tokenizer}|{VERSION}"
-    );
-    Ok(Score {
-        value: Some(total.score()),
-        per_sample: defined(per_sample),
-        signature,
-        reason: None,
+/// Why a score is null.
+pub const TOO_LARGE: &str =
+    "the texts repeat their words so often that the alignment cannot be searched";
+
+/// The score of the sums of rows.
+///
+/// # Errors
+/// A row among them is of a pair that could not be aligned.
+pub fn from_sums(sums: &[f64]) -> Result<f64, &'static str> {
+    if sums[2 * SIDE + 1] > 0.0 {
+        return Err(TOO_LARGE);
+    }
+    let (test, reference) = (&sums[..SIDE], &sums[SIDE..2 * SIDE]);
+    let mean = 1.0 / ((1.0 - ALPHA) / share(test) + ALPHA / share(reference));
+    let fragmentation = if is_whole(sums) {
+        0.0
+    } else {
+        sums[2 * SIDE] / ((matches(test) + matches(reference)) / 2.0)
+    };
+    let score = mean * (1.0 - GAMMA * fragmentation.powf(BETA));
+    // No word or no match: 0 / 0 on the way.
+    Ok(if score.is_finite() {
+        score.max(0.0)
+    } else {
+        0.0
     })
 }
 
-/// Statistics against the reference with the highest score, the first of equals.
-fn best(sample: &Sample) -> Statistics {
-    let test = Text::new(&sample.hypothesis);
-    let mut best: Option<(f64, Statistics)> = None;
-    for reference in &sample.references {
-        let reference = Text::new(reference);
-        let statistics = count(&test, &reference, &align::align(&test, &reference));
-        let score = statistics.score();
-        if best.is_none_or(|(most, _)| score > most) {
-            best = Some((score, statistics));
-        }
-    }
-    best.map(|(_, s)| s).unwrap_or_default()
+/// Signature; `cut` says how the text was cut.
+pub fn signature(wordnet: Option<&WordNet>, cut: &str) -> String {
+    let stages = match wordnet {
+        Some(wordnet) => format!(
+            "stages:exact+stem+synonym|wordnet:{}|no:paraphrase",
+            wordnet.name()
+        ),
+        None => "stages:exact+stem|no:synonym,paraphrase".to_owned(),
+    };
+    format!(
+        "meteor|v1.5|lang:en|{stages}|norm:lower|a:{ALPHA},b:{BETA},g:{GAMMA},d:{DELTA}|{cut}|{VERSION}"
+    )
 }
 
-fn count(test: &Text, reference: &Text, alignment: &Alignment) -> Statistics {
-    let mut out = Statistics {
-        chunks: alignment.chunks as f64,
-        ..Statistics::default()
-    };
-    let function = |word: &str| usize::from(FUNCTION_WORDS.contains(word));
-    for (side, text) in [(&mut out.test, test), (&mut out.reference, reference)] {
-        let frequent = text.words.iter().filter(|w| function(w) == 1).count() as f64;
-        side.function = frequent;
-        side.content = text.words.len() as f64 - frequent;
+/// METEOR with the exact and stem stages, and with WordNet the synonym stage.
+///
+/// Errors: no samples, or one without a reference.
+pub fn meteor_with(
+    samples: &[Sample],
+    wordnet: Option<&WordNet>,
+    tokenizer: &str,
+) -> Result<Score, TextError> {
+    check(samples)?;
+    let rows: Vec<[f64; WIDTH]> = samples.par_iter().map(|s| row(s, wordnet)).collect();
+    let mut total = [0.0; WIDTH];
+    for row in &rows {
+        total.iter_mut().zip(row).for_each(|(t, v)| *t += v);
     }
-    for pair in &alignment.pairs {
-        let (t, r) = (
-            function(&test.words[pair.test]),
-            function(&reference.words[pair.reference]),
-        );
-        if pair.exact {
-            out.test.exact[t] += 1.0;
-            out.reference.exact[r] += 1.0;
-        } else {
-            out.test.stem[t] += 1.0;
-            out.reference.stem[r] += 1.0;
+    let value = from_sums(&total);
+    Ok(Score {
+        value: value.ok(),
+        per_sample: rows.iter().map(|r| from_sums(r).ok()).collect(),
+        signature: signature(wordnet, &format!("tok:{tokenizer}")),
+        reason: value.err().map(str::to_owned),
+        per_sample_reason: value.err().map(str::to_owned),
+    })
+}
+
+/// [`meteor_with`] without WordNet.
+pub fn meteor(samples: &[Sample], tokenizer: &str) -> Result<Score, TextError> {
+    meteor_with(samples, None, tokenizer)
+}
+
+/// What one sample adds: its counts against the reference with the highest score, the first of equals.
+pub fn row(sample: &Sample, wordnet: Option<&WordNet>) -> [f64; WIDTH] {
+    let test = Text::new(&sample.hypothesis, wordnet);
+    let mut best: Option<(f64, [f64; WIDTH])> = None;
+    for reference in &sample.references {
+        let reference = Text::new(reference, wordnet);
+        let Some(alignment) = align::align(&test, &reference) else {
+            let mut row = [0.0; WIDTH];
+            row[2 * SIDE + 1] = 1.0;
+            return row;
+        };
+        let row = count(&test, &reference, &alignment);
+        let score = from_sums(&row).unwrap_or(0.0);
+        if best.is_none_or(|(most, _)| score > most) {
+            best = Some((score, row));
         }
     }
+    let mut row = best.map_or([0.0; WIDTH], |(_, row)| row);
+    // A pair that is matched whole adds its words but no chunk, as in the jar.
+    if is_whole(&row) {
+        row[2 * SIDE] = 0.0;
+    }
+    row
+}
+
+/// Matched words with their stage, and the chunks, for the first reference.
+pub fn explain(sample: &Sample, wordnet: Option<&WordNet>) -> Value {
+    let (test, reference) = (
+        Text::new(&sample.hypothesis, wordnet),
+        Text::new(
+            sample.references.first().map_or("", String::as_str),
+            wordnet,
+        ),
+    );
+    let Some(alignment) = align::align(&test, &reference) else {
+        return json!({ "reason": TOO_LARGE });
+    };
+    let of_stage = |stage: Stage| -> Vec<String> {
+        let words = |p: &align::Pair| {
+            let (t, r) = (&test.words[p.test], &reference.words[p.reference]);
+            if t == r {
+                t.clone()
+            } else {
+                format!("{t}={r}")
+            }
+        };
+        alignment
+            .pairs
+            .iter()
+            .filter(|p| p.stage == stage)
+            .map(words)
+            .collect()
+    };
+    json!({
+        "exact": of_stage(Stage::Exact),
+        "stem": of_stage(Stage::Stem),
+        "synonym": of_stage(Stage::Synonym),
+        "chunks": alignment.chunks,
+        "words": [test.words.len(), reference.words.len()],
+    })
+}
+
+fn count(test: &Text, reference: &Text, alignment: &Alignment) -> [f64; WIDTH] {
+    let mut out = [0.0; WIDTH];
+    let function = |word: &str| usize::from(FUNCTION_WORDS.contains(word));
+    for (start, text) in [(0, test), (SIDE, reference)] {
+        text.words
+            .iter()
+            .for_each(|w| out[start + function(w)] += 1.0);
+    }
+    for pair in &alignment.pairs {
+        let stage = 2 + 2 * pair.stage as usize;
+        out[stage + function(&test.words[pair.test])] += 1.0;
+        out[SIDE + stage + function(&reference.words[pair.reference])] += 1.0;
+    }
+    out[2 * SIDE] = alignment.chunks as f64;
     out
 }
 
