@@ -40,6 +40,14 @@ pub enum TextError {
         /// What the parser said.
         reason: String,
     },
+    /// A RadGraph, scene graph or Lunguage document that does not hold together.
+    #[error("{format}: {reason}")]
+    Document {
+        /// Which format.
+        format: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Reference and hypothesis sets do not fit together.
     #[error("cannot score: {reason}")]
     Unscorable {

@@ -3,6 +3,7 @@
 //! * [`sections`] and [`sentence`] cut a report into parts, [`tokenize`] into tokens;
 //! * [`label`] finds the findings, decides present / absent / uncertain for each mention, and
 //!   gathers side, place, severity, size and change;
+//! * [`facts`] turns reports into typed graphs and compares them;
 //! * [`nlg`] scores one text against others (BLEU, ROUGE-L, METEOR, CIDEr-D);
 //! * [`stream`] and [`score`] do both over JSON Lines of any length.
 //!
@@ -22,6 +23,7 @@
 //! ```
 
 pub mod error;
+pub mod facts;
 pub mod label;
 pub mod lexicon;
 pub mod nlg;

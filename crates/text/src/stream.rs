@@ -266,6 +266,68 @@ pub(crate) fn report(row: &Row, line: u64) -> Result<ReportText, LineError> {
     Ok(report)
 }
 
+/// Words that nearly every English report has, beside those of the lexicons.
+const ENGLISH: [&str; 40] = [
+    "the", "of", "and", "is", "are", "there", "no", "with", "without", "in", "to", "a", "an", "at",
+    "for", "from", "on", "this", "that", "has", "have", "was", "were", "be", "been", "not", "or",
+    "as", "by", "it", "which", "within", "seen", "noted", "evidence", "than", "but", "patient",
+    "exam", "chest",
+];
+/// Fewer words than this say nothing about their language.
+const FEW_WORDS: usize = 8;
+/// Share of known words below which a text is not taken for English.
+const KNOWN: f64 = 0.15;
+
+/// An error when the sections hold hardly an English word: rules for English would read silence
+/// from them.
+fn english(report: &ReportText, row: &Row, line: u64) -> Result<(), LineError> {
+    let lexicon = Labeler::shared().lexicon();
+    let (mut known, mut all) = (0usize, 0usize);
+    let texts = report.sections.iter().map(|s| s.text.as_str());
+    for word in texts.flat_map(|t| t.split(|c: char| !c.is_alphabetic() && c != '\'')) {
+        // Removed names say nothing.
+        if word.is_empty() || word.bytes().all(|b| b == b'X') {
+            continue;
+        }
+        all += 1;
+        let lower = word.to_ascii_lowercase();
+        known += usize::from(
+            ENGLISH.contains(&lower.as_str()) || lexicon.phrases.symbols(&lower).is_some(),
+        );
+        // Enough has been seen of a long report.
+        if all == 200 {
+            break;
+        }
+    }
+    if all < FEW_WORDS || known as f64 >= KNOWN * all as f64 {
+        return Ok(());
+    }
+    Err(LineError {
+        line,
+        id: Some(row.id.clone()),
+        kind: Problem::NotEnglish,
+        message: format!("{known} of {all} words are known; only English is read"),
+    })
+}
+
+/// A report whose names or words were removed (`XXXX`, `___`).
+fn has_removed_words(report: &ReportText) -> bool {
+    let marks = |t: &str| t.contains("XXXX") || t.contains("___");
+    report.sections.iter().any(|s| marks(&s.text))
+}
+
+/// The report of a row that is to be read by rules for English, and notes about it.
+pub(crate) fn readable(row: &Row, line: u64) -> Result<(ReportText, Vec<&'static str>), LineError> {
+    let report = report(row, line)?;
+    english(&report, row, line)?;
+    let notes = if has_removed_words(&report) {
+        vec!["with_removed_words"]
+    } else {
+        Vec::new()
+    };
+    Ok((report, notes))
+}
+
 /// Labels of every row: `{"id","labels":{code: 1|0|-1|null}}`, with `details` also `mentions`.
 ///
 /// Errors: only reading or writing; what is wrong with a line goes into the output and the summary.
@@ -277,14 +339,15 @@ pub fn label_jsonl(
 ) -> Result<Summary, TextError> {
     let labeler = Labeler::shared();
     run(reader, out, |row, line| {
+        let (report, notes) = readable(row, line)?;
         let labels = labeler
-            .label(&report(row, line)?, options)
+            .label(&report, options)
             .map_err(|e| text_problem(row, line, &e))?;
         let mut value = json!({ "id": row.fields["id"], "labels": labels.to_map() });
         if details {
             value["mentions"] = json!(labels.mentions);
         }
-        Ok((value, Vec::new()))
+        Ok((value, notes))
     })
 }
 
@@ -454,6 +517,21 @@ mod tests {
             summary,
             lines.map(|l| serde_json::from_slice(l).unwrap()).collect(),
         )
+    }
+
+    #[test]
+    fn other_languages_are_refused_and_removed_words_are_noted() {
+        let input = concat!(
+            "{\"id\":1,\"text\":\"Kein Nachweis eines Pneumothorax oder Ergusses, Herzschatten normal konfiguriert und schlank.\"}\n",
+            "{\"id\":2,\"text\":\"心臓の大きさは正常です。 胸水 なし 肺野 清 明 異常 所見 認め ません でした\"}\n",
+            "{\"id\":3,\"text\":\"XXXX XXXX XXXX. Heart is normal. XXXX XXXX XXXX XXXX XXXX XXXX\"}\n",
+            "{\"id\":4,\"text\":\"Thorax unauffällig.\"}\n",
+        );
+        let (summary, lines) = label(input.as_bytes());
+        assert_eq!((summary.done, summary.failed), (2, 2), "{lines:?}");
+        assert_eq!(summary.problems["not_english"], 2);
+        assert_eq!(summary.notes["with_removed_words"], 1);
+        assert_eq!(lines[0]["line"], 1);
     }
 
     #[test]

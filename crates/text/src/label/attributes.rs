@@ -68,7 +68,7 @@ pub fn gather(
     if sides_differ(lexicon, &near) {
         attributes.side = Some("bilateral".to_owned());
     }
-    attributes.size = size_in(s, lower, window);
+    attributes.size = size_in(s, lower, window).map(|(_, size)| size);
     attributes
 }
 
@@ -138,8 +138,12 @@ fn window(s: &SentenceHits, start: usize, end: usize) -> Range<usize> {
     from..to.max(end)
 }
 
-/// First `number [x number ...] cm|mm` inside the words.
-fn size_in(s: &SentenceHits, lower: &str, window: Range<usize>) -> Option<Size> {
+/// First `number [x number ...] cm|mm` that begins inside the words, with its own words.
+pub(crate) fn size_in(
+    s: &SentenceHits,
+    lower: &str,
+    window: Range<usize>,
+) -> Option<(Range<usize>, Size)> {
     let word = |i: usize| s.words.get(i).map(|w| w.of(lower));
     let number = |i: usize| {
         word(i)
@@ -171,7 +175,7 @@ fn size_in(s: &SentenceHits, lower: &str, window: Range<usize>) -> Option<Size> 
             next += 3;
         }
         let mm = values.iter().map(|v| v * factor).collect();
-        return Some(Size { values, unit, mm });
+        return Some((at..next + 1, Size { values, unit, mm }));
     }
     None
 }

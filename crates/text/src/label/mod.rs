@@ -10,7 +10,7 @@ pub mod attributes;
 mod explain;
 pub mod hits;
 pub mod scope;
-mod state;
+pub(crate) mod state;
 
 use crate::error::TextError;
 use crate::lexicon::{CHEXPERT, CueKind, Lexicon, Role};
@@ -437,7 +437,7 @@ struct Place<'a> {
 
 /// Cuts a sentence longer than [`MAX_SENTENCE`] at blanks: rules compare every phrase of a sentence
 /// with every other, and a megabyte without a full stop must not take hours.
-fn bounded(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
+pub(crate) fn bounded(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut rest = range;
     while rest.len() > MAX_SENTENCE {
@@ -504,7 +504,7 @@ fn switch(judged: Judgement, negation: bool) -> Judgement {
 }
 
 /// Sections to read with their index; unlabelled text stands in where there is no heading at all.
-fn chosen<'a>(
+pub(crate) fn chosen<'a>(
     report: &'a ReportText,
     wanted: &[SectionKind],
 ) -> Result<Vec<(usize, &'a SectionText)>, TextError> {
