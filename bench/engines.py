@@ -59,6 +59,7 @@ class Suite:
             str(o.repeats),
             "--output",
             output,
+            "--no-peers",
             "--json",
         ]
         for name, path in files.items():

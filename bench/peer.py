@@ -197,6 +197,7 @@ def main(verb: str, *rest: str) -> dict:
 if __name__ == "__main__":
     try:
         report = main(*sys.argv[1:])
+        report.setdefault("peak_mb", peak_now_mb())
     except ImportError as problem:
         report = {"missing": f"{problem} (see bench/README.md)"}
     print(json.dumps(report))

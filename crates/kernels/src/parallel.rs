@@ -34,6 +34,14 @@ impl<T> Shared<T> {
     }
 }
 
+/// Runs `body` on a thread of the pool, so that each of its layers begins there instead of being handed over.
+pub(crate) fn on_pool<R: Send>(body: impl FnOnce() -> R + Send) -> R {
+    match rayon::current_thread_index() {
+        Some(_) => body(),
+        None => rayon::scope(|_| body()),
+    }
+}
+
 /// Runs `body` for every index; on this thread when there is one only.
 pub(crate) fn for_each(count: usize, body: impl Fn(usize) + Sync + Send) {
     if count <= 1 {

@@ -5,6 +5,7 @@
 mod build;
 
 use std::sync::Mutex;
+use std::time::Instant;
 
 use crate::buffer::{Buffer, Pool};
 use crate::conv::{Affine, Epilogue, PackedWeights, Source, correlate};
@@ -13,7 +14,9 @@ use crate::graph::{Graph, NodeId, Op, Params};
 use crate::ops::activation::{self, Activation};
 use crate::ops::batch_norm::{self, Line};
 use crate::ops::{copy, elementwise, global_pool, layout, pool, resize};
+use crate::parallel::on_pool;
 use crate::tensor::Tensor;
+use crate::timing::{Pass, Timing};
 use crate::train::layers::{global, input_in_blocks, window};
 use crate::view::{Dims, LANES, View, ViewMut};
 use build::Places;
@@ -97,6 +100,24 @@ impl Plan {
     /// # Errors
     /// An input that does not fit the graph.
     pub fn run(&self, x: &Tensor) -> Result<Vec<Tensor>, KernelError> {
+        self.run_noting(x, &mut None)
+    }
+
+    /// As [`Plan::run`], with the time of every step.
+    ///
+    /// # Errors
+    /// An input that does not fit the graph.
+    pub fn run_timed(&self, x: &Tensor) -> Result<(Vec<Tensor>, Vec<Timing>), KernelError> {
+        let mut timings = Some(Vec::new());
+        let outputs = self.run_noting(x, &mut timings)?;
+        Ok((outputs, timings.unwrap_or_default()))
+    }
+
+    fn run_noting(
+        &self,
+        x: &Tensor,
+        timings: &mut Option<Vec<Timing>>,
+    ) -> Result<Vec<Tensor>, KernelError> {
         let input =
             <[usize; 4]>::try_from(x.shape.as_slice()).map_err(|_| KernelError::InputRank {
                 shape: x.shape.clone(),
@@ -115,20 +136,41 @@ impl Plan {
             .ok()
             .and_then(|mut pools| pools.pop())
             .unwrap_or_default();
-        let mut run = Run {
+        let run = Run {
             image: &x.data,
             places: &self.places,
             values: dims.iter().map(|_| None).collect(),
             dims,
             pool,
         };
+        let (outputs, pool) = on_pool(|| self.execute(run, &shapes, timings));
+        if let Ok(mut pools) = self.pools.lock() {
+            pools.push(pool);
+        }
+        Ok(outputs)
+    }
+
+    fn execute(
+        &self,
+        mut run: Run,
+        shapes: &[Vec<usize>],
+        timings: &mut Option<Vec<Timing>>,
+    ) -> (Vec<Tensor>, Pool) {
         if self.input_in_blocks {
             let mut buffer = run.pool.take(run.dims[0].stored());
-            layout::to_blocked(&x.data, ViewMut::new(&mut buffer, run.dims[0]));
+            layout::to_blocked(run.image, ViewMut::new(&mut buffer, run.dims[0]));
             run.values[0] = Some(buffer);
         }
         for step in &self.steps {
+            let start = Instant::now();
             run.step(step);
+            if let Some(timings) = timings {
+                timings.push(Timing {
+                    node: step.out,
+                    pass: Pass::Forward,
+                    time: start.elapsed(),
+                });
+            }
         }
         let outputs = self
             .graph
@@ -136,11 +178,7 @@ impl Plan {
             .iter()
             .map(|(_, id)| run.tensor(*id, &shapes[*id]))
             .collect();
-        let pool = run.finish();
-        if let Ok(mut pools) = self.pools.lock() {
-            pools.push(pool);
-        }
-        Ok(outputs)
+        (outputs, run.finish())
     }
 }
 

@@ -1,16 +1,19 @@
 //! `hilum bench engine`: how fast networks run here. `bench/` in the repository drives it beside the peers.
 
 use crate::exit::{Code, Usage};
+use crate::verbs::bench_layers;
 use crate::verbs::bench_net::{Net, noise};
+use crate::verbs::bench_peers::{self, Peers};
 use crate::verbs::npy;
 use anyhow::{Result, anyhow, bail};
-use hilum_kernels::Tensor;
+use hilum_kernels::machine::Machine;
 use hilum_kernels::plan::Plan;
+use hilum_kernels::{Graph, Params, Tensor};
 use hilum_nn::engine::{CpuEngine, Engine};
 use hilum_nn::losses::bce_with_logits;
 use hilum_nn::optim::{Optimizer, OptimizerConfig};
 use serde_json::{Value, json};
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -22,7 +25,8 @@ const RATE: f32 = 1e-3;
 /// Measure speed.
 #[derive(Debug, clap::Subcommand)]
 pub enum Verb {
-    /// Time networks in inference or training; without --net the four cases of the repository's tables
+    /// Time networks in inference or training beside PyTorch and ONNX Runtime where a Python has them; without
+    /// --net the four cases of the repository's tables
     Engine(EngineArgs),
 }
 
@@ -53,6 +57,15 @@ pub struct EngineArgs {
     /// Inference: the output; training: the loss of every step, warm-up included
     #[arg(long, value_name = "NPY", requires = "net")]
     output: Option<PathBuf>,
+    /// Python of the peers (also $HILUM_PYTHON) [default: python3]
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
+    /// Measure hilum alone
+    #[arg(long)]
+    no_peers: bool,
+    /// Time each kind of layer too, beside the roofline of this machine
+    #[arg(long)]
+    layers: bool,
     /// Print rows {net,task,batch,engine,ms,per_second,peak_mb} as JSON Lines
     #[arg(long)]
     json: bool,
@@ -103,19 +116,92 @@ pub fn run(verb: &Verb) -> Result<Code> {
             case(Net::Unet, Task::Train, 16),
         ],
     };
-    let mut text = String::new();
+    let machine = args.layers.then(Machine::measure);
+    if let Some(machine) = machine {
+        show(args, &bench_layers::machine_row(&machine))?;
+    }
     for case in &cases {
-        let own = measure(case)?;
-        for row in std::iter::once(own).chain(peers(case)) {
-            if args.json {
-                writeln!(text, "{row}")?
-            } else {
-                writeln!(text, "{}", plain(&row))?
-            }
+        rows_of(case)?.iter().try_for_each(|row| show(args, row))?;
+        if let Some(machine) = &machine {
+            let x = input(case)?;
+            let (graph, params) = network(case)?;
+            let layers = match case.task {
+                Task::Infer => bench_layers::inference(&graph, &params, &x)?,
+                Task::Train => bench_layers::training(graph, params, &x)?,
+            };
+            let own =
+                |l| bench_layers::row(case.net.name(), case.task.name(), case.batch, l, machine);
+            layers
+                .iter()
+                .map(own)
+                .try_for_each(|row| show(args, &row))?;
         }
     }
-    std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes())?;
     Ok(Code::Success)
+}
+
+/// Rows come as they are measured: the whole takes minutes.
+fn show(args: &EngineArgs, row: &Value) -> Result<()> {
+    let line = if args.json {
+        row.to_string()
+    } else if row["layers"].is_string() || row["machine"].is_object() {
+        bench_layers::plain(row)
+    } else {
+        plain(row)
+    };
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Hilum's row and those of the peers. With peers all run the same weights and inputs, each in a process of
+/// its own, so that every peak of memory is that of one engine.
+fn rows_of(case: &Case<'_>) -> Result<Vec<Value>> {
+    let (args, given) = (
+        case.args,
+        [&case.args.weights, &case.args.input, &case.args.target],
+    );
+    let training = case.task == Task::Train;
+    let alone = |reason: &str| -> Result<Vec<Value>> {
+        let own = measure(case)?;
+        let names = bench_peers::names(training);
+        let missing = names.iter().map(|name| missing(case, name, reason));
+        Ok(std::iter::once(own).chain(missing).collect())
+    };
+    if args.no_peers {
+        return alone("not asked for (--no-peers)");
+    }
+    if given.iter().any(|g| g.is_some()) {
+        return alone("only measured on the weights and inputs that they make themselves");
+    }
+    let peers = match Peers::prepare(&python(args), case.net.name(), case.batch) {
+        Ok(peers) => peers,
+        Err(reason) => return alone(&reason),
+    };
+    let mut rows = vec![peers.hilum(training, args.repeats)?];
+    for name in bench_peers::names(training) {
+        rows.push(match peers.measure(name, training, args.repeats) {
+            Ok(found) => {
+                bench_peers::row(case.net.name(), case.task.name(), case.batch, name, &found)
+            }
+            Err(reason) => missing(case, name, &reason),
+        });
+    }
+    bench_peers::add_ratios(&mut rows);
+    Ok(rows)
+}
+
+fn python(args: &EngineArgs) -> PathBuf {
+    let named = args.python.clone();
+    let set = || std::env::var_os("HILUM_PYTHON").map(PathBuf::from);
+    named.or_else(set).unwrap_or_else(|| "python3".into())
+}
+
+fn missing(case: &Case<'_>, engine: &str, reason: &str) -> Value {
+    json!({
+        "net": case.net.name(), "task": case.task.name(), "batch": case.batch, "engine": engine,
+        "ms": null, "per_second": null, "peak_mb": null, "reason": reason,
+    })
 }
 
 fn measure(case: &Case<'_>) -> Result<Value> {
@@ -146,27 +232,6 @@ fn measure(case: &Case<'_>) -> Result<Value> {
     }))
 }
 
-/// Peers do not run inside this program; the rows say where they are measured.
-fn peers(case: &Case<'_>) -> Vec<Value> {
-    let script = if case.task == Task::Infer {
-        "bench/infer.py"
-    } else {
-        "bench/train_step.py"
-    };
-    let row = |engine: &str| {
-        json!({
-            "net": case.net.name(), "task": case.task.name(), "batch": case.batch, "engine": engine,
-            "ms": null, "per_second": null, "peak_mb": null,
-            "reason": format!("not part of this program; {script} measures it beside hilum in one run"),
-        })
-    };
-    let engines: &[&str] = match case.task {
-        Task::Infer => &["pytorch eager", "pytorch channels_last", "onnxruntime"],
-        Task::Train => &["pytorch eager", "pytorch channels_last"],
-    };
-    engines.iter().map(|e| row(e)).collect()
-}
-
 fn plain(row: &Value) -> String {
     let name = format!(
         "{:<12} {:<6} batch {:<3} {:<22}",
@@ -177,11 +242,14 @@ fn plain(row: &Value) -> String {
     );
     match row["ms"].as_f64() {
         Some(ms) => format!(
-            "{name} {ms:>9.2} ms  {:>8.1} images/s  {} MB peak",
+            "{name} {ms:>9.2} ms  {:>8.1} images/s  {} MB peak{}",
             row["per_second"].as_f64().unwrap_or(f64::NAN),
             row["peak_mb"]
                 .as_f64()
-                .map_or("?".to_owned(), |v| format!("{v:.0}"))
+                .map_or("?".to_owned(), |v| format!("{v:.0}")),
+            row["ms_over_hilum"]
+                .as_f64()
+                .map_or(String::new(), |v| format!("  {v:.2} x hilum's time"))
         ),
         None => format!("{name} -  ({})", text(row, "reason")),
     }
@@ -189,6 +257,12 @@ fn plain(row: &Value) -> String {
 
 fn text<'a>(row: &'a Value, key: &str) -> &'a str {
     row[key].as_str().unwrap_or("")
+}
+
+fn network(case: &Case<'_>) -> Result<(Graph, Params)> {
+    let graph = case.net.graph();
+    let params = case.net.params(&graph, case.args.weights.as_deref())?;
+    Ok((graph, params))
 }
 
 fn input(case: &Case<'_>) -> Result<Tensor> {
@@ -222,9 +296,8 @@ fn timed(repeats: u32, mut step: impl FnMut() -> Result<()>) -> Result<Vec<f64>>
 }
 
 fn infer(case: &Case<'_>) -> Result<Vec<f64>> {
-    let graph = case.net.graph();
     let plan = {
-        let params = case.net.params(&graph, case.args.weights.as_deref())?;
+        let (graph, params) = network(case)?;
         Plan::new(&graph, &params)?
     };
     let x = input(case)?;
@@ -241,8 +314,7 @@ fn infer(case: &Case<'_>) -> Result<Vec<f64>> {
 }
 
 fn train(case: &Case<'_>) -> Result<Vec<f64>> {
-    let graph = case.net.graph();
-    let params = case.net.params(&graph, case.args.weights.as_deref())?;
+    let (graph, params) = network(case)?;
     // Adam as PyTorch's defaults have it: no decay.
     let adam = OptimizerConfig::AdamW {
         beta1: 0.9,

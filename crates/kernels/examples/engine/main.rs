@@ -1,5 +1,8 @@
-//! Times inference and training steps: `engine <net> <infer|step> <batch> [repeats]`.
-//! Prints one line: net, task, batch, median milliseconds, images a second, peak resident megabytes.
+//! Times inference and training steps of the crate alone:
+//!
+//! ```text
+//! engine <net> <infer|step> <batch> [repeats]   one line: median and best time, images a second, processor time, peak memory
+//! ```
 #![allow(missing_docs)]
 
 mod nets;
@@ -8,22 +11,17 @@ use std::time::Instant;
 
 use hilum_kernels::{Graph, Mode, Params, Plan, Tensor, Trainer, Wanted};
 
+const USAGE: &str = "engine <resnet18|densenet121|unet|small> <infer|step> <batch> [repeats]";
+
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let usage = "engine <resnet18|densenet121|unet|small> <infer|step> <batch> [repeats]";
-    let (Some(name), Some(task), Some(batch)) = (
-        args.get(1),
-        args.get(2),
-        args.get(3).and_then(|b| b.parse().ok()),
-    ) else {
-        eprintln!("{usage}");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let batch = args.get(2).and_then(|b| b.parse().ok());
+    let net = args.first().and_then(|name| nets::by_name(name));
+    let (Some((graph, [c, h, w])), Some(task), Some(batch)) = (net, args.get(1), batch) else {
+        eprintln!("{USAGE}");
         std::process::exit(2);
     };
-    let Some((graph, [c, h, w])) = nets::by_name(name) else {
-        eprintln!("{usage}");
-        std::process::exit(2);
-    };
-    let repeats = args.get(4).and_then(|r| r.parse().ok()).unwrap_or(10);
+    let repeats = args.get(3).and_then(|r| r.parse().ok()).unwrap_or(10);
     let params = graph.init_params(1);
     let len: usize = batch * c * h * w;
     let x = Tensor {
@@ -32,13 +30,17 @@ fn main() {
             .map(|i| (i * 7919 % 1000) as f32 / 500.0 - 1.0)
             .collect(),
     };
-    let mut times = match task.as_str() {
+    let times = match task.as_str() {
         "infer" => infer(&graph, &params, &x, repeats),
         _ => step(graph, params, &x, repeats),
     };
+    report(&args[0], task, batch, times);
+}
+
+fn report(name: &str, task: &str, batch: usize, mut times: Vec<f64>) {
+    let cpu = (cpu_ms() - BEFORE.get().copied().unwrap_or(0.0)) / times.len() as f64;
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
-    let cpu = (cpu_ms() - BEFORE.get().copied().unwrap_or(0.0)) / repeats as f64;
     println!(
         "{name} {task} batch {batch}: median {median:.1} ms, best {:.1} ms, {:.1} images/s, processor {cpu:.1} ms, peak {} MB",
         times[0],
@@ -48,10 +50,7 @@ fn main() {
 }
 
 fn infer(graph: &Graph, params: &Params, x: &Tensor, repeats: usize) -> Vec<f64> {
-    let plan = match Plan::new(graph, params) {
-        Ok(plan) => plan,
-        Err(error) => fail(&error),
-    };
+    let plan = Plan::new(graph, params).unwrap_or_else(|error| fail(&error));
     let run = || plan.run(x).map_or_else(|error| fail(&error), |_| ());
     run();
     time(repeats, run)
@@ -59,22 +58,24 @@ fn infer(graph: &Graph, params: &Params, x: &Tensor, repeats: usize) -> Vec<f64>
 
 fn step(graph: Graph, mut params: Params, x: &Tensor, repeats: usize) -> Vec<f64> {
     let mut trainer = Trainer::new(graph).unwrap_or_else(|error| fail(&error));
-    let mut run = || {
-        let outputs = trainer
-            .forward(&mut params, x, Mode::Train { seed: 1 })
-            .unwrap_or_else(|error| fail(&error));
-        let grads = trainer
-            .backward(&params, &outputs, Wanted::params())
-            .unwrap_or_else(|error| fail(&error));
-        // A plain descent step, so that the parameters are read and written as in training.
-        for (param, grad) in params.iter_mut().zip(&grads.params) {
-            if let Some(grad) = grad {
-                param.iter_mut().zip(grad).for_each(|(p, g)| *p -= 1e-6 * g);
-            }
-        }
-    };
+    let mut run = || train(&mut trainer, &mut params, x);
     run();
     time(repeats, run)
+}
+
+/// Forward, backward of half the sum of squares of the outputs, and a plain descent step.
+fn train(trainer: &mut Trainer, params: &mut Params, x: &Tensor) {
+    let outputs = trainer
+        .forward(params, x, Mode::Train { seed: 1 })
+        .unwrap_or_else(|error| fail(&error));
+    let grads = trainer
+        .backward(params, &outputs, Wanted::params())
+        .unwrap_or_else(|error| fail(&error));
+    for (param, grad) in params.iter_mut().zip(&grads.params) {
+        if let Some(grad) = grad {
+            param.iter_mut().zip(grad).for_each(|(p, g)| *p -= 1e-6 * g);
+        }
+    }
 }
 
 /// Processor time at the start of the timed part, in milliseconds.

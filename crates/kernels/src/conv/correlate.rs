@@ -1,6 +1,6 @@
 //! Forward pass and input gradient.
 
-use super::kernel::{Tile, channel_groups, most_pixels, run};
+use super::kernel::{Tile, channel_groups, most_pixels, most_planar_pixels, run};
 use super::pack::PackedWeights;
 use super::pass::Axis;
 use super::source::{Copied, Grid, Merge, Source, with_workspace};
@@ -12,6 +12,8 @@ use crate::view::{LANES, View, ViewMut};
 
 /// Floats of source copy that a task keeps in the second-level cache.
 const COPY_FLOATS: usize = 96 * 1024;
+/// Floats of weights of one channel group that are used for all tiles of a task before the next ones are read.
+const WEIGHT_FLOATS: usize = 32 * 1024;
 /// Multiplications that are worth a task of their own.
 const TASK_WORK: usize = 1 << 20;
 
@@ -156,7 +158,7 @@ fn run_pass(part: &Part, weights: &[f32], axes: [Axis; 2], mut out: ViewMut) {
         [&y, &x],
         &grid,
         images,
-        groups.len(),
+        &groups,
         depth * to.blocks() * LANES,
     );
     let job = Job {
@@ -180,35 +182,45 @@ fn run_pass(part: &Part, weights: &[f32], axes: [Axis; 2], mut out: ViewMut) {
         job.y.count.div_ceil(size.height),
         job.x.count.div_ceil(size.width),
     );
-    for_each(images * rows * columns * size.splits, |task| {
-        let (split, place) = (task % size.splits, task / size.splits);
-        let (n, place) = (place / (rows * columns), place % (rows * columns));
-        job.task(
-            n,
-            [place / columns * size.height, place % columns * size.width],
-            &size,
-            split,
-        );
-    });
+    for_each(
+        images.div_ceil(size.images) * rows * columns * size.splits,
+        |task| {
+            let (split, place) = (task % size.splits, task / size.splits);
+            let (n, place) = (
+                place / (rows * columns) * size.images,
+                place % (rows * columns),
+            );
+            let at = [place / columns * size.height, place % columns * size.width];
+            job.task(n..(n + size.images).min(images), at, &size, split);
+        },
+    );
 }
 
-/// How the work is cut.
+/// How the work is cut. Only `depth` touches the order of sums, and it depends on shapes alone.
 struct Size {
     height: usize,
     width: usize,
+    /// Images of a task.
+    images: usize,
     /// Tasks that share one piece of the source, by groups of output channels.
     splits: usize,
+    /// Depth blocks taken together.
+    depth: usize,
 }
 
 fn tile_size(
     [y, x]: [&Axis; 2],
     grid: &Grid,
     images: usize,
-    groups: usize,
+    groups: &[usize],
     work_per_pixel: usize,
 ) -> Size {
+    let taps = (y.taps.len() * x.taps.len()).max(1);
+    let widest = groups.iter().max().copied().unwrap_or(1);
+    let most = (WEIGHT_FLOATS / (taps * grid.unit * widest * LANES)).max(1);
+    let depth = grid.blocks.div_ceil(grid.blocks.div_ceil(most));
     let floats = |height: usize, width: usize| {
-        grid.blocks
+        depth
             * grid.unit
             * ((height - 1) * y.step + y.span() + 1)
             * x.phases().len().max(1)
@@ -236,8 +248,8 @@ fn tile_size(
             height = height.div_ceil(2);
         } else if height == 1 && width >= 112 {
             width = width.div_ceil(2);
-        } else if splits < groups.min(8) {
-            splits = (splits * 2).min(groups);
+        } else if splits < groups.len().min(8) {
+            splits = (splits * 2).min(groups.len());
         } else {
             break;
         }
@@ -246,10 +258,22 @@ fn tile_size(
     if y.count == 1 && width < x.count {
         width = width.next_multiple_of(most_pixels(2)).min(x.count);
     }
+    // Small images share what is read of the weights.
+    let whole = height == y.count && width == x.count;
+    let together = if whole {
+        COPY_FLOATS / floats(height, width).max(1)
+    } else {
+        1
+    };
+    let images = together
+        .clamp(1, 8)
+        .min((images * splits / want.max(1)).max(1));
     Size {
         height,
         width,
+        images,
         splits,
+        depth,
     }
 }
 
@@ -268,41 +292,86 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn task(&self, n: usize, [y0, x0]: [usize; 2], size: &Size, split: usize) {
-        let height = size.height.min(self.y.count - y0);
-        let width = size.width.min(self.x.count - x0);
+    fn task(
+        &self,
+        images: std::ops::Range<usize>,
+        [y0, x0]: [usize; 2],
+        size: &Size,
+        split: usize,
+    ) {
+        let shape = [
+            size.height.min(self.y.count - y0),
+            size.width.min(self.x.count - x0),
+        ];
         let per = self.groups.len().div_ceil(size.splits);
-        let groups = split * per..((split + 1) * per).min(self.groups.len());
-        if self.direct {
-            let start = n * self.grid.image + x0 * LANES;
-            let source = Prepared {
-                data: &self.grid.data[start..],
-                step_row: 0,
-                block: self.grid.block,
-                taps: &[0],
-            };
-            return self.tiles(n, [y0, x0], [height, width], groups, &source);
-        }
+        let groups =
+            (split * per).min(self.groups.len())..((split + 1) * per).min(self.groups.len());
         let copied = &self.copied;
-        with_workspace(copied.block * self.grid.blocks + LANES, |space| {
-            for b in 0..self.grid.blocks {
-                copied.fill_block(
-                    &self.grid,
-                    [&self.y, &self.x],
-                    n,
-                    b,
-                    [y0, x0],
-                    &mut space[b * copied.block..],
-                );
+        let image = size.depth * copied.block;
+        let len = if self.direct {
+            0
+        } else {
+            images.len() * image + LANES
+        };
+        with_workspace(len, |space| {
+            for first in (0..self.grid.blocks).step_by(size.depth) {
+                let blocks = first..(first + size.depth).min(self.grid.blocks);
+                if !self.direct {
+                    for (i, n) in images.clone().enumerate() {
+                        for b in blocks.clone() {
+                            let place = &mut space[i * image + (b - first) * copied.block..];
+                            copied.fill_block(
+                                &self.grid,
+                                [&self.y, &self.x],
+                                n,
+                                b,
+                                [y0, x0],
+                                place,
+                            );
+                        }
+                    }
+                }
+                let sources: Vec<Prepared> = images
+                    .clone()
+                    .enumerate()
+                    .map(|(i, n)| self.prepared(&space[(i * image).min(len)..], n, x0, &blocks))
+                    .collect();
+                self.tiles(images.start, [y0, x0], shape, groups.clone(), &sources);
             }
-            let source = Prepared {
-                data: space,
-                step_row: self.y.step * copied.row,
-                block: copied.block,
-                taps: &copied.taps,
-            };
-            self.tiles(n, [y0, x0], [height, width], groups, &source);
         });
+    }
+
+    /// Some depth blocks of one image, from the copy or, when there is none, from the plane itself.
+    fn prepared<'a>(
+        &'a self,
+        space: &'a [f32],
+        n: usize,
+        x0: usize,
+        blocks: &std::ops::Range<usize>,
+    ) -> Prepared<'a> {
+        let (data, row, block, taps): (&[f32], usize, usize, &[usize]) = if self.direct {
+            (
+                &self.grid.data
+                    [n * self.grid.image + blocks.start * self.grid.block + x0 * LANES..],
+                0,
+                self.grid.block,
+                &[0],
+            )
+        } else {
+            (
+                space,
+                self.y.step * self.copied.row,
+                self.copied.block,
+                &self.copied.taps,
+            )
+        };
+        Prepared {
+            data,
+            row,
+            block,
+            taps,
+            blocks: blocks.clone(),
+        }
     }
 
     fn tiles(
@@ -311,34 +380,35 @@ impl Job<'_> {
         [y0, x0]: [usize; 2],
         [height, width]: [usize; 2],
         groups: std::ops::Range<usize>,
-        source: &Prepared,
+        sources: &[Prepared],
     ) {
-        let first: usize = self.groups[..groups.start].iter().sum();
-        let per_block = self.grid.blocks * self.grid.unit * self.copied.taps.len() * LANES;
-        let mut block = first;
+        let mut block: usize = self.groups[..groups.start].iter().sum();
         for &nv in &self.groups[groups] {
-            let most = most_pixels(nv);
-            let tile_rows = if 2 * width <= most && self.grid.unit == LANES {
-                2
+            let planar = self.grid.unit == 1;
+            let most = if planar {
+                most_planar_pixels(nv)
             } else {
-                1
+                most_pixels(nv)
             };
+            let tile_rows = if 2 * width <= most && !planar { 2 } else { 1 };
             let pieces = width.div_ceil(most);
-            for row in (0..height).step_by(tile_rows) {
-                let rows = tile_rows.min(height - row);
-                for piece in 0..pieces {
-                    let (start, end) = (piece * width / pieces, (piece + 1) * width / pieces);
-                    let tile = self.tile(
-                        source,
-                        [row, start],
-                        self.place(n, block, y0 + row, x0 + start),
-                        block,
-                        &self.weights[block * per_block..],
-                    );
-                    // SAFETY: the source holds every tap of the tile's pixels (the copy was made for `height` by
-                    // `width` output places; a direct source is the plane itself), weights and bias cover `nv`
-                    // blocks, and the places written belong to this task alone.
-                    unsafe { run(&tile, self.grid.unit == 1, [rows, end - start, nv]) };
+            for (i, source) in sources.iter().enumerate() {
+                for row in (0..height).step_by(tile_rows) {
+                    let rows = tile_rows.min(height - row);
+                    for piece in 0..pieces {
+                        let (start, end) = (piece * width / pieces, (piece + 1) * width / pieces);
+                        let tile = self.tile(
+                            source,
+                            [row, start],
+                            self.place(n + i, block, y0 + row, x0 + start),
+                            block,
+                            nv,
+                        );
+                        // SAFETY: the source holds every tap of the tile's pixels (the copy was made for `height` by
+                        // `width` output places; a direct source is the plane itself), weights and bias cover `nv`
+                        // blocks, and the places written belong to this task alone.
+                        unsafe { run(&tile, planar, [rows, end - start, nv]) };
+                    }
                 }
             }
             block += nv;
@@ -363,10 +433,14 @@ impl Job<'_> {
         [row, column]: [usize; 2],
         place: usize,
         block: usize,
-        weights: &[f32],
+        nv: usize,
     ) -> Tile {
         let out = self.out.ptr().wrapping_add(place);
-        let add = match (self.part.accumulate, self.part.add) {
+        let (begins, ends) = (
+            source.blocks.start == 0,
+            source.blocks.end == self.grid.blocks,
+        );
+        let add = match (self.part.accumulate || !begins, self.part.add) {
             (true, _) => out.cast_const(),
             (false, Some(view)) => {
                 let image = place / self.target.image;
@@ -376,37 +450,42 @@ impl Job<'_> {
             }
             (false, None) => std::ptr::null(),
         };
+        let per_block = self.grid.unit * source.taps.len() * LANES;
+        let weights =
+            &self.weights[(block * self.grid.blocks + source.blocks.start * nv) * per_block..];
         Tile {
             a: source
                 .data
                 .as_ptr()
-                .wrapping_add(row * source.step_row + column * self.grid.unit),
-            a_row: source.step_row,
+                .wrapping_add(row * source.row + column * self.grid.unit),
+            a_row: source.row,
             a_block: source.block,
             taps: source.taps.as_ptr(),
             tap_count: source.taps.len(),
-            blocks: self.grid.blocks,
+            blocks: source.blocks.len(),
             inner: self.grid.unit,
-            last: self.last,
+            last: if ends { self.last } else { self.grid.unit },
             w: weights.as_ptr(),
             bias: self
                 .part
                 .bias
+                .filter(|_| begins)
                 .map_or(std::ptr::null(), |b| b[block * LANES..].as_ptr()),
             add,
             out,
             out_row: self.y.out_step * self.target.row,
             out_pixel: self.x.out_step * self.target.pixel,
             out_block: self.target.block,
-            relu: self.part.relu,
+            relu: self.part.relu && ends,
         }
     }
 }
 
-/// A piece of the source as the kernels read it.
+/// Some depth blocks of a piece of the source, as the kernels read them.
 struct Prepared<'a> {
     data: &'a [f32],
-    step_row: usize,
+    row: usize,
     block: usize,
     taps: &'a [usize],
+    blocks: std::ops::Range<usize>,
 }

@@ -52,7 +52,14 @@ unsafe fn tile<S: Simd, const PX: usize, const R: usize, const C: usize, const N
         let mut acc = [[[S::zero(); NV]; C]; R];
         let mut w = t.w;
         for b in 0..t.blocks {
-            let depth = if b + 1 == t.blocks { t.last } else { t.inner };
+            // A planar source has one channel a block; a constant lets the loop below disappear.
+            let depth = if PX == 1 {
+                1
+            } else if b + 1 == t.blocks {
+                t.last
+            } else {
+                t.inner
+            };
             let plane = t.a.add(b * t.a_block);
             for k in 0..t.tap_count {
                 let a = plane.add(*t.taps.add(k));
@@ -151,6 +158,17 @@ pub(super) fn most_pixels(nv: usize) -> usize {
         (Level::Avx512, 3) => 9,
         (Level::Avx512, _) => 14,
         _ => 6,
+    }
+}
+
+/// The same for a planar source: there the compiler keeps more broadcast values at once, and sums that do not fit
+/// into registers cost more than smaller tiles.
+pub(super) fn most_planar_pixels(nv: usize) -> usize {
+    match (level(), nv) {
+        (Level::Avx512, 3) => 7,
+        (Level::Avx512, 2) => 10,
+        (Level::Avx512, _) => 14,
+        _ => 4,
     }
 }
 

@@ -100,6 +100,11 @@ impl<'a> PackedWeights<'a> {
         })
     }
 
+    /// True when packing is paid in every use, as in training.
+    pub(super) fn used_once(&self) -> bool {
+        matches!(self.raw, Cow::Borrowed(_))
+    }
+
     /// Channels of source and result of one bundle.
     pub(super) fn channels(&self) -> [usize; 2] {
         let spec = self.spec.bundled();
@@ -126,19 +131,23 @@ pub(super) fn recycled(len: usize, filled: bool) -> Buffer {
     }
 }
 
+/// Takes such storage back.
+pub(super) fn give_back(buffer: Buffer) {
+    let mut spare = SPARE
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    spare.get_or_insert_default().give(buffer);
+}
+
 impl Drop for PackedWeights<'_> {
     fn drop(&mut self) {
-        if matches!(self.raw, Cow::Owned(_)) {
+        if !self.used_once() {
             return;
         }
-        let mut spare = SPARE
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let pool = spare.get_or_insert_default();
         let direct = self.direct.take().into_iter().flatten().flatten();
         direct
             .chain(self.winograd.take().into_iter().flatten())
-            .for_each(|buffer| pool.give(buffer));
+            .for_each(give_back);
     }
 }
 
@@ -178,25 +187,34 @@ fn pack_pass(
         blocks * LANES * depth * inner * taps.len(),
         from % inner == 0 && to % LANES == 0,
     );
+    // Blocks of the source one by one: what is read together and what is written together both fit the first-level cache.
     let mut jobs = Vec::new();
     let (mut rest, mut first) = (&mut out[..], 0);
     for nv in channel_groups(blocks) {
-        let (head, tail) = rest.split_at_mut(nv * LANES * depth * inner * taps.len());
-        jobs.push((first * LANES, nv * LANES, head));
+        let tile = nv * LANES * inner * taps.len();
+        let (head, tail) = rest.split_at_mut(tile * depth);
+        jobs.extend(
+            head.chunks_mut(tile.max(1))
+                .enumerate()
+                .map(|(b, tile)| (first * LANES, nv * LANES, b, tile)),
+        );
         (rest, first) = (tail, first + nv);
     }
-    jobs.into_par_iter().for_each(|(first, width, part)| {
-        for (i, row) in part.chunks_mut(width).enumerate() {
-            let source = i / (inner * taps.len()) * inner + i % inner;
-            let tap = taps[i / inner % taps.len()];
-            if source < from {
-                let base = source * from_stride + tap;
-                let lanes = width.min(to - first);
-                for (lane, value) in row[..lanes].iter_mut().enumerate() {
-                    *value = weight[base + (first + lane) * to_stride];
+    jobs.into_par_iter()
+        .with_min_len(4)
+        .for_each(|(first, width, b, tile)| {
+            let (lanes, channels) = (width.min(to - first), inner.min(from - b * inner));
+            let mut put = |lane: usize, i: usize| {
+                let base = (b * inner + i) * from_stride + (first + lane) * to_stride;
+                for (t, &tap) in taps.iter().enumerate() {
+                    tile[(t * inner + i) * width + lane] = weight[base + tap];
                 }
+            };
+            if from_stride < to_stride {
+                (0..lanes).for_each(|lane| (0..channels).for_each(|i| put(lane, i)));
+            } else {
+                (0..channels).for_each(|i| (0..lanes).for_each(|lane| put(lane, i)));
             }
-        }
-    });
+        });
     out
 }

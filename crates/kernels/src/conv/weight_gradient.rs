@@ -7,7 +7,7 @@
 use super::kernel::channel_groups;
 use super::pass::Axis;
 use super::source::{Copied, Grid, Merge, Source, with_workspace};
-use super::{ConvSpec, Direction, depthwise};
+use super::{ConvSpec, Direction, depthwise, winograd};
 use crate::buffer::Buffer;
 use crate::parallel::{Shared, for_each, sum_planes};
 use crate::simd::{Level, Portable, Simd, level, multiversion};
@@ -27,11 +27,16 @@ pub fn weight_gradient(source: Source, dy: View, spec: &ConvSpec) -> Vec<f32> {
         return depthwise::weight_gradient(source, dy, spec);
     }
     let bundled = spec.bundled();
+    let fast = winograd::gradient_pays(&bundled, source, dy);
     let mut out = Vec::with_capacity(spec.weight_len());
     for bundle in 0..spec.groups / spec.bundle() {
         let x = source.channels(bundle * bundled.inputs / LANES, bundled.inputs);
         let d = dy.channels(bundle * bundled.outputs / LANES, bundled.outputs);
-        let dense = Gradient::new(x, d, &bundled).run();
+        let dense = if fast {
+            winograd::gradient(x, d, &bundled)
+        } else {
+            Gradient::new(x, d, &bundled).run()
+        };
         if spec.groups == 1 {
             return dense;
         }
@@ -255,20 +260,17 @@ impl<'a> Gradient<'a> {
             // SAFETY: the output channels of a group are its own.
             let rows =
                 unsafe { shared.slice(first * LANES * inputs * taps, channels * inputs * taps) };
-            for line in 0..self.grid.blocks * self.lines {
-                let (b, t, i) = (
-                    line / self.lines,
-                    line / self.grid.unit % taps,
-                    line % self.grid.unit,
-                );
-                let channel = b * self.grid.unit + i;
-                if channel >= inputs {
-                    continue;
-                }
-                let at = start + line * width;
+            for b in 0..self.grid.blocks {
+                let lanes = self.grid.unit.min(inputs - b * self.grid.unit);
+                let tile = start + b * self.lines * width;
                 for o in 0..channels {
-                    let sum: f32 = (0..parts).map(|p| sums[p * len + at + o]).sum();
-                    rows[(o * inputs + channel) * taps + t] = sum;
+                    let row = &mut rows[(o * inputs + b * self.grid.unit) * taps..][..lanes * taps];
+                    for (i, values) in row.chunks_exact_mut(taps).enumerate() {
+                        for (t, value) in values.iter_mut().enumerate() {
+                            let at = tile + (t * self.grid.unit + i) * width + o;
+                            *value = (0..parts).map(|p| sums[p * len + at]).sum();
+                        }
+                    }
                 }
             }
         });
@@ -277,10 +279,10 @@ impl<'a> Gradient<'a> {
 }
 
 /// Most lines of a gradient tile.
-const MOST_LINES: usize = 16;
+pub(super) const MOST_LINES: usize = 16;
 
 /// Lines of the gradient (input channels or taps) that fit into registers beside `nv` blocks of output channels.
-fn lines_at_once(nv: usize) -> usize {
+pub(super) fn lines_at_once(nv: usize) -> usize {
     match (level(), nv) {
         (Level::Avx512, 1) => 16,
         (Level::Avx512, _) => 8,
@@ -290,16 +292,16 @@ fn lines_at_once(nv: usize) -> usize {
 
 /// Pixels to pass.
 #[derive(Debug, Clone, Copy)]
-struct Pass {
-    a: *const f32,
-    a_row: usize,
-    a_pixel: usize,
-    d: *const f32,
-    d_row: usize,
-    d_pixel: usize,
-    d_block: usize,
-    rows: usize,
-    columns: usize,
+pub(super) struct Pass {
+    pub a: *const f32,
+    pub a_row: usize,
+    pub a_pixel: usize,
+    pub d: *const f32,
+    pub d_row: usize,
+    pub d_pixel: usize,
+    pub d_block: usize,
+    pub rows: usize,
+    pub columns: usize,
 }
 
 /// `out[line][NV * 16] += sum over pixels of a[pixel + at[line]] * d[pixel][NV * 16]`.
@@ -382,7 +384,7 @@ unsafe fn run_avx2(p: &Pass, at: &[usize; MOST_LINES], line: bool, out: *mut f32
 
 /// # Safety
 /// As [`pass_lines`], for `lines_at_once(nv)` lines.
-unsafe fn run(p: &Pass, at: &[usize; MOST_LINES], line: bool, nv: usize, out: *mut f32) {
+pub(super) unsafe fn run(p: &Pass, at: &[usize; MOST_LINES], line: bool, nv: usize, out: *mut f32) {
     // SAFETY: `level` found the instruction set; the rest is the caller's promise.
     unsafe {
         match level() {

@@ -5,6 +5,9 @@
 //! customary 0, +-1, +-2. Tiles are taken together in blocks that stay in the second-level cache: transform of
 //! the source, 36 matrix products by the kernel of the direct convolution, transform of the result.
 
+mod gradient;
+mod transform;
+
 use super::correlate::Part;
 use super::kernel::{Tile, channel_groups, most_pixels, run as run_tile};
 use super::pack::{PackedWeights, recycled};
@@ -13,8 +16,10 @@ use super::source::{Copied, Grid, Merge, Source, with_workspace};
 use super::{ConvSpec, Direction};
 use crate::buffer::Buffer;
 use crate::parallel::{Shared, for_each};
-use crate::simd::{Level, Portable, Simd, level, multiversion};
+use crate::simd::multiversion;
 use crate::view::{Dims, LANES, ViewMut};
+pub(super) use gradient::{gradient, gradient_pays};
+use transform::{MOST_WIDTH, from_points, to_points, transform_taps};
 
 /// Rows and columns of results in a tile.
 const OUT: usize = 4;
@@ -22,11 +27,10 @@ const OUT: usize = 4;
 const IN: usize = 6;
 /// Products in a tile.
 const POINTS: usize = IN * IN;
-/// sqrt(1/2) and sqrt(2).
-const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
-const B: f32 = std::f32::consts::SQRT_2;
 /// Tiles below which the transformed weights cost more to read than the products save.
 const LEAST_TILES: usize = 16;
+/// The same when the weights are transformed for one use.
+const LEAST_TILES_ONCE: usize = 24;
 /// Floats of weights that stay in the second-level cache.
 const WEIGHT_FLOATS: usize = 160 * 1024;
 /// Floats of transformed source and result that a task keeps.
@@ -40,12 +44,17 @@ pub(super) fn pays(weights: &PackedWeights, source: Source, out: &ViewMut) -> bo
     let d = out.dims;
     let tiles = d.n * d.h.div_ceil(OUT) * d.w.div_ceil(OUT);
     let used = d.n * d.pixels() * 2 > tiles * OUT * OUT;
+    let least = if weights.used_once() {
+        LEAST_TILES_ONCE
+    } else {
+        LEAST_TILES
+    };
     shape
         && used
         && matches!(source, Source::Blocked(..))
         && from >= LANES
         && to >= LANES
-        && tiles >= LEAST_TILES
+        && tiles >= least
 }
 
 /// Transformed weights `[point][channel group][depth block][16][16 * blocks of the group]`.
@@ -67,20 +76,27 @@ pub(super) fn pack(weight: &[f32], spec: &ConvSpec, direction: Direction) -> Buf
         let (g, b) = (task / (depth / LANES), task % (depth / LANES));
         let first: usize = groups[..g].iter().sum();
         let width = groups[g] * LANES;
-        let mut taps = [[0.0f32; MOST_WIDTH]; 9];
-        for i in b * LANES..((b + 1) * LANES).min(from) {
-            for lane in 0..width.min(to - first * LANES) {
-                let at = i * from_stride + (first * LANES + lane) * to_stride;
-                for (k, &tap) in weight[at..at + 9].iter().enumerate() {
-                    taps[if direction == Direction::Backward {
-                        8 - k
-                    } else {
-                        k
-                    }][lane] = tap;
-                }
+        let (lanes, channels) = (width.min(to - first * LANES), LANES.min(from - b * LANES));
+        // Gathered in the order of the weight: its rows lie a multiple of the cache's way size apart.
+        let mut taps = [[[0.0f32; MOST_WIDTH]; 9]; LANES];
+        let mut put = |lane: usize, i: usize| {
+            let at = (b * LANES + i) * from_stride + (first * LANES + lane) * to_stride;
+            for (k, &tap) in weight[at..at + 9].iter().enumerate() {
+                taps[i][if direction == Direction::Backward {
+                    8 - k
+                } else {
+                    k
+                }][lane] = tap;
             }
-            let place = first * LANES * depth + i * width;
-            for (p, values) in transform_taps(&taps).iter().enumerate() {
+        };
+        if from_stride < to_stride {
+            (0..lanes).for_each(|lane| (0..channels).for_each(|i| put(lane, i)));
+        } else {
+            (0..channels).for_each(|i| (0..lanes).for_each(|lane| put(lane, i)));
+        }
+        for (i, taps) in taps[..channels].iter().enumerate() {
+            let place = first * LANES * depth + (b * LANES + i) * width;
+            for (p, values) in transform_taps(taps).iter().enumerate() {
                 // SAFETY: every (channel group, channel, point) has a place of its own inside `out`.
                 unsafe { shared.slice(p * point + place, width) }.copy_from_slice(&values[..width]);
             }
@@ -88,178 +104,6 @@ pub(super) fn pack(weight: &[f32], spec: &ConvSpec, direction: Direction) -> Buf
     });
     out
 }
-
-/// Output channels that are packed side by side at most.
-const MOST_WIDTH: usize = 3 * LANES;
-/// One value of each output channel.
-type Row = [f32; MOST_WIDTH];
-
-multiversion! {
-    /// G g G^T.
-    fn transform_taps(taps: &[Row; 9]) -> [Row; POINTS] {
-        let mut out = [[0.0f32; MOST_WIDTH]; POINTS];
-        for lane in 0..MOST_WIDTH {
-            let mut rows = [[0.0f32; 3]; IN];
-            for c in 0..3 {
-                let column = transform_three([taps[c][lane], taps[3 + c][lane], taps[6 + c][lane]]);
-                (0..IN).for_each(|r| rows[r][c] = column[r]);
-            }
-            for (r, row) in rows.iter().enumerate() {
-                let line = transform_three(*row);
-                (0..IN).for_each(|c| out[r * IN + c][lane] = line[c]);
-            }
-        }
-        out
-    }
-}
-
-/// G g for three taps: values of the polynomial at the points, over the products of the points' differences.
-#[inline(always)]
-fn transform_three([x, y, z]: [f32; 3]) -> [f32; IN] {
-    // Differences multiply to 1 at 0, to 2 a^2 (a^2 - b^2) = -3/2 at +-a, to 2 b^2 (b^2 - a^2) = 6 at +-b.
-    let (even_a, odd_a) = ((x + 0.5 * z) * (-2.0 / 3.0), A * y * (-2.0 / 3.0));
-    let (even_b, odd_b) = ((x + 2.0 * z) * (1.0 / 6.0), B * y * (1.0 / 6.0));
-    [
-        x,
-        even_a + odd_a,
-        even_a - odd_a,
-        even_b + odd_b,
-        even_b - odd_b,
-        z,
-    ]
-}
-
-/// B^T d for six values.
-///
-/// # Safety
-/// The instruction set of `S` is there.
-#[inline(always)]
-unsafe fn source_line<S: Simd>(d: [S::V; IN]) -> [S::V; IN] {
-    // SAFETY: by contract.
-    unsafe {
-        let (a, b) = (S::set(A), S::set(B));
-        let minus = |k: f32, x: S::V, y: S::V| S::fma(S::set(-k), x, y);
-        let (even_a, odd_a) = (minus(2.0, d[2], d[4]), S::mul(a, minus(2.0, d[1], d[3])));
-        let (even_b, odd_b) = (minus(0.5, d[2], d[4]), S::mul(b, minus(0.5, d[1], d[3])));
-        [
-            S::add(d[0], minus(2.5, d[2], d[4])),
-            S::add(even_a, odd_a),
-            S::sub(even_a, odd_a),
-            S::add(even_b, odd_b),
-            S::sub(even_b, odd_b),
-            S::add(d[1], minus(2.5, d[3], d[5])),
-        ]
-    }
-}
-
-/// A^T m for six values.
-///
-/// # Safety
-/// The instruction set of `S` is there.
-#[inline(always)]
-unsafe fn result_line<S: Simd>(m: [S::V; IN]) -> [S::V; OUT] {
-    // SAFETY: by contract.
-    unsafe {
-        let (sum_a, diff_a) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-        let (sum_b, diff_b) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
-        [
-            S::add(m[0], S::add(sum_a, sum_b)),
-            S::fma(S::set(B), diff_b, S::mul(S::set(A), diff_a)),
-            S::fma(S::set(B * B), sum_b, S::mul(S::set(A * A), sum_a)),
-            S::add(
-                m[5],
-                S::fma(S::set(B * B * B), diff_b, S::mul(S::set(A * A * A), diff_a)),
-            ),
-        ]
-    }
-}
-
-/// Transforms one tile of one block: rows of the source are `row` floats apart, points of the result `point`.
-///
-/// # Safety
-/// The instruction set of `S` is there; six by six pixels of sixteen floats can be read, 36 written.
-#[inline(always)]
-unsafe fn source_tile<S: Simd>(from: *const f32, row: usize, out: *mut f32, point: usize) {
-    // SAFETY: by contract.
-    unsafe {
-        let mut half = [[S::zero(); IN]; IN];
-        for (y, line) in half.iter_mut().enumerate() {
-            let mut d = [S::zero(); IN];
-            for (x, v) in d.iter_mut().enumerate() {
-                *v = S::load(from.add(y * row + x * LANES));
-            }
-            *line = source_line::<S>(d);
-        }
-        for x in 0..IN {
-            let column = source_line::<S>([
-                half[0][x], half[1][x], half[2][x], half[3][x], half[4][x], half[5][x],
-            ]);
-            for (y, &v) in column.iter().enumerate() {
-                S::store(out.add((y * IN + x) * point), v);
-            }
-        }
-    }
-}
-
-/// Transforms the products of one tile of one block back and stores four by four pixels, sixteen floats each.
-///
-/// # Safety
-/// As [`source_tile`], with 36 points read and 256 floats written.
-#[inline(always)]
-unsafe fn result_tile<S: Simd>(from: *const f32, point: usize, out: *mut f32) {
-    // SAFETY: by contract.
-    unsafe {
-        let mut half = [[S::zero(); OUT]; IN];
-        for (y, line) in half.iter_mut().enumerate() {
-            let mut m = [S::zero(); IN];
-            for (x, v) in m.iter_mut().enumerate() {
-                *v = S::load(from.add((y * IN + x) * point));
-            }
-            *line = result_line::<S>(m);
-        }
-        for x in 0..OUT {
-            let column = result_line::<S>([
-                half[0][x], half[1][x], half[2][x], half[3][x], half[4][x], half[5][x],
-            ]);
-            for (y, &v) in column.iter().enumerate() {
-                S::store(out.add((y * OUT + x) * LANES), v);
-            }
-        }
-    }
-}
-
-macro_rules! by_level {
-    ($name:ident, $avx512:ident, $avx2:ident, $inner:ident, ($($arg:ident: $ty:ty),*)) => {
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,fma")]
-        unsafe fn $avx512($($arg: $ty),*) {
-            // SAFETY: the caller's contract and the instruction set of this function.
-            unsafe { $inner::<crate::simd::Avx512>($($arg),*) }
-        }
-        #[cfg(target_arch = "x86_64")]
-        #[target_feature(enable = "avx2,fma")]
-        unsafe fn $avx2($($arg: $ty),*) {
-            // SAFETY: as above.
-            unsafe { $inner::<crate::simd::Avx2>($($arg),*) }
-        }
-        /// # Safety
-        /// The addresses are valid as the generic function says.
-        unsafe fn $name($($arg: $ty),*) {
-            // SAFETY: `level` found the instruction set; the rest is the caller's promise.
-            unsafe {
-                match level() {
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx512 => $avx512($($arg),*),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx2 => $avx2($($arg),*),
-                    _ => $inner::<Portable>($($arg),*),
-                }
-            }
-        }
-    };
-}
-by_level!(to_points, to_points_avx512, to_points_avx2, source_tile, (from: *const f32, row: usize, out: *mut f32, point: usize));
-by_level!(from_points, from_points_avx512, from_points_avx2, result_tile, (from: *const f32, point: usize, out: *mut f32));
 
 struct Job<'a> {
     part: &'a Part<'a>,
@@ -354,74 +198,80 @@ pub(super) fn run(
     for_each(blocks.len(), |task| job.block(blocks[task]));
 }
 
+/// Floats of the source of the longest run.
+fn strip_len(runs: &[Run]) -> usize {
+    runs.iter()
+        .map(|run| run.tiles * OUT + IN - OUT)
+        .max()
+        .unwrap_or(0)
+        * IN
+        * LANES
+}
+
+/// `[point][depth block][tile][16]` of all tiles of the runs.
+fn transform_source(
+    grid: &Grid,
+    axes: &[Axis; 2],
+    runs: &[Run],
+    depth: usize,
+    points: &mut [f32],
+    strip: &mut [f32],
+) {
+    let count: usize = runs.iter().map(|run| run.tiles).sum();
+    let point = depth * count * LANES;
+    let axes = [&axes[0], &axes[1]];
+    let mut first = 0;
+    for run in runs {
+        let copied = Copied::new(axes, LANES, OUT, run.tiles * OUT);
+        for b in 0..depth {
+            copied.fill_block(grid, axes, run.n, b, [run.y, run.x], strip);
+            let out = &mut points[(b * count + first) * LANES..];
+            assert!(
+                strip.len() >= copied.block
+                    && out.len() >= (POINTS - 1) * point + run.tiles * LANES
+            );
+            for tile in 0..run.tiles {
+                let corner = strip[tile * OUT * LANES..].as_ptr();
+                // SAFETY: the strip holds six rows of `run.tiles * 4 + 2` pixels, the points all tiles of the
+                // block (asserted).
+                unsafe { to_points(corner, copied.row, out[tile * LANES..].as_mut_ptr(), point) };
+            }
+        }
+        first += run.tiles;
+    }
+}
+
 impl Job<'_> {
     fn block(&self, runs: &[Run]) {
         let count: usize = runs.iter().map(|run| run.tiles).sum();
         let (depth, blocks) = (self.from.blocks(), self.to.blocks());
         let (source_point, result_point) = (depth * count * LANES, blocks * count * LANES);
-        let strip = runs
-            .iter()
-            .map(|run| run.tiles * OUT + IN - OUT)
-            .max()
-            .unwrap_or(0)
-            * IN
-            * LANES;
-        with_workspace(POINTS * (source_point + result_point) + strip, |space| {
-            let (points, rest) = space.split_at_mut(POINTS * source_point);
-            let (products, strip) = rest.split_at_mut(POINTS * result_point);
-            let mut first = 0;
-            for run in runs {
-                let copied =
-                    Copied::new([&self.axes[0], &self.axes[1]], LANES, OUT, run.tiles * OUT);
-                for b in 0..depth {
-                    copied.fill_block(
-                        &self.grid,
-                        [&self.axes[0], &self.axes[1]],
-                        run.n,
-                        b,
-                        [run.y, run.x],
-                        strip,
+        with_workspace(
+            POINTS * (source_point + result_point) + strip_len(runs),
+            |space| {
+                let (points, rest) = space.split_at_mut(POINTS * source_point);
+                let (products, strip) = rest.split_at_mut(POINTS * result_point);
+                transform_source(&self.grid, &self.axes, runs, depth, points, strip);
+                for p in 0..POINTS {
+                    self.multiply(
+                        p,
+                        count,
+                        &points[p * source_point..][..source_point],
+                        &mut products[p * result_point..][..result_point],
                     );
-                    let out = &mut points[(b * count + first) * LANES..];
-                    assert!(
-                        strip.len() >= copied.block
-                            && out.len() >= (POINTS - 1) * source_point + run.tiles * LANES
-                    );
-                    for tile in 0..run.tiles {
-                        let corner = strip[tile * OUT * LANES..].as_ptr();
-                        // SAFETY: the strip holds six rows of `run.tiles * 4 + 2` pixels, the points all tiles of the
-                        // block (asserted).
-                        unsafe {
-                            to_points(
-                                corner,
-                                copied.row,
-                                out[tile * LANES..].as_mut_ptr(),
-                                source_point,
-                            )
-                        };
-                    }
                 }
-                first += run.tiles;
-            }
-            for p in 0..POINTS {
-                self.multiply(
-                    p,
-                    count,
-                    &points[p * source_point..][..source_point],
-                    &mut products[p * result_point..][..result_point],
-                );
-            }
-            let mut first = 0;
-            for run in runs {
-                for b in 0..blocks {
-                    for tile in 0..run.tiles {
-                        let from = &products[(b * count + first + tile) * LANES..];
-                        self.finish([run.n, run.y, run.x + tile * OUT], b, from, result_point);
+                let mut first = 0;
+                for run in runs {
+                    for b in 0..blocks {
+                        for tile in 0..run.tiles {
+                            let from = &products[(b * count + first + tile) * LANES..];
+                            self.finish([run.n, run.y, run.x + tile * OUT], b, from, result_point);
+                        }
                     }
+                    first += run.tiles;
                 }
-                first += run.tiles;
-            }
-        });
+            },
+        );
     }
 
     /// One of the 36 products: `[depth block][tile][16]` by the weights to `[block][tile][16]`.

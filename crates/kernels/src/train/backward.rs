@@ -1,5 +1,7 @@
 //! The backward pass.
 
+use std::time::Instant;
+
 use super::forward::{Bn, dropout_seed};
 use super::layers::{Product, global, pointwise, window};
 use super::schedule::Way;
@@ -13,7 +15,9 @@ use crate::graph::{Node, NodeId, Op, ParamId, Params};
 use crate::ops::{
     activation, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize,
 };
+use crate::parallel::on_pool;
 use crate::tensor::Tensor;
+use crate::timing;
 use crate::view::{View, ViewMut};
 
 /// What the pass needs besides the trainer.
@@ -48,12 +52,24 @@ impl Trainer {
     ) -> Result<Gradients, KernelError> {
         let mode = self.mode.ok_or(KernelError::NoForward)?;
         self.check_backward(params, d_outputs, &want)?;
+        Ok(on_pool(|| {
+            self.run_backward(params, d_outputs, &want, mode)
+        }))
+    }
+
+    fn run_backward(
+        &mut self,
+        params: &Params,
+        d_outputs: &[Tensor],
+        want: &Wanted,
+        mode: Mode,
+    ) -> Gradients {
         for (i, d) in d_outputs.iter().enumerate() {
             let node = self.graph.outputs[i].1;
             let grad = self.load(node, d);
             self.add_grad(node, grad);
         }
-        let needed = self.needed(&want);
+        let needed = self.needed(want);
         let mut pass = Pass {
             params,
             mode,
@@ -72,9 +88,11 @@ impl Trainer {
         };
         for id in (0..self.graph.nodes.len()).rev() {
             if let Some(grad) = self.grads[id].take() {
-                self.hand_out(id, &grad, &want, &mut out);
+                self.hand_out(id, &grad, want, &mut out);
                 if id != 0 && pass.needed[id] {
+                    let start = Instant::now();
                     self.backward_node(id, grad, &mut pass);
+                    self.note(id, timing::Pass::Backward, start);
                 } else {
                     self.pool.give(grad);
                 }
@@ -93,7 +111,7 @@ impl Trainer {
             out.input = Some(Tensor::zeros(&self.shapes[0]));
         }
         out.params = pass.found;
-        Ok(out)
+        out
     }
 
     fn check_backward(

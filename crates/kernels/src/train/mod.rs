@@ -8,12 +8,16 @@ mod forward;
 pub(crate) mod layers;
 mod schedule;
 
+use std::time::Instant;
+
 use crate::buffer::{Buffer, Pool};
 use crate::error::KernelError;
 use crate::graph::{Graph, NodeId, Params};
 use crate::ops::batch_norm::{Line, Moments};
 use crate::ops::layout;
+use crate::parallel::on_pool;
 use crate::tensor::Tensor;
+use crate::timing::{Pass, Timing};
 use crate::view::{Dims, View, ViewMut};
 use schedule::Schedule;
 
@@ -93,6 +97,7 @@ pub struct Trainer {
     saved: Vec<Saved>,
     pool: Pool,
     mode: Option<Mode>,
+    timings: Option<Vec<Timing>>,
 }
 
 impl Trainer {
@@ -114,6 +119,7 @@ impl Trainer {
             saved: (0..count).map(|_| Saved::Nothing).collect(),
             pool: Pool::default(),
             mode: None,
+            timings: None,
             graph,
         })
     }
@@ -142,6 +148,26 @@ impl Trainer {
     pub fn activation(&self, node: NodeId) -> Option<Tensor> {
         self.values.get(node)?.as_ref()?;
         Some(self.tensor(node, self.value(node)))
+    }
+
+    /// Notes the time of every node from now on, or no longer.
+    pub fn time_nodes(&mut self, on: bool) {
+        self.timings = on.then(Vec::new);
+    }
+
+    /// The times noted since the last `forward` began; empty unless [`Trainer::time_nodes`] asked for them.
+    pub fn timings(&self) -> &[Timing] {
+        self.timings.as_deref().unwrap_or(&[])
+    }
+
+    fn note(&mut self, node: NodeId, pass: Pass, start: Instant) {
+        if let Some(timings) = &mut self.timings {
+            timings.push(Timing {
+                node,
+                pass,
+                time: start.elapsed(),
+            });
+        }
     }
 
     /// Gives all storage back to the system.
@@ -208,18 +234,26 @@ impl Trainer {
         mode: Mode,
     ) -> Result<Vec<Tensor>, KernelError> {
         self.prepare(params, x, mode)?;
+        Ok(on_pool(|| self.run_forward(params, x, mode)))
+    }
+
+    fn run_forward(&mut self, params: &mut Params, x: &Tensor, mode: Mode) -> Vec<Tensor> {
+        if let Some(timings) = &mut self.timings {
+            timings.clear();
+        }
         self.load_image(x);
         for id in 1..self.graph.nodes.len() {
+            let start = Instant::now();
             self.forward_node(id, params, mode);
+            self.note(id, Pass::Forward, start);
             self.drop_values_read_last_by(id);
         }
         self.mode = Some(mode);
-        Ok(self
-            .graph
+        self.graph
             .outputs
             .iter()
             .map(|(_, id)| self.tensor(*id, self.value(*id)))
-            .collect())
+            .collect()
     }
 
     fn prepare(&mut self, params: &Params, x: &Tensor, mode: Mode) -> Result<(), KernelError> {

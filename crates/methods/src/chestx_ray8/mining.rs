@@ -85,6 +85,9 @@ fn count(reports: &[&Report], negation: bool) -> Result<Counts> {
         let Some(tags) = &report.labels14 else {
             continue;
         };
+        if report.findings.is_empty() && report.impression.is_empty() {
+            continue;
+        }
         let text = ReportText::from_parts(&report.findings, &report.impression);
         let labels = Labeler::shared()
             .label(&text, &options)
