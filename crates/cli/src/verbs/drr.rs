@@ -1,0 +1,483 @@
+//! `hilum drr`: a radiograph out of a CT.
+
+use crate::exit::{Code, Usage};
+use anyhow::{Context, Result};
+use hilum_drr::attenuation::Attenuation;
+use hilum_drr::geometry::{Beam, Geometry, Pose, View};
+use hilum_drr::structures::{self, PixelBox};
+use hilum_drr::{Look, Method, Part, Projector};
+use hilum_image::{Gray, draw};
+use hilum_volume::load::{Loaded, load};
+use hilum_volume::nifti::Orientation;
+use hilum_volume::{Vec3, Volume};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Project a CT to a radiograph.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// CT: a NIfTI file (.nii, .nii.gz) or a folder with the slices of one DICOM series
+    ct: PathBuf,
+    /// Picture to write: .png; X.json beside it holds the whole geometry
+    #[arg(long, value_name = "X.png")]
+    out: PathBuf,
+    /// Projection
+    #[arg(long, value_enum, default_value = "pa")]
+    view: ViewName,
+    /// Picture size in pixels: N, or WIDTHxHEIGHT
+    #[arg(long, default_value = "512", value_parser = parse_size)]
+    size: (usize, usize),
+    /// Source to detector in mm
+    #[arg(long, default_value_t = 1800.0)]
+    sid: f64,
+    /// Source to the volume's centre in mm
+    #[arg(long, default_value_t = 1600.0)]
+    sad: f64,
+    /// Side of a detector pixel in mm; 409.6 mm over the picture's width when not given
+    #[arg(long)]
+    pixel: Option<f64>,
+    /// Parallel rays in place of a point source
+    #[arg(long)]
+    parallel: bool,
+    /// Degrees that the patient turns the front to the left
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    yaw: f64,
+    /// Degrees that the patient leans the head back
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    pitch: f64,
+    /// Degrees that the patient tips the head to the left
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    roll: f64,
+    /// Millimetres that the patient is moved to the left, back and head: X,Y,Z
+    #[arg(long, value_parser = parse_point, default_value = "0,0,0", allow_negative_numbers = true)]
+    shift: Vec3,
+    /// How values along a ray are added up
+    #[arg(long, value_enum, default_value = "siddon")]
+    method: MethodName,
+    /// Which tissue is projected
+    #[arg(long, value_enum, default_value = "all")]
+    part: PartName,
+    /// Voxels below this count as nothing, in HU
+    #[arg(long, value_name = "HU", allow_negative_numbers = true)]
+    threshold: Option<f32>,
+    /// Attenuation at this photon energy in keV, bone and soft tissue apart; 0.02 per mm of water when not given
+    #[arg(long, value_name = "KEV")]
+    energy: Option<f64>,
+    /// Also write the line integrals of mu_water max(0, 1 + HU/1000), mu_water = 0.02 per mm: float32, little endian, row by row
+    #[arg(long, value_name = "X.f32")]
+    raw: Option<PathBuf>,
+    /// Bits of the PNG
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(8..=16))]
+    bits: u8,
+    /// Scatter, blur, noise, edge enhancement and film curve of a chest stand; the options below change single ones
+    #[arg(long)]
+    radiograph: bool,
+    /// Scattered over primary signal
+    #[arg(long)]
+    scatter: Option<f64>,
+    /// Photons that reach an uncovered pixel
+    #[arg(long)]
+    photons: Option<f64>,
+    /// Blur on the detector in mm
+    #[arg(long, value_name = "MM")]
+    blur: Option<f64>,
+    /// Share of fine detail added again
+    #[arg(long)]
+    sharpen: Option<f64>,
+    /// Share of broad contrast taken away
+    #[arg(long)]
+    equalise: Option<f64>,
+    /// Exponent of the display curve
+    #[arg(long)]
+    gamma: Option<f64>,
+    /// Line integrals shown black and white: LOW,HIGH
+    #[arg(long, value_parser = parse_window)]
+    window: Option<(f64, f64)>,
+    /// Bone dark, as on film seen as MONOCHROME1
+    #[arg(long)]
+    invert: bool,
+    /// Seed of the noise
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Label volume on the CT's grid; each label is projected to a mask
+    #[arg(long, value_name = "NIFTI", requires = "masks")]
+    labels: Option<PathBuf>,
+    /// Folder for the masks, label-N.png
+    #[arg(long, value_name = "DIR", requires = "labels")]
+    masks: Option<PathBuf>,
+    /// A point in LPS mm to project: NAME=X,Y,Z; may be given several times
+    #[arg(long = "point", value_name = "NAME=X,Y,Z", value_parser = parse_named_point)]
+    points: Vec<(String, Vec3)>,
+}
+
+/// Projections by name.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum ViewName {
+    /// Postero-anterior
+    Pa,
+    /// Antero-posterior
+    Ap,
+    /// Left lateral
+    Lateral,
+    /// Right lateral
+    RightLateral,
+}
+
+impl From<ViewName> for View {
+    fn from(name: ViewName) -> Self {
+        match name {
+            ViewName::Pa => View::Pa,
+            ViewName::Ap => View::Ap,
+            ViewName::Lateral => View::Lateral,
+            ViewName::RightLateral => View::RightLateral,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum MethodName {
+    /// Exact lengths in voxels of constant value
+    Siddon,
+    /// Linear interpolation between voxels
+    Trilinear,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PartName {
+    /// Everything
+    All,
+    /// Bone alone
+    Bone,
+    /// Everything but bone
+    Soft,
+}
+
+/// What the JSON beside a picture holds.
+#[derive(Debug, Serialize)]
+struct Record {
+    notice: &'static str,
+    hilum: &'static str,
+    ct: String,
+    source: hilum_volume::Source,
+    orientation: Orientation,
+    volume_size: [usize; 3],
+    /// Index (voxel centres) to LPS mm.
+    volume_affine: hilum_volume::Affine,
+    volume_centre: Vec3,
+    view: View,
+    pose: Pose,
+    geometry: Geometry,
+    pixel_convention: &'static str,
+    method: Method,
+    attenuation: Attenuation,
+    look: Look,
+    display_window: (f64, f64),
+    inverted: bool,
+    bits: u8,
+    raw: Option<RawRecord>,
+    masks: Vec<MaskRecord>,
+    points: Vec<PointRecord>,
+}
+
+#[derive(Debug, Serialize)]
+struct RawRecord {
+    path: String,
+    dtype: &'static str,
+    shape: [usize; 2],
+    what: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct MaskRecord {
+    label: u8,
+    path: String,
+    area: usize,
+    #[serde(rename = "box")]
+    bounds: Option<PixelBox>,
+}
+
+#[derive(Debug, Serialize)]
+struct PointRecord {
+    name: String,
+    mm: Vec3,
+    /// Column and row, whole numbers at pixel centres; null behind the source.
+    pixel: Option<[f64; 2]>,
+}
+
+fn parse_size(text: &str) -> Result<(usize, usize), String> {
+    let (w, h) = text.split_once('x').unwrap_or((text, text));
+    let side = |t: &str| {
+        t.parse::<usize>()
+            .map_err(|_| format!("{text:?} is no size: N or WIDTHxHEIGHT"))
+    };
+    Ok((side(w)?, side(h)?))
+}
+
+fn parse_numbers<const N: usize>(text: &str) -> Result<[f64; N], String> {
+    let numbers: Result<Vec<f64>, _> = text.split(',').map(|t| t.trim().parse::<f64>()).collect();
+    numbers
+        .ok()
+        .filter(|n| n.iter().all(|v| v.is_finite()))
+        .and_then(|n| n.try_into().ok())
+        .ok_or_else(|| format!("{text:?} is not {N} numbers joined with commas"))
+}
+
+fn parse_point(text: &str) -> Result<Vec3, String> {
+    parse_numbers(text)
+}
+
+fn parse_window(text: &str) -> Result<(f64, f64), String> {
+    parse_numbers(text).map(|[a, b]| (a, b))
+}
+
+fn parse_named_point(text: &str) -> Result<(String, Vec3), String> {
+    let (name, place) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not NAME=X,Y,Z"))?;
+    Ok((name.to_owned(), parse_numbers(place)?))
+}
+
+/// Runs the verb.
+pub fn run(args: &Args) -> Result<Code> {
+    if args
+        .out
+        .extension()
+        .is_none_or(|e| !e.eq_ignore_ascii_case("png"))
+    {
+        return Err(Usage(format!(
+            "--out {}: the picture is a .png",
+            args.out.display()
+        ))
+        .into());
+    }
+    if args.bits != 8 && args.bits != 16 {
+        return Err(Usage(format!("--bits {}: 8 or 16", args.bits)).into());
+    }
+    let look = look(args);
+    look.validate()?;
+    let attenuation = attenuation(args)?;
+    let ct = load(&args.ct)?;
+    if ct.orientation == Orientation::NotStated {
+        eprintln!(
+            "hilum: {}: no orientation is stated; axes are taken as right to left, back to front, foot to head",
+            args.ct.display()
+        );
+    }
+    let pose = Pose {
+        yaw: args.yaw,
+        pitch: args.pitch,
+        roll: args.roll,
+        shift: args.shift,
+    };
+    let beam = if args.parallel {
+        Beam::Parallel
+    } else {
+        Beam::Perspective
+    };
+    let pixel = args.pixel.unwrap_or(409.6 / args.size.0 as f64);
+    let geometry = Geometry::of_view(
+        args.view.into(),
+        ct.volume.centre(),
+        &pose,
+        beam,
+        args.sid,
+        args.sad,
+        pixel,
+        args.size,
+    )?;
+    project(args, &ct, pose, geometry, attenuation, look)
+}
+
+fn look(args: &Args) -> Look {
+    let mut look = if args.radiograph {
+        Look::radiograph(args.seed)
+    } else {
+        Look {
+            seed: args.seed,
+            ..Look::default()
+        }
+    };
+    let set = |field: &mut f64, value: Option<f64>| *field = value.unwrap_or(*field);
+    set(&mut look.scatter, args.scatter);
+    set(&mut look.photons, args.photons);
+    set(&mut look.blur_mm, args.blur);
+    set(&mut look.sharpen, args.sharpen);
+    set(&mut look.equalise, args.equalise);
+    set(&mut look.gamma, args.gamma);
+    look.window = args.window.or(look.window);
+    look
+}
+
+fn attenuation(args: &Args) -> Result<Attenuation> {
+    let plain = match args.energy {
+        Some(kev) => Attenuation::at_energy(kev)?,
+        None => Attenuation::default(),
+    };
+    Ok(Attenuation {
+        threshold_hu: args.threshold,
+        part: match args.part {
+            PartName::All => Part::All,
+            PartName::Bone => Part::Bone,
+            PartName::Soft => Part::Soft,
+        },
+        ..plain
+    })
+}
+
+fn project(
+    args: &Args,
+    ct: &Loaded,
+    pose: Pose,
+    geometry: Geometry,
+    attenuation: Attenuation,
+    look: Look,
+) -> Result<Code> {
+    let method = match args.method {
+        MethodName::Siddon => Method::Siddon,
+        MethodName::Trilinear => Method::Trilinear,
+    };
+    let integrals = Projector::new(&ct.volume, |hu| attenuation.of(hu))?.project(&geometry, method);
+    let raw = match &args.raw {
+        Some(path) => Some(write_raw(
+            path,
+            ct,
+            &geometry,
+            method,
+            attenuation,
+            &integrals,
+        )?),
+        None => None,
+    };
+    let (mut shown, window) = look.picture(&integrals, geometry.pixel)?;
+    if args.invert {
+        shown = shown.map(|v| 1.0 - v);
+    }
+    write(&args.out, &encode(&shown, args.bits)?)?;
+    let masks = match (&args.labels, &args.masks) {
+        (Some(labels), Some(folder)) => write_masks(labels, folder, ct, &geometry)?,
+        _ => Vec::new(),
+    };
+    let points = args.points.iter().map(|(name, mm)| PointRecord {
+        name: name.clone(),
+        mm: *mm,
+        pixel: geometry.project(*mm),
+    });
+    let record = Record {
+        notice: hilum_reading::RESEARCH_NOTICE,
+        hilum: env!("CARGO_PKG_VERSION"),
+        ct: args.ct.display().to_string(),
+        source: ct.source.clone(),
+        orientation: ct.orientation,
+        volume_size: ct.volume.size,
+        volume_affine: ct.volume.affine,
+        volume_centre: ct.volume.centre(),
+        view: args.view.into(),
+        pose,
+        pixel_convention: "millimetres LPS; pixel (column, row) with whole numbers at pixel centres, (0, 0) top left; pixel centre = detector + pixel ((column - (width-1)/2) right + (row - (height-1)/2) down)",
+        method,
+        attenuation,
+        look,
+        display_window: window,
+        inverted: args.invert,
+        bits: args.bits,
+        raw,
+        masks,
+        points: points.collect(),
+        geometry,
+    };
+    write(
+        &args.out.with_extension("json"),
+        &serde_json::to_vec_pretty(&record)?,
+    )?;
+    Ok(Code::Success)
+}
+
+/// The plain line integrals; those of the picture where it shows just them.
+fn write_raw(
+    path: &Path,
+    ct: &Loaded,
+    geometry: &Geometry,
+    method: Method,
+    shown: Attenuation,
+    integrals: &Gray,
+) -> Result<RawRecord> {
+    let plain = Attenuation::default();
+    let bytes = |g: &Gray| {
+        g.data
+            .iter()
+            .flat_map(|v| v.to_le_bytes())
+            .collect::<Vec<u8>>()
+    };
+    if shown == plain {
+        write(path, &bytes(integrals))?;
+    } else {
+        write(
+            path,
+            &bytes(&Projector::new(&ct.volume, |hu| plain.of(hu))?.project(geometry, method)),
+        )?;
+    }
+    Ok(RawRecord {
+        path: path.display().to_string(),
+        dtype: "float32, little endian, row by row",
+        shape: [geometry.height, geometry.width],
+        what: "line integrals of 0.02/mm max(0, 1 + HU/1000), no unit",
+    })
+}
+
+fn encode(shown: &Gray, bits: u8) -> Result<Vec<u8>> {
+    Ok(if bits == 16 {
+        draw::encode_gray16_png(&shown.map(|&v| (v * 65535.0 + 0.5) as u16))?
+    } else {
+        draw::encode_gray_png(&shown.map(|&v| (v * 255.0 + 0.5) as u8))?
+    })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn write_masks(
+    labels: &Path,
+    folder: &Path,
+    ct: &Loaded,
+    geometry: &Geometry,
+) -> Result<Vec<MaskRecord>> {
+    let volume = load(labels)?.volume;
+    if !volume.same_grid(&ct.volume) {
+        anyhow::bail!(
+            "{}: does not lie on the grid of {} ({:?} and {:?} voxels, or another orientation)",
+            labels.display(),
+            "the CT",
+            volume.size,
+            ct.volume.size
+        );
+    }
+    let volume = label_values(&volume).with_context(|| labels.display().to_string())?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let wanted = structures::labels(&volume);
+    let masks = structures::project_labels(&volume, &wanted, geometry)?;
+    let mut records = Vec::new();
+    for (label, mask) in wanted.into_iter().zip(masks) {
+        let path = folder.join(format!("label-{label}.png"));
+        write(&path, &draw::encode_gray_png(&mask)?)?;
+        records.push(MaskRecord {
+            label,
+            path: path.display().to_string(),
+            area: mask.count(),
+            bounds: structures::mask_box(&mask),
+        });
+    }
+    Ok(records)
+}
+
+/// Labels are whole numbers from 0 to 255.
+pub fn label_values(volume: &Volume<f32>) -> Result<Volume<u8>> {
+    if let Some(v) = volume
+        .data
+        .iter()
+        .find(|v| v.fract() != 0.0 || **v < 0.0 || **v > 255.0)
+    {
+        anyhow::bail!("{v} is no label: whole numbers from 0 to 255 are");
+    }
+    Ok(volume.map(|&v| v as u8))
+}

@@ -1,0 +1,572 @@
+//! NIfTI-1 files, `.nii` and `.nii.gz`.
+//!
+//! The header is parsed by the crate `nifti`; the voxels are read here so that a header cannot make us allocate
+//! what the file does not hold.
+
+use crate::Vec3;
+use crate::affine::Affine;
+use crate::error::VolumeError;
+use crate::volume::Volume;
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use nifti::NiftiHeader;
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::Path;
+
+/// Bytes of a NIfTI-1 header.
+const HEADER: usize = 348;
+/// Most bytes of voxels that are read.
+pub const MAX_BYTES: u64 = 4 << 30;
+
+/// Where a NIfTI file's orientation came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Orientation {
+    /// The matrix of the header.
+    Sform,
+    /// The quaternion of the header.
+    Qform,
+    /// Neither was stated: spacing alone, axes taken as RAS (NIfTI-1, "method 1").
+    NotStated,
+    /// Position and orientation of DICOM slices.
+    Dicom,
+}
+
+/// Reads the first volume of a NIfTI-1 file, scaled by its slope and intercept.
+///
+/// # Errors
+/// [`VolumeError`] naming the file: not NIfTI, NIfTI-2, a pair of files, other than 3 dimensions, a voxel type that is not a number,
+/// a header that claims more than [`MAX_BYTES`], truncated voxels, skewed axes, voxels that are not finite.
+pub fn read(path: &Path) -> Result<(Volume<f32>, Orientation), VolumeError> {
+    let mut input = open(path)?;
+    let mut head = [0u8; HEADER];
+    fill(&mut input, &mut head, path)?;
+    let little = byte_order(&head, path)?;
+    let header = NiftiHeader::from_reader(&head[..])
+        .map_err(|e| VolumeError::bad(path, format!("not a NIfTI-1 file: {e}")))?;
+    let size = sides(&header, path)?;
+    let kind = Kind::of(header.datatype).ok_or_else(|| {
+        VolumeError::bad(
+            path,
+            format!("voxels of NIfTI type {} are not supported", header.datatype),
+        )
+    })?;
+    let count = size.iter().map(|&n| n as u128).product::<u128>();
+    let bytes = count * kind.bytes() as u128;
+    if bytes > u128::from(MAX_BYTES) {
+        return Err(VolumeError::TooLarge {
+            path: path.to_owned(),
+            bytes,
+            limit: MAX_BYTES,
+        });
+    }
+    skip_to_voxels(&mut input, &header, path)?;
+    let raw = read_voxels(&mut input, bytes as u64, path)?;
+    let (slope, shift) = scaling(&header, path)?;
+    let data = kind.values(&raw, little, slope, shift);
+    let (affine, orientation) = orientation(&header);
+    affine
+        .check_orthogonal()
+        .map_err(|e| VolumeError::bad(path, e.to_string()))?;
+    let volume = Volume::new(size, affine, data)?;
+    check_finite(&volume, path)?;
+    Ok((volume, orientation))
+}
+
+fn open(path: &Path) -> Result<Box<dyn Read>, VolumeError> {
+    let io = |e| VolumeError::io(path, e);
+    let mut magic = [0u8; 2];
+    let read = File::open(path).map_err(io)?.read(&mut magic).map_err(io)?;
+    let file = BufReader::with_capacity(1 << 20, File::open(path).map_err(io)?);
+    Ok(if read == 2 && magic == [0x1f, 0x8b] {
+        Box::new(MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    })
+}
+
+fn fill(input: &mut dyn Read, buffer: &mut [u8], path: &Path) -> Result<(), VolumeError> {
+    input.read_exact(buffer).map_err(|e| match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => VolumeError::bad(path, "ends inside the NIfTI header"),
+        _ => VolumeError::bad(path, format!("cannot be unpacked: {e}")),
+    })
+}
+
+/// True for little endian, told by the size field, which is 348.
+fn byte_order(head: &[u8; HEADER], path: &Path) -> Result<bool, VolumeError> {
+    let first = [head[0], head[1], head[2], head[3]];
+    let dims = [head[40], head[41]];
+    let (little, dims) = match (i32::from_le_bytes(first), i32::from_be_bytes(first)) {
+        (348, _) => (true, u16::from_le_bytes(dims)),
+        (_, 348) => (false, u16::from_be_bytes(dims)),
+        (540, _) | (_, 540) => return Err(VolumeError::bad(path, "NIfTI-2 is not supported")),
+        (other, _) => {
+            return Err(VolumeError::bad(
+                path,
+                format!("not a NIfTI file: header size {other} in place of 348"),
+            ));
+        }
+    };
+    if !(1..=7).contains(&dims) {
+        return Err(VolumeError::bad(
+            path,
+            format!("claims {dims} dimensions: its fields are in different byte orders"),
+        ));
+    }
+    Ok(little)
+}
+
+fn sides(header: &NiftiHeader, path: &Path) -> Result<[usize; 3], VolumeError> {
+    if &header.magic == b"ni1\0" {
+        return Err(VolumeError::bad(
+            path,
+            "a NIfTI pair (.hdr and .img) is not supported: convert it to one .nii file",
+        ));
+    }
+    if &header.magic != b"n+1\0" {
+        return Err(VolumeError::bad(path, "not a NIfTI-1 file: wrong magic"));
+    }
+    let dims = usize::from(header.dim[0]);
+    if !(3..=7).contains(&dims) {
+        return Err(VolumeError::bad(
+            path,
+            format!("has {dims} dimensions, 3 are needed"),
+        ));
+    }
+    if let Some(d) = (4..=dims).find(|&d| header.dim[d] > 1) {
+        return Err(VolumeError::bad(
+            path,
+            format!(
+                "holds {} volumes along dimension {d}: one is needed",
+                header.dim[d]
+            ),
+        ));
+    }
+    let size = [1, 2, 3].map(|d| usize::from(header.dim[d]));
+    if size.contains(&0) || size.iter().any(|&n| n > i16::MAX as usize) {
+        return Err(VolumeError::bad(
+            path,
+            format!("has the size {}x{}x{}", size[0], size[1], size[2]),
+        ));
+    }
+    Ok(size)
+}
+
+fn skip_to_voxels(
+    input: &mut dyn Read,
+    header: &NiftiHeader,
+    path: &Path,
+) -> Result<(), VolumeError> {
+    let start = f64::from(header.vox_offset);
+    if !(start >= HEADER as f64 && start < 1e8) {
+        return Err(VolumeError::bad(
+            path,
+            format!("voxels start at byte {start}"),
+        ));
+    }
+    let skip = start as u64 - HEADER as u64;
+    let skipped = std::io::copy(&mut input.take(skip), &mut std::io::sink())
+        .map_err(|e| VolumeError::io(path, e))?;
+    if skipped < skip {
+        return Err(VolumeError::bad(path, "ends before its voxels"));
+    }
+    Ok(())
+}
+
+/// Memory grows with what is there, not with what the header claims.
+fn read_voxels(input: &mut dyn Read, bytes: u64, path: &Path) -> Result<Vec<u8>, VolumeError> {
+    let mut raw = Vec::with_capacity(bytes.min(64 << 20) as usize);
+    match input.take(bytes).read_to_end(&mut raw) {
+        Ok(_) if raw.len() as u64 == bytes => Ok(raw),
+        Ok(_) => Err(VolumeError::Truncated {
+            path: path.to_owned(),
+            expected: bytes,
+            got: raw.len() as u64,
+        }),
+        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Err(VolumeError::Truncated {
+            path: path.to_owned(),
+            expected: bytes,
+            got: raw.len() as u64,
+        }),
+        Err(e) => Err(VolumeError::bad(path, format!("cannot be unpacked: {e}"))),
+    }
+}
+
+/// Slope 0 means that values are not scaled (NIfTI-1).
+fn scaling(header: &NiftiHeader, path: &Path) -> Result<(f64, f64), VolumeError> {
+    let (slope, shift) = (f64::from(header.scl_slope), f64::from(header.scl_inter));
+    if slope == 0.0 || slope.is_nan() {
+        return Ok((1.0, 0.0));
+    }
+    if !slope.is_finite() || !shift.is_finite() {
+        return Err(VolumeError::bad(
+            path,
+            format!("scales its values by {slope} and {shift}"),
+        ));
+    }
+    Ok((slope, shift))
+}
+
+fn check_finite(volume: &Volume<f32>, path: &Path) -> Result<(), VolumeError> {
+    let Some(first) = volume.data.iter().position(|v| !v.is_finite()) else {
+        return Ok(());
+    };
+    Err(VolumeError::NotFinite {
+        path: path.to_owned(),
+        count: volume.data.iter().filter(|v| !v.is_finite()).count(),
+        index: volume.index_of(first),
+    })
+}
+
+/// Numeric voxel types.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    U8,
+    I8,
+    I16,
+    U16,
+    I32,
+    U32,
+    F32,
+    F64,
+}
+
+impl Kind {
+    /// By the NIfTI-1 data type code.
+    fn of(code: i16) -> Option<Kind> {
+        Some(match code {
+            2 => Kind::U8,
+            256 => Kind::I8,
+            4 => Kind::I16,
+            512 => Kind::U16,
+            8 => Kind::I32,
+            768 => Kind::U32,
+            16 => Kind::F32,
+            64 => Kind::F64,
+            _ => return None,
+        })
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Kind::U8 | Kind::I8 => 1,
+            Kind::I16 | Kind::U16 => 2,
+            Kind::I32 | Kind::U32 | Kind::F32 => 4,
+            Kind::F64 => 8,
+        }
+    }
+
+    fn values(self, raw: &[u8], little: bool, slope: f64, shift: f64) -> Vec<f32> {
+        macro_rules! decode {
+            ($kind:ty) => {
+                raw.chunks_exact(size_of::<$kind>())
+                    .map(|b| {
+                        let mut word = [0u8; size_of::<$kind>()];
+                        word.copy_from_slice(b);
+                        let v = if little {
+                            <$kind>::from_le_bytes(word)
+                        } else {
+                            <$kind>::from_be_bytes(word)
+                        };
+                        (v as f64 * slope + shift) as f32
+                    })
+                    .collect()
+            };
+        }
+        match self {
+            Kind::U8 => decode!(u8),
+            Kind::I8 => decode!(i8),
+            Kind::I16 => decode!(i16),
+            Kind::U16 => decode!(u16),
+            Kind::I32 => decode!(i32),
+            Kind::U32 => decode!(u32),
+            Kind::F32 => decode!(f32),
+            Kind::F64 => decode!(f64),
+        }
+    }
+}
+
+fn orientation(h: &NiftiHeader) -> (Affine, Orientation) {
+    if h.sform_code > 0 {
+        let rows = [h.srow_x, h.srow_y, h.srow_z].map(|r| r.map(f64::from));
+        return (from_ras(rows), Orientation::Sform);
+    }
+    let spacing = [1, 2, 3].map(|k| f64::from(h.pixdim[k]));
+    if h.qform_code > 0 {
+        return (from_ras(quaternion_rows(h, spacing)), Orientation::Qform);
+    }
+    let rows = [
+        [spacing[0], 0.0, 0.0, 0.0],
+        [0.0, spacing[1], 0.0, 0.0],
+        [0.0, 0.0, spacing[2], 0.0],
+    ];
+    (from_ras(rows), Orientation::NotStated)
+}
+
+/// NIfTI-1, "method 2".
+fn quaternion_rows(h: &NiftiHeader, s: Vec3) -> [[f64; 4]; 3] {
+    let (b, c, d) = (
+        f64::from(h.quatern_b),
+        f64::from(h.quatern_c),
+        f64::from(h.quatern_d),
+    );
+    let a = (1.0 - (b * b + c * c + d * d)).max(0.0).sqrt();
+    let z = if h.pixdim[0] < 0.0 { -s[2] } else { s[2] };
+    let (x0, y0, z0) = (
+        f64::from(h.quatern_x),
+        f64::from(h.quatern_y),
+        f64::from(h.quatern_z),
+    );
+    [
+        [
+            (a * a + b * b - c * c - d * d) * s[0],
+            2.0 * (b * c - a * d) * s[1],
+            2.0 * (b * d + a * c) * z,
+            x0,
+        ],
+        [
+            2.0 * (b * c + a * d) * s[0],
+            (a * a + c * c - b * b - d * d) * s[1],
+            2.0 * (c * d - a * b) * z,
+            y0,
+        ],
+        [
+            2.0 * (b * d - a * c) * s[0],
+            2.0 * (c * d + a * b) * s[1],
+            (a * a + d * d - c * c - b * b) * z,
+            z0,
+        ],
+    ]
+}
+
+/// RAS rows of a NIfTI header to LPS axes: x and y change sign.
+fn from_ras(rows: [[f64; 4]; 3]) -> Affine {
+    let sign = [-1.0, -1.0, 1.0];
+    let column = |c: usize| -> Vec3 { std::array::from_fn(|r| sign[r] * rows[r][c]) };
+    Affine {
+        axes: [column(0), column(1), column(2)],
+        origin: column(3),
+    }
+}
+
+/// Value types that can be written.
+pub trait Stored: Copy {
+    /// NIfTI-1 data type code.
+    const CODE: i16;
+    /// Bits of a value.
+    const BITS: i16;
+    /// Little-endian bytes.
+    fn put(self, out: &mut Vec<u8>);
+}
+
+macro_rules! stored {
+    ($kind:ty, $code:literal, $bits:literal) => {
+        impl Stored for $kind {
+            const CODE: i16 = $code;
+            const BITS: i16 = $bits;
+            fn put(self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+        }
+    };
+}
+stored!(u8, 2, 8);
+stored!(i16, 4, 16);
+stored!(f32, 16, 32);
+
+/// Writes a NIfTI-1 file, little endian, with the orientation as sform; packed when the name ends in `.gz`.
+///
+/// # Errors
+/// [`VolumeError::Io`]; [`VolumeError::Bad`] for a side over 32767.
+pub fn write<T: Stored>(volume: &Volume<T>, path: &Path) -> Result<(), VolumeError> {
+    let io = |e| VolumeError::io(path, e);
+    let head = header_bytes(volume, path)?;
+    let mut body = Vec::with_capacity(volume.data.len() * size_of::<T>());
+    volume.data.iter().for_each(|v| v.put(&mut body));
+    let mut file = File::create(path).map_err(io)?;
+    if path.extension().is_some_and(|e| e == "gz") {
+        let mut packed = GzEncoder::new(file, Compression::fast());
+        packed
+            .write_all(&head)
+            .and_then(|()| packed.write_all(&body))
+            .map_err(io)?;
+        packed.finish().map_err(io)?;
+    } else {
+        file.write_all(&head)
+            .and_then(|()| file.write_all(&body))
+            .map_err(io)?;
+    }
+    Ok(())
+}
+
+fn header_bytes<T: Stored>(volume: &Volume<T>, path: &Path) -> Result<Vec<u8>, VolumeError> {
+    let mut dim = [3i16, 0, 0, 0, 1, 1, 1, 1];
+    for k in 0..3 {
+        dim[k + 1] = i16::try_from(volume.size[k]).map_err(|_| {
+            VolumeError::bad(
+                path,
+                format!("a side of {} voxels does not fit NIfTI-1", volume.size[k]),
+            )
+        })?;
+    }
+    let mut h = vec![0u8; HEADER + 4];
+    let mut put = |at: usize, bytes: &[u8]| h[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &348i32.to_le_bytes());
+    dim.iter()
+        .enumerate()
+        .for_each(|(k, v)| put(40 + 2 * k, &v.to_le_bytes()));
+    put(70, &T::CODE.to_le_bytes());
+    put(72, &T::BITS.to_le_bytes());
+    let s = volume.affine.spacing();
+    [1.0, s[0], s[1], s[2], 1.0, 1.0, 1.0, 1.0]
+        .iter()
+        .enumerate()
+        .for_each(|(k, v)| put(76 + 4 * k, &(*v as f32).to_le_bytes()));
+    put(108, &352f32.to_le_bytes());
+    put(112, &1f32.to_le_bytes());
+    put(123, &[2]); // millimetres
+    put(254, &1i16.to_le_bytes()); // sform: scanner coordinates
+    let sign = [-1.0, -1.0, 1.0];
+    for (r, sign) in sign.into_iter().enumerate() {
+        let a = &volume.affine;
+        let row = [a.axes[0][r], a.axes[1][r], a.axes[2][r], a.origin[r]];
+        row.iter()
+            .enumerate()
+            .for_each(|(c, v)| put(280 + 16 * r + 4 * c, &((sign * v) as f32).to_le_bytes()));
+    }
+    put(344, b"n+1\0");
+    Ok(h)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp() -> Volume<i16> {
+        let affine = Affine {
+            axes: [[0.0, 0.8, 0.0], [-0.5, 0.0, 0.0], [0.0, 0.0, 2.0]],
+            origin: [5.0, -7.0, 11.0],
+        };
+        Volume::new([4, 3, 2], affine, (0..24).map(|v| v * 10 - 100).collect()).unwrap()
+    }
+
+    fn saved(name: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        write(&ramp(), &path).unwrap();
+        (dir, path)
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        for name in ["a.nii", "a.nii.gz"] {
+            let (_dir, path) = saved(name);
+            let (v, orientation) = read(&path).unwrap();
+            assert_eq!(orientation, Orientation::Sform);
+            assert!(v.same_grid(&ramp()));
+            assert_eq!(
+                v.data,
+                ramp()
+                    .data
+                    .iter()
+                    .map(|&v| f32::from(v))
+                    .collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn big_endian_is_read_and_a_lie_about_it_refused() {
+        let (_dir, path) = saved("a.nii");
+        let mut bytes = std::fs::read(&path).unwrap();
+        // Every field by its width (NIfTI-1): swap what is set above.
+        let mut swap = |at: usize, n: usize, w: usize| {
+            (0..n).for_each(|k| bytes[at + k * w..at + (k + 1) * w].reverse());
+        };
+        swap(0, 1, 4);
+        swap(40, 8, 2);
+        swap(70, 2, 2);
+        swap(76, 8, 4);
+        swap(108, 3, 4);
+        swap(252, 2, 2);
+        swap(280, 12, 4);
+        swap(352, 24, 2);
+        std::fs::write(&path, &bytes).unwrap();
+        let (v, _) = read(&path).unwrap();
+        assert_eq!(v.data[1], -90.0);
+        assert!(v.same_grid(&ramp()));
+        // Only the size field says big endian.
+        let (_dir, path) = saved("b.nii");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[..4].reverse();
+        std::fs::write(&path, &bytes).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("different byte orders"), "{error}");
+    }
+
+    #[test]
+    fn broken_files_are_refused_with_a_reason() {
+        let (_dir, path) = saved("a.nii");
+        let good = std::fs::read(&path).unwrap();
+        let refuse = |bytes: &[u8], reason: &str| {
+            std::fs::write(&path, bytes).unwrap();
+            let error = read(&path).unwrap_err().to_string();
+            assert!(error.contains("a.nii") && error.contains(reason), "{error}");
+        };
+        refuse(&good[..good.len() - 5], "ends after 43 of 48 bytes");
+        refuse(&good[..200], "ends inside the NIfTI header");
+        refuse(b"hello", "ends inside the NIfTI header");
+        refuse(&[7u8; 400], "not a NIfTI file");
+        let mut huge = good.clone();
+        (0..3).for_each(|k| huge[42 + 2 * k..44 + 2 * k].copy_from_slice(&30000i16.to_le_bytes()));
+        refuse(&huge, "the header claims 54000000000000 bytes");
+        let mut claim = good.clone();
+        (0..3).for_each(|k| claim[42 + 2 * k..44 + 2 * k].copy_from_slice(&1000i16.to_le_bytes()));
+        refuse(&claim, "ends after 48 of 2000000000 bytes");
+        let mut colour = good.clone();
+        colour[70..72].copy_from_slice(&128i16.to_le_bytes());
+        refuse(&colour, "NIfTI type 128");
+        let mut sheared = good.clone();
+        sheared[288..292].copy_from_slice(&1f32.to_le_bytes());
+        refuse(&sheared, "tilted gantry");
+        let mut flat = good;
+        (280..328).for_each(|k| flat[k] = 0);
+        refuse(&flat, "spacing 0 x 0 x 0");
+    }
+
+    #[test]
+    fn voxels_that_are_no_numbers_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("n.nii");
+        let mut v = ramp().map(|&v| f32::from(v));
+        v.data[17] = f32::NAN;
+        write(&v, &path).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("1 voxels are not finite, the first at index (1, 1, 1)"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_quaternion_turns_like_its_matrix() {
+        let (_dir, path) = saved("q.nii");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[254..256].copy_from_slice(&0i16.to_le_bytes());
+        bytes[252..254].copy_from_slice(&1i16.to_le_bytes());
+        // A quarter turn about z in RAS: x index runs along +y, y index along -x.
+        let q = [0.0f32, 0.0, std::f32::consts::FRAC_1_SQRT_2, 1.0, 2.0, 3.0];
+        q.iter()
+            .enumerate()
+            .for_each(|(k, v)| bytes[256 + 4 * k..260 + 4 * k].copy_from_slice(&v.to_le_bytes()));
+        std::fs::write(&path, &bytes).unwrap();
+        let (v, orientation) = read(&path).unwrap();
+        assert_eq!(orientation, Orientation::Qform);
+        let near = |a: Vec3, b: Vec3| (0..3).all(|k| (a[k] - b[k]).abs() < 1e-6);
+        assert!(near(v.affine.axes[0], [0.0, -0.8, 0.0]), "{:?}", v.affine);
+        assert!(near(v.affine.axes[1], [0.5, 0.0, 0.0]), "{:?}", v.affine);
+        assert!(near(v.affine.origin, [-1.0, -2.0, 3.0]));
+    }
+}
