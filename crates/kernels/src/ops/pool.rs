@@ -35,6 +35,13 @@ impl Window {
     }
 }
 
+/// The lanes of one pixel.
+#[inline(always)]
+fn lanes(plane: &[f32], pixel: usize) -> &[f32; LANES] {
+    let (groups, _) = plane.as_chunks::<LANES>();
+    &groups[pixel]
+}
+
 /// Maximum pooling; `places`, when given, receives for each stored value of the output the offset
 /// `ky * kernel columns + kx` of its maximum (the first in row order).
 pub fn max(x: View, window: &Window, out: ViewMut, places: Option<&mut [u8]>) {
@@ -57,9 +64,9 @@ multiversion! {
                 let iy = oy * window.stride[0] + ky - window.padding[0];
                 for kx in window.inside(1, ox, xd.w) {
                     let ix = ox * window.stride[1] + kx - window.padding[1];
-                    let v = &plane[(iy * xd.w + ix) * LANES..][..LANES];
+                    let v = lanes(plane, iy * xd.w + ix);
                     for l in 0..LANES {
-                        best[l] = if v[l] > best[l] || v[l].is_nan() { v[l] } else { best[l] };
+                        best[l] = if (v[l] > best[l]) | v[l].is_nan() { v[l] } else { best[l] };
                     }
                 }
             }
@@ -80,12 +87,11 @@ multiversion! {
                 for kx in window.inside(1, ox, xd.w) {
                     let ix = ox * window.stride[1] + kx - window.padding[1];
                     let code = (ky * window.kernel[1] + kx) as u32;
-                    let v = &plane[(iy * xd.w + ix) * LANES..][..LANES];
-                    for l in 0..LANES {
-                        let wins = v[l] > best[l] || v[l].is_nan();
-                        place[l] = if wins { code } else { place[l] };
-                        best[l] = if wins { v[l] } else { best[l] };
-                    }
+                    let v = lanes(plane, iy * xd.w + ix);
+                    // Without a short circuit, so that it becomes one masked move of all lanes.
+                    let wins: [bool; LANES] = std::array::from_fn(|l| (v[l] > best[l]) | v[l].is_nan());
+                    place = std::array::from_fn(|l| if wins[l] { code } else { place[l] });
+                    best = std::array::from_fn(|l| if wins[l] { v[l] } else { best[l] });
                 }
             }
             out.copy_from_slice(&best);
@@ -118,7 +124,7 @@ multiversion! {
                     let kx = ix + window.padding[1] - ox * window.stride[1];
                     let code = (ky * window.kernel[1] + kx) as u8;
                     let at = (oy * od.w + ox) * LANES;
-                    let (m, g) = (&marks[at..][..LANES], &plane[at..][..LANES]);
+                    let (m, g) = (&marks[at..][..LANES], lanes(plane, at / LANES));
                     for l in 0..LANES {
                         sum[l] += if m[l] == code { g[l] } else { 0.0 };
                     }
