@@ -1,6 +1,8 @@
 //! The command line as a whole.
 
-use crate::verbs::{bench, data, doctor, inspect, methods, read, run, score, text, weights};
+use crate::verbs::{
+    bench, data, doctor, drr, inspect, methods, phantom, read, run, score, text, weights,
+};
 use clap::{Parser, Subcommand};
 
 /// Reads chest X-rays and reproduces published methods. Research use only: not a medical device.
@@ -43,6 +45,10 @@ pub enum Verb {
     Text(text::Verb),
     /// Score texts against references
     Score(score::Args),
+    /// Project a CT to a radiograph with its exact geometry
+    Drr(Box<drr::Args>),
+    /// Make phantom studies: images, masks, reports and the truth
+    Phantom(phantom::Args),
     /// Check this machine and this installation
     Doctor(doctor::Args),
     /// Measure speed

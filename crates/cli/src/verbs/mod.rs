@@ -1,12 +1,16 @@
 //! The verbs, one file each.
 
 pub mod bench;
+mod bench_layers;
 mod bench_net;
+mod bench_peers;
 pub mod data;
 pub mod doctor;
+pub mod drr;
 pub mod inspect;
 pub mod methods;
 mod npy;
+pub mod phantom;
 pub mod read;
 pub mod run;
 pub mod score;
@@ -30,6 +34,8 @@ pub fn run(verb: Verb) -> Result<Code> {
         Verb::Data(verb) => data::run(&verb),
         Verb::Text(verb) => text::run(&verb),
         Verb::Score(args) => score::run(&args),
+        Verb::Drr(args) => drr::run(&args),
+        Verb::Phantom(args) => phantom::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Bench(verb) => bench::run(&verb),
     }
