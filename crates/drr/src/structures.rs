@@ -40,13 +40,46 @@ pub fn project_labels(
     wanted: &[u8],
     geometry: &Geometry,
 ) -> Result<Vec<Mask>, DrrError> {
+    let extents = extents(volume);
     wanted
         .par_iter()
-        .map(|&label| {
-            let one = volume.map(|&v| if v == label { 1f32 } else { 0.0 });
-            Ok(Projector::new(&one, |v| v)?.silhouette(geometry))
+        .map(|&label| match extents[usize::from(label)] {
+            Some(extent) => {
+                let one = cut(volume, label, extent);
+                Ok(Projector::new(&one, |v| v)?.silhouette(geometry))
+            }
+            None => Ok(Mask::filled(geometry.width, geometry.height, 0)),
         })
         .collect()
+}
+
+/// Lowest and highest index of a label along each axis.
+type Extent = [(usize, usize); 3];
+
+fn extents(volume: &Volume<u8>) -> Vec<Option<Extent>> {
+    let mut all: Vec<Option<Extent>> = vec![None; 256];
+    for (at, &label) in volume.data.iter().enumerate().filter(|v| *v.1 != 0) {
+        let index = volume.index_of(at);
+        let known = &mut all[usize::from(label)];
+        let before = known.unwrap_or(index.map(|v| (v, v)));
+        *known = Some(std::array::from_fn(|k| {
+            (before[k].0.min(index[k]), before[k].1.max(index[k]))
+        }));
+    }
+    all
+}
+
+/// The box of one label as 0 and 1.
+fn cut(volume: &Volume<u8>, label: u8, extent: Extent) -> Volume<f32> {
+    let mut affine = volume.affine;
+    affine.origin = affine.apply(extent.map(|e| e.0 as f64));
+    let mut out = Volume::filled(extent.map(|e| e.1 - e.0 + 1), affine, 0f32);
+    for at in 0..out.data.len() {
+        let [i, j, k] = out.index_of(at);
+        let from = volume.at(i + extent[0].0, j + extent[1].0, k + extent[2].0);
+        out.data[at] = f32::from(u8::from(volume.data[from] == label));
+    }
+    out
 }
 
 /// The smallest box around a mask; `None` for an empty one.

@@ -356,7 +356,7 @@ fn shoulder(thorax: &Thorax, s: f64) -> Vec<Solid> {
         [s * 192.0, 20.0, 40.0],
         [s * 214.0, 10.0, -40.0],
     ];
-    let radii = vec![
+    let radii = [
         [10.0, 10.0],
         [19.0, 19.0],
         [23.0, 22.0],
