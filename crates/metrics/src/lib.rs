@@ -21,6 +21,7 @@ pub mod calibration;
 pub mod classification;
 pub mod detection;
 pub mod error;
+pub mod generation;
 pub mod registry;
 pub mod score;
 pub mod segmentation;

@@ -16,6 +16,10 @@ pub enum Task {
     Detection,
     /// Agreement of raters.
     Agreement,
+    /// Generated images, over feature vectors.
+    Generation,
+    /// Ranked lists.
+    Retrieval,
 }
 
 /// One score.
@@ -79,11 +83,20 @@ pub static METRICS: &[MetricInfo] = &[
     metric("f1", "F1", Task::Classification, UP, "no positive label and no positive call", "van Rijsbergen 1979"),
     metric("mcc", "Matthews correlation", Task::Classification, UP, "labels or decisions of one class", "Matthews 1975; Gorodkin 2004"),
     metric("youden", "Youden's J at its first maximum", Task::Classification, UP, ONE_CLASS, "Youden 1950"),
+    metric("label_ranking_ap", "Label ranking average precision", Task::Classification, UP, "never", "Tsoumakas 2010"),
+    metric("coverage_error", "Coverage error", Task::Classification, DOWN, "never", "Tsoumakas 2010"),
+    metric("ranking_loss", "Label ranking loss", Task::Classification, DOWN, "never", "Tsoumakas 2010"),
+    metric("f1_samples", "F1 over the findings of a sample", Task::Classification, UP, "no sample has a finding, said or true", "Tsoumakas 2010"),
+    metric("hamming_loss", "Hamming loss", Task::Classification, DOWN, "never", "Tsoumakas 2010"),
+    metric("subset_accuracy", "Share of samples with every label right", Task::Classification, UP, "never", "Tsoumakas 2010"),
+    metric("jaccard_samples", "Jaccard index over the findings of a sample", Task::Classification, UP, "no sample has a finding, said or true", "Tsoumakas 2010"),
     metric("kappa", "Cohen's kappa", Task::Agreement, UP, "one category throughout", "Cohen 1960; weighted: Cohen 1968"),
     metric("fleiss_kappa", "Fleiss' kappa", Task::Agreement, UP, "one category throughout", "Fleiss 1971"),
     metric("ece", "Expected calibration error", Task::Calibration, DOWN, NEVER, "Naeini 2015"),
     metric("mce", "Maximum calibration error", Task::Calibration, DOWN, NEVER, "Naeini 2015"),
     metric("rmsce", "Root mean square calibration error", Task::Calibration, DOWN, NEVER, "Kumar 2019"),
+    metric("ece_class_wise", "Mean ECE of the classes against the rest", Task::Calibration, DOWN, NEVER, "Nixon 2019"),
+    metric("brier_multiclass", "Brier score summed over classes", Task::Calibration, DOWN, NEVER, "Brier 1950"),
     metric("spiegelhalter", "Spiegelhalter's z", Task::Calibration, None, "every probability 0, 1/2 or 1", "Spiegelhalter 1986"),
     metric("calibration_slope", "Calibration slope", Task::Calibration, None, "a class is missing; separated classes fail", "Cox 1958; Van Calster 2016"),
     metric("dice", "Dice", Task::Segmentation, UP, BOTH_EMPTY, "Dice 1945"),
@@ -97,6 +110,23 @@ pub static METRICS: &[MetricInfo] = &[
     metric("froc", "FROC score", Task::Detection, UP, "no target or no image", "Bejnordi 2017"),
     metric("localisation_accuracy", "Localisation accuracy at T(IoU) or T(IoBB)", Task::Detection, UP, "no reference box", "Wang 2017, table 4"),
     metric("average_false_positives", "False positive boxes an image at T(IoU) or T(IoBB)", Task::Detection, DOWN, "no image", "Wang 2017, table 4"),
+    metric("fid", "Frechet distance of features", Task::Generation, DOWN, "fewer than two vectors on a side", "Heusel 2017"),
+    metric("kid", "Kernel distance, unbiased cubic MMD", Task::Generation, DOWN, "fewer than two vectors on a side", "Binkowski 2018"),
+    metric("mmd_rbf", "Squared MMD with a Gaussian kernel, biased", Task::Generation, DOWN, "never", "Gretton 2012"),
+    metric("manifold_precision", "Generated within the real manifold", Task::Generation, UP, "never; k must be below the size of each set", "Kynkaanniemi 2019"),
+    metric("manifold_recall", "Real within the generated manifold", Task::Generation, UP, "never; k must be below the size of each set", "Kynkaanniemi 2019"),
+    metric("density", "Real neighbourhoods a generated vector lies in, over k", Task::Generation, UP, "never; k must be below the size of each set", "Naeem 2020"),
+    metric("coverage", "Real vectors with a generated one nearby", Task::Generation, UP, "never; k must be below the size of each set", "Naeem 2020"),
+    metric("authenticity", "Generated vectors that are no near-copies", Task::Generation, UP, "fewer than two real vectors", "Alaa 2022"),
+    metric("memorised", "Generated vectors closer to a real one than 99% of those are to each other", Task::Generation, DOWN, "fewer than two real vectors", "1st percentile of the real nearest distances"),
+    metric("inception_score", "Inception score", Task::Generation, UP, "never, for valid probabilities", "Salimans 2016"),
+    metric("clip_score", "CLIPScore", Task::Generation, UP, "never", "Hessel 2021; 2.5 max(cosine, 0)"),
+    metric("precision_at_k", "Precision at k", Task::Retrieval, UP, "no entry is relevant", "Manning 2008, chapter 8"),
+    metric("recall_at_k", "Recall at k", Task::Retrieval, UP, "no entry is relevant", "Manning 2008, chapter 8"),
+    metric("retrieval_ap", "Average precision of a ranked list", Task::Retrieval, UP, "no entry is relevant", "Manning 2008, chapter 8"),
+    metric("mrr", "Mean reciprocal rank", Task::Retrieval, UP, "no entry is relevant", "Voorhees 1999"),
+    metric("ndcg", "nDCG, linear gain, ties shared", Task::Retrieval, UP, "no entry has a gain", "Jarvelin and Kekalainen 2002; as scikit-learn"),
+    metric("median_rank", "Median rank of the partner", Task::Retrieval, DOWN, "never", "cosine, earlier of equals first"),
 ];
 
 /// A score by its name.

@@ -64,3 +64,39 @@ fn calibration_errors() {
     }
     assert_eq!(slopes, 3);
 }
+
+#[test]
+fn several_classes() {
+    let fixture = fixture("calibration_error.json");
+    let case = named(&fixture, "multiclass");
+    let (input, e) = (&case["input"], &case["expected"]);
+    let classes = input["prob"][0].as_array().unwrap().len();
+    let d = hilum_metrics::classification::MulticlassScores::new(
+        &sizes(&input["y"]),
+        &flat(&input["prob"]),
+        classes,
+    )
+    .unwrap();
+    let width = multiclass_calibration(&d, Binning::EqualWidth(15)).unwrap();
+    let mass = multiclass_calibration(&d, Binning::EqualMass(15)).unwrap();
+    close("top", width.top_label, f(&e["ece_top1_width_15"]), T);
+    close("top", mass.top_label, f(&e["ace_top1_mass_15"]), T);
+    close(
+        "class-wise",
+        width.class_wise,
+        f(&e["static_classwise_ece_15"]),
+        T,
+    );
+    close(
+        "class-wise",
+        mass.class_wise,
+        f(&e["adaptive_classwise_ace_15"]),
+        T,
+    );
+    close(
+        "brier",
+        multiclass_brier(&d).unwrap(),
+        f(&e["brier_multiclass_sum"]),
+        T,
+    );
+}

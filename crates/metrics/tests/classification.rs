@@ -330,3 +330,38 @@ fn multiclass_and_agreement() {
     let kappa = fleiss_kappa(&ratings, rows[0].as_array().unwrap().len(), classes).unwrap();
     close("fleiss", kappa, f(&case["expected"]["kappa"]), T);
 }
+
+#[test]
+fn rankings_and_label_sets() {
+    let fixture = fixture("multilabel.json");
+    let case = named(&fixture, "main");
+    let (input, e) = (&case["input"], &case["expected"]);
+    let truth: Vec<bool> = input["y"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(bytes)
+        .map(|v| v == 1)
+        .collect();
+    let (scores, thresholds) = (flat(&input["score"]), floats(&input["threshold"]));
+    let k = thresholds.len();
+    let r = LabelRanking::new(&truth, &scores, k).unwrap();
+    close(
+        "lrap",
+        r.average_precision(),
+        f(&e["label_ranking_average_precision"]),
+        T,
+    );
+    close("coverage", r.coverage_error(), f(&e["coverage_error"]), T);
+    close("ranking loss", r.ranking_loss(), f(&e["ranking_loss"]), T);
+    let said: Vec<bool> = scores
+        .iter()
+        .enumerate()
+        .map(|(i, s)| *s >= thresholds[i % k])
+        .collect();
+    let sets = label_sets(&truth, &said, k, EmptySample::Counts(0.0)).unwrap();
+    close("hamming", sets.hamming_loss, f(&e["hamming_loss"]), T);
+    close("subset", sets.subset_accuracy, f(&e["subset_accuracy"]), T);
+    close("f1", sets.f1_samples, f(&e["f1"]["samples"]), T);
+    close("jaccard", sets.jaccard_samples, f(&e["jaccard_samples"]), T);
+}

@@ -209,6 +209,7 @@ fn two_samples_and_correlations() {
     );
     both("kruskal", kruskal_wallis(&[&x, &y, &z]).unwrap());
     both("levene_median", levene(&[&x, &y, &z]).unwrap());
+    both("shapiro", shapiro_wilk(&x).unwrap());
     let p = floats(&input["pvalues"]);
     for (key, method) in [
         ("holm", MultipleTesting::Holm),

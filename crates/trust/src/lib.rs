@@ -14,6 +14,7 @@ pub mod operating_point;
 mod platt;
 mod temperature;
 pub mod uncertainty;
+mod vector_scaling;
 mod venn_abers;
 
 pub use calibrator::{Calibrator, CalibratorKind};
@@ -27,4 +28,5 @@ pub use ood::{KnnDistance, Mahalanobis, OodThreshold, Shrinkage};
 pub use operating_point::{OperatingRule, TunedPoint};
 pub use platt::Platt;
 pub use temperature::Temperature;
+pub use vector_scaling::VectorScaling;
 pub use venn_abers::{VennAbers, VennAbersInterval};

@@ -65,6 +65,10 @@ fn temperature() {
         };
         close(name, fit.temperature, f(&e["T"]), 1e-5);
         close(name, after / truth.len() as f64, f(&e["nll_after"]), 1e-9);
+        if let Some(want) = e.get("vector_scaling_nll") {
+            let fit = VectorScaling::fit(&logits, &truth, classes).unwrap();
+            close(name, fit.loss(&logits, &truth), f(want), 1e-5);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod log_loss;
 mod multiclass;
 mod multilabel;
 mod partial_auc;
+mod ranking;
 mod report;
 mod youden;
 
@@ -25,5 +26,6 @@ pub use log_loss::log_loss;
 pub use multiclass::{MulticlassConfusion, MulticlassScores};
 pub use multilabel::{Average, MultilabelReport, MultilabelScores};
 pub use partial_auc::partial_auc;
+pub use ranking::{EmptySample, LabelRanking, LabelSets, label_sets};
 pub use report::{BinaryReport, binary_report};
 pub use youden::{ThresholdPoint, at_sensitivity, at_specificity, youden};

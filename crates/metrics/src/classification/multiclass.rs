@@ -150,7 +150,13 @@ impl MulticlassScores {
         })
     }
 
-    fn rows(&self) -> impl Iterator<Item = (usize, &[f64])> {
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// True class and scores of each sample.
+    pub fn rows(&self) -> impl Iterator<Item = (usize, &[f64])> {
         self.truth
             .iter()
             .copied()

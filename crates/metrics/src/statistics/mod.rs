@@ -12,6 +12,7 @@ mod permutation;
 mod proportion;
 mod rank_bootstrap;
 mod ranks;
+mod shapiro;
 mod two_sample;
 
 pub use bootstrap::{Bootstrap, BootstrapOptions, bootstrap, jackknife, percentile};
@@ -31,6 +32,7 @@ pub use permutation::{PermutationTest, paired_permutation};
 pub use proportion::{ProportionMethod, proportion_ci};
 pub use rank_bootstrap::{RankScore, bootstrap_rank, bootstrap_rank_difference, jackknife_rank};
 pub use ranks::midranks;
+pub use shapiro::shapiro_wilk;
 pub use two_sample::{
     TestResult, kruskal_wallis, levene, mann_whitney, paired_t_test, welch_t_test,
     wilcoxon_signed_rank,
