@@ -3,6 +3,7 @@
 use super::additive;
 use super::bertscore::Embeddings;
 use super::chexpert::{self, FileLabels};
+use super::facts;
 use super::table::Table;
 use crate::error::TextError;
 use crate::nlg::Sample;
@@ -202,6 +203,11 @@ pub static METRICS: &[MetricInfo] = &[
     MetricInfo { name: "ter", members: &["ter"], title: "Translation edit rate, 0 is best, in percent", higher_is_better: DOWN, default: false, undefined: "never; without any word in the references 100, or 0 for an empty text", reference: "Snover et al. 2006; as sacreBLEU", build: additive::ter },
     MetricInfo { name: "bertscore", members: &["bertscore_p", "bertscore_r", "bertscore_f1"], title: "BERTScore over given token embeddings", higher_is_better: UP, default: false, undefined: "a text without tokens", reference: "Zhang et al. 2020; no idf weights, no rescaling", build: additive::bertscore },
     MetricInfo { name: "chexpert_f1", members: &["chexpert_f1_micro", "chexpert_f1_macro", "chexpert_f1_micro_5", "chexpert_f1_macro_5"], title: "F1 of the 14 CheXpert labels, and of the five of its competition", higher_is_better: UP, default: true, undefined: "no finding is present on either side", reference: "Irvin et al. 2019; Smit et al. 2020", build: chexpert::build },
+    MetricInfo { name: "radgraph", members: &["radgraph_e", "radgraph_er", "radgraph_er_bar"], title: "F1 of RadGraph entities and relations, from graphs made by rules", higher_is_better: UP, default: true, undefined: "no entity on either side", reference: "Jain et al. 2021; Delbrouck et al. 2022", build: facts::radgraph },
+    MetricInfo { name: "radfact", members: &["radfact_logical_precision", "radfact_logical_recall", "radfact_logical_f1", "radfact_grounding_precision", "radfact_grounding_recall", "radfact_grounding_f1", "radfact_spatial_precision", "radfact_spatial_recall", "radfact_spatial_f1"], title: "RadFact with entailment by rules; the spatial numbers need boxes", higher_is_better: UP, default: false, undefined: "no fact on the side that is counted, or no boxes", reference: "Bannur et al. 2024", build: facts::radfact },
+    MetricInfo { name: "green", members: &["green", "lc_green", "green_false_finding", "green_missing_finding", "green_wrong_place", "green_wrong_severity", "green_invented_comparison", "green_omitted_comparison"], title: "Score and errors a report by kind, in the manner of GREEN, judged over facts", higher_is_better: None, default: false, undefined: "no fact on either side", reference: "Ostmeier et al. 2024; higher is better for `green` and `lc_green`, lower for the counts", build: facts::green },
+    MetricInfo { name: "lunguage", members: &["lunguage_precision", "lunguage_recall", "lunguage_f1"], title: "LunguageScore of single reports", higher_is_better: UP, default: false, undefined: "no fact on the side that is counted", reference: "Moon et al. 2025", build: facts::lunguage },
+    MetricInfo { name: "consistency", members: &["consistency", "r_consistency"], title: "Overlap of what is said of equivalent references", higher_is_better: UP, default: false, undefined: "no two references are equivalent", reference: "ICON, Hou et al. 2024, section 4", build: facts::consistency },
 ];
 
 /// The list entry for a name, and the member if the name is one.

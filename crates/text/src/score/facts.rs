@@ -1,0 +1,238 @@
+//! Scores over facts (`crate::facts::score`) in the list of text metrics.
+//!
+//! Their corpus value is the mean over the texts for which they are defined. The first reference counts.
+
+use super::metric::{Pair, ScoreOptions, TextMetric};
+use super::table::{Rows, Table};
+use crate::error::TextError;
+use crate::facts::Graph;
+use crate::facts::extract::{ExtractOptions, Extractor};
+use crate::facts::score::{self, FactMetric, FactScore};
+use crate::report::ReportText;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const UNDEFINED: &str = "no text has what the score counts";
+const UNREADABLE: &str = "a text has nothing in findings or impression";
+
+/// One family of fact scores.
+struct Facts {
+    metric: FactMetric,
+    extract: ExtractOptions,
+    section: String,
+    /// Whether a text's value depends on the other texts, so that all graphs must be kept.
+    whole_set: bool,
+    kept: (Vec<Graph>, Vec<Graph>),
+    /// Texts that could not be read as a report.
+    unreadable: Vec<bool>,
+    scores: BTreeMap<String, FactScore>,
+}
+
+impl Facts {
+    fn boxed(metric: FactMetric, options: &ScoreOptions) -> Result<Box<dyn TextMetric>, TextError> {
+        let mut extract = ExtractOptions::default();
+        if !options.sections.is_empty() {
+            extract.sections = options.sections.clone();
+        }
+        let section = extract
+            .sections
+            .iter()
+            .map(|s| s.name())
+            .collect::<Vec<_>>()
+            .join("+");
+        Ok(Box::new(Facts {
+            metric,
+            extract,
+            section,
+            whole_set: metric == FactMetric::Consistency,
+            kept: Default::default(),
+            unreadable: Vec::new(),
+            scores: BTreeMap::new(),
+        }))
+    }
+
+    /// Graph of a text; an empty text has no fact, one without the sections that are read has no graph.
+    fn graph(&self, text: &str) -> Option<Graph> {
+        match Extractor::shared().graph(&ReportText::from_text(text), &self.extract) {
+            Ok(graph) => Some(graph),
+            Err(TextError::EmptyReport) => Some(Graph::default()),
+            Err(_) => None,
+        }
+    }
+
+    fn take(&mut self, references: &[Graph], hypotheses: &[Graph]) -> Result<(), TextError> {
+        for (name, score) in score::score(&[self.metric], references, hypotheses)? {
+            match self.scores.get_mut(&name) {
+                Some(known) => known.per_sample.extend(score.per_sample),
+                None => drop(self.scores.insert(name, score)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Graphs of reference and hypothesis, empty where one cannot be read, and whether both could.
+fn sides(facts: &Facts, pair: &Pair) -> (Graph, Graph, bool) {
+    let reference = facts.graph(pair.references.first().map_or("", String::as_str));
+    let hypothesis = facts.graph(&pair.hypothesis);
+    let readable = reference.is_some() && hypothesis.is_some();
+    (
+        reference.unwrap_or_default(),
+        hypothesis.unwrap_or_default(),
+        readable,
+    )
+}
+
+impl TextMetric for Facts {
+    fn add(&mut self, pairs: &[Pair]) -> Result<(), TextError> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<(Graph, Graph, bool)> =
+            pairs.par_iter().map(|pair| sides(self, pair)).collect();
+        self.unreadable.extend(found.iter().map(|f| !f.2));
+        let (references, hypotheses): (Vec<Graph>, Vec<Graph>) =
+            found.into_iter().map(|f| (f.0, f.1)).unzip();
+        if self.whole_set {
+            self.kept.0.extend(references);
+            self.kept.1.extend(hypotheses);
+            return Ok(());
+        }
+        self.take(&references, &hypotheses)
+    }
+
+    fn finish(mut self: Box<Self>, order: &[usize]) -> Vec<(String, Table)> {
+        if self.whole_set {
+            let (references, hypotheses) = std::mem::take(&mut self.kept);
+            // Sides of the same length, checked where they were kept.
+            if self.take(&references, &hypotheses).is_err() {
+                return Vec::new();
+            }
+        }
+        let unreadable = std::mem::take(&mut self.unreadable);
+        let reason = if unreadable.contains(&true) {
+            UNREADABLE
+        } else {
+            UNDEFINED
+        };
+        let section = &self.section;
+        let table = |(name, score): (String, FactScore)| {
+            let value = |(v, broken): (&Option<f64>, &bool)| match v {
+                Some(v) if !*broken => [*v, 1.0],
+                _ => [0.0, 0.0],
+            };
+            let values: Vec<f64> = score
+                .per_sample
+                .iter()
+                .zip(&unreadable)
+                .flat_map(value)
+                .collect();
+            let defined = values.iter().skip(1).step_by(2).sum::<f64>();
+            // The number of defined texts is that of a batch; it is counted anew.
+            let kept: Vec<&str> = score
+                .signature
+                .split('|')
+                .filter(|p| !p.starts_with("defined:"))
+                .collect();
+            let signature = format!(
+                "{}|ref:first|section:{section}|defined:{defined}of{}",
+                kept.join("|"),
+                unreadable.len()
+            );
+            let rows = Arc::new(Rows { values, width: 2 }.reordered(order));
+            (name, Table::of_means(rows, signature, reason))
+        };
+        self.scores.into_iter().map(table).collect()
+    }
+
+    fn explain(&self, pair: &Pair) -> Value {
+        let (reference, hypothesis, readable) = sides(self, pair);
+        if !readable {
+            return json!({ "reason": UNREADABLE });
+        }
+        json!({ "reference_facts": reference.facts(), "hypothesis_facts": hypothesis.facts() })
+    }
+}
+
+/// `radgraph_e`, `radgraph_er`, `radgraph_er_bar`.
+pub(super) fn radgraph(options: &ScoreOptions) -> Result<Box<dyn TextMetric>, TextError> {
+    Facts::boxed(FactMetric::Radgraph, options)
+}
+
+/// RadFact's numbers; those with boxes are null for texts alone.
+pub(super) fn radfact(options: &ScoreOptions) -> Result<Box<dyn TextMetric>, TextError> {
+    Facts::boxed(FactMetric::Radfact, options)
+}
+
+/// Error counts by kind and the score made from them.
+pub(super) fn green(options: &ScoreOptions) -> Result<Box<dyn TextMetric>, TextError> {
+    Facts::boxed(FactMetric::Green, options)
+}
+
+/// LunguageScore of single reports.
+pub(super) fn lunguage(options: &ScoreOptions) -> Result<Box<dyn TextMetric>, TextError> {
+    Facts::boxed(FactMetric::Lunguage, options)
+}
+
+/// Consistency of what is said of equivalent references.
+pub(super) fn consistency(options: &ScoreOptions) -> Result<Box<dyn TextMetric>, TextError> {
+    Facts::boxed(FactMetric::Consistency, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::{METRICS, score};
+
+    const NAMES: [&str; 5] = ["radgraph", "radfact", "green", "lunguage", "consistency"];
+
+    #[test]
+    fn the_list_names_every_score_of_a_family() {
+        let options = ScoreOptions {
+            metrics: NAMES.map(str::to_owned).to_vec(),
+            ..ScoreOptions::default()
+        };
+        let text = "Small left pleural effusion. No pneumothorax.".to_owned();
+        let pairs = vec![(text.clone(), vec![text.clone()]); 3];
+        let scores = score(&pairs, &options).unwrap();
+        let listed: std::collections::BTreeSet<&str> = METRICS
+            .iter()
+            .filter(|m| NAMES.contains(&m.name))
+            .flat_map(|m| m.members)
+            .copied()
+            .collect();
+        let found: std::collections::BTreeSet<&str> = scores.keys().map(String::as_str).collect();
+        assert_eq!(found, listed);
+        assert_eq!(scores["radgraph_er"].value, Some(1.0));
+        assert!(scores["radgraph_er"].signature.contains("defined:3of3"));
+        assert!(
+            scores["radfact_spatial_f1"].value.is_none()
+                && scores["radfact_spatial_f1"].reason.is_some()
+        );
+    }
+
+    #[test]
+    fn a_text_without_findings_is_null_with_a_reason() {
+        let options = ScoreOptions {
+            metrics: vec!["radgraph_er".to_owned()],
+            ..ScoreOptions::default()
+        };
+        let good = (
+            "Small effusion.".to_owned(),
+            vec!["Small effusion.".to_owned()],
+        );
+        let bad = (
+            "INDICATION: Cough.".to_owned(),
+            vec!["Small effusion.".to_owned()],
+        );
+        let scores = score(&[good, bad], &options).unwrap();
+        let s = &scores["radgraph_er"];
+        assert_eq!(
+            (s.value, s.per_sample.as_slice()),
+            (Some(1.0), &[Some(1.0), None][..])
+        );
+        assert_eq!(s.per_sample_reason.as_deref(), Some(UNREADABLE));
+    }
+}
