@@ -242,6 +242,26 @@ fn join(a: [(usize, usize); 3], b: [(usize, usize); 3]) -> [(usize, usize); 3] {
     std::array::from_fn(|k| (a[k].0.min(b[k].0), a[k].1.max(b[k].1)))
 }
 
+/// The larger one; comparisons like this are single instructions, `f32::max` with its rules for NaN is not.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// 0 to `top`; 0 for NaN.
+#[inline(always)]
+fn within(v: f32, top: f32) -> f32 {
+    let v = if v > 0.0 { v } else { 0.0 };
+    if v < top { v } else { top }
+}
+
+/// The whole part of a number held within 0 and `top`.
+#[inline(always)]
+fn whole(v: f32, top: f32) -> i32 {
+    // SAFETY: `within` gives a finite number that fits, and grids have fewer than 2^24 voxels a side.
+    unsafe { within(v, top).to_int_unchecked() }
+}
+
 /// A ray in a grid: position across the slabs as a function of the slab.
 #[derive(Debug, Clone, Copy)]
 struct Line {
@@ -396,24 +416,16 @@ impl Grid {
                 let (a0, a1) = (a.floor(), (a + w.da[l]).floor());
                 let (b0, b1) = (b.floor(), (b + w.db[l]).floor());
                 // Share of the slab before the face is crossed, 1 where none is.
-                let fa = if a0 == a1 {
-                    1.0
-                } else {
-                    ((a0.max(a1) - a) * w.inv_da[l]).clamp(0.0, 1.0)
-                };
-                let fb = if b0 == b1 {
-                    1.0
-                } else {
-                    ((b0.max(b1) - b) * w.inv_db[l]).clamp(0.0, 1.0)
-                };
-                let (lo, hi) = (fa.min(fb), fa.max(fb));
-                let (a0, a1) = (a0.clamp(0.0, top_a) as i32, a1.clamp(0.0, top_a) as i32);
-                let (b0, b1) = (
-                    b0.clamp(0.0, top_b) as i32 * na,
-                    b1.clamp(0.0, top_b) as i32 * na,
-                );
-                let between = if fa <= fb { a1 + b0 } else { a0 + b1 };
-                // SAFETY: a is in 0..na and b in 0..nb by the clamps, and a slab has na * nb values.
+                let fa = within((larger(a0, a1) - a) * w.inv_da[l], 1.0);
+                let fb = within((larger(b0, b1) - b) * w.inv_db[l], 1.0);
+                let fa = if a0 == a1 { 1.0 } else { fa };
+                let fb = if b0 == b1 { 1.0 } else { fb };
+                let (a0, a1) = (whole(a0, top_a), whole(a1, top_a));
+                let (b0, b1) = (whole(b0, top_b) * na, whole(b1, top_b) * na);
+                let first = fa <= fb;
+                let (lo, hi) = if first { (fa, fb) } else { (fb, fa) };
+                let between = if first { a1 + b0 } else { a0 + b1 };
+                // SAFETY: a is in 0..na and b in 0..nb by `whole`, and a slab has na * nb values.
                 let value = |at: i32| unsafe { *slab.get_unchecked(at as usize) };
                 sums[l] +=
                     value(a0 + b0) * lo + value(between) * (hi - lo) + value(a1 + b1) * (1.0 - hi);
@@ -432,12 +444,12 @@ impl Grid {
             let m = m as f32;
             for l in 0..LANES {
                 let (a, b) = (
-                    (w.a[l] + m * w.da[l]).clamp(0.0, top_a),
-                    (w.b[l] + m * w.db[l]).clamp(0.0, top_b),
+                    within(w.a[l] + m * w.da[l], top_a),
+                    within(w.b[l] + m * w.db[l], top_b),
                 );
-                let (a0, b0) = (a.floor().min(top_a - 1.0), b.floor().min(top_b - 1.0));
-                let (pa, pb) = (a - a0, b - b0);
-                let at = b0 as i32 * na + a0 as i32;
+                let (ia, ib) = (whole(a, top_a - 1.0), whole(b, top_b - 1.0));
+                let (pa, pb) = (a - ia as f32, b - ib as f32);
+                let at = ib * na + ia;
                 // SAFETY: a0 + 1 < na and b0 + 1 < nb by the clamps, and a slab has na * nb values.
                 let value = |at: i32| unsafe { *slab.get_unchecked(at as usize) };
                 let upper = value(at) + (value(at + 1) - value(at)) * pa;

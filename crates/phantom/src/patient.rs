@@ -134,7 +134,7 @@ impl Exposure {
             scatter: d.range(0.06, 0.18) * spread,
             sharpen: d.range(0.1, 0.6),
             equalise: d.range(0.25, 0.55),
-            gamma: d.range(0.85, 1.15),
+            gamma: d.range(0.95, 1.4),
             shoulder: d.range(0.2, 0.7),
             noise: d.word(),
         }

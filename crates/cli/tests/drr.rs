@@ -1,0 +1,89 @@
+//! `hilum drr` and `hilum phantom` as scripts use them.
+
+#![allow(clippy::unwrap_used)]
+
+use hilum_volume::{Affine, Volume};
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn hilum(args: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hilum"))
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+/// Water, 60 x 80 x 100 mm.
+fn water(path: &Path) {
+    let affine = Affine::axis_aligned([2.0, 4.0, 5.0], [3.0, -7.0, 11.0]);
+    let block = Volume::filled([30, 20, 20], affine, 0i16);
+    hilum_volume::nifti::write(&block, path).unwrap();
+}
+
+#[test]
+fn the_contract_of_drr() {
+    let dir = tempfile::tempdir().unwrap();
+    water(&dir.path().join("ct.nii.gz"));
+    let args = "drr ct.nii.gz --view pa --size 65 --sid 1800 --sad 1600 --pixel 2 --out x.png --raw x.f32";
+    let done = hilum(&args.split(' ').collect::<Vec<_>>(), dir.path());
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let raw = std::fs::read(dir.path().join("x.f32")).unwrap();
+    let values: Vec<f32> = raw
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+    assert_eq!(values.len(), 65 * 65);
+    // The central ray: 80 mm of water at 0.02 per mm.
+    assert!((values[32 * 65 + 32] - 1.6).abs() < 1.6e-3);
+    assert_eq!(values[0], 0.0);
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.path().join("x.json")).unwrap()).unwrap();
+    assert_eq!(json["geometry"]["sid"], 1800.0);
+    // 3 + 29 = 32, -7 + 38 = 31, 11 + 47.5 = 58.5; the source of a PA is behind.
+    assert_eq!(json["volume_centre"], serde_json::json!([32.0, 31.0, 58.5]));
+    assert_eq!(json["geometry"]["source"], serde_json::json!([32.0, 1631.0, 58.5]));
+    let png = std::fs::read(dir.path().join("x.png")).unwrap();
+    assert_eq!(&png[16..24], &[0, 0, 0, 65, 0, 0, 0, 65]);
+}
+
+#[test]
+fn drr_refuses_with_a_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    water(&dir.path().join("ct.nii"));
+    let whole = std::fs::read(dir.path().join("ct.nii")).unwrap();
+    std::fs::write(dir.path().join("cut.nii"), &whole[..whole.len() / 2]).unwrap();
+    for (args, code, words) in [
+        ("drr cut.nii --out x.png", 1, "cut.nii: ends after"),
+        ("drr none.nii --out x.png", 1, "none.nii"),
+        ("drr ct.nii --out x.jpg", 2, "is a .png"),
+        ("drr ct.nii --out x.png --sid 100 --sad 200", 1, "sid = 100"),
+        ("drr ct.nii --out x.png --window 3,1", 1, "window"),
+        ("drr . --out x.png", 1, "0 CT slices"),
+    ] {
+        let done = hilum(&args.split(' ').collect::<Vec<_>>(), dir.path());
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(code), "{args}: {said}");
+        assert!(said.contains(words), "{args}: {said}");
+    }
+}
+
+#[test]
+fn the_contract_of_phantom() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |jobs: &str| {
+        let args = ["phantom", "--n", "1", "--seed", "3", "--size", "64", "--out", "set", "--jobs", jobs];
+        let done = hilum(&args, dir.path());
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    assert!(run("2").contains("1 studies made, 0 were there"));
+    let manifest = std::fs::read(dir.path().join("set/manifest.csv")).unwrap();
+    assert!(run("1").contains("0 studies made, 1 were there"));
+    assert_eq!(manifest, std::fs::read(dir.path().join("set/manifest.csv")).unwrap());
+    for name in ["images", "masks", "reports.jsonl", "truth.jsonl"] {
+        assert!(dir.path().join("set").join(name).exists(), "{name}");
+    }
+    let scanned = hilum(&["data", "scan", "set/manifests/phantom.csv"], dir.path());
+    assert!(scanned.status.success(), "{}", String::from_utf8_lossy(&scanned.stderr));
+}
