@@ -145,7 +145,7 @@ pub fn page() -> Result<String, TextError> {
         &mut out,
         "Read it by columns 3 to 6 against column 1: a score that is higher for a wrong side or a turned negation than for the \
          harmless paraphrase counts words, not facts. Column 7 shows what word order is worth to it.\n\
-         `cider` and `cider_d` are computed over the probes as one set, so their size means nothing here.",
+         `cider`, `cider_d`, `consistency` and `r_consistency` are computed over the probes as one set, so their size means nothing here.",
     );
     Ok(out)
 }
