@@ -44,7 +44,7 @@ pub enum Verb {
     #[command(subcommand)]
     Text(text::Verb),
     /// Score texts against references
-    Score(score::Args),
+    Score(Box<score::Args>),
     /// Project a CT to a radiograph with its exact geometry
     Drr(Box<drr::Args>),
     /// Make phantom studies: images, masks, reports and the truth

@@ -25,9 +25,14 @@ fn water(path: &Path) {
 fn the_contract_of_drr() {
     let dir = tempfile::tempdir().unwrap();
     water(&dir.path().join("ct.nii.gz"));
-    let args = "drr ct.nii.gz --view pa --size 65 --sid 1800 --sad 1600 --pixel 2 --out x.png --raw x.f32";
+    let args =
+        "drr ct.nii.gz --view pa --size 65 --sid 1800 --sad 1600 --pixel 2 --out x.png --raw x.f32";
     let done = hilum(&args.split(' ').collect::<Vec<_>>(), dir.path());
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
     let raw = std::fs::read(dir.path().join("x.f32")).unwrap();
     let values: Vec<f32> = raw
         .chunks_exact(4)
@@ -42,7 +47,10 @@ fn the_contract_of_drr() {
     assert_eq!(json["geometry"]["sid"], 1800.0);
     // 3 + 29 = 32, -7 + 38 = 31, 11 + 47.5 = 58.5; the source of a PA is behind.
     assert_eq!(json["volume_centre"], serde_json::json!([32.0, 31.0, 58.5]));
-    assert_eq!(json["geometry"]["source"], serde_json::json!([32.0, 1631.0, 58.5]));
+    assert_eq!(
+        json["geometry"]["source"],
+        serde_json::json!([32.0, 1631.0, 58.5])
+    );
     let png = std::fs::read(dir.path().join("x.png")).unwrap();
     assert_eq!(&png[16..24], &[0, 0, 0, 65, 0, 0, 0, 65]);
 }
@@ -72,18 +80,31 @@ fn drr_refuses_with_a_reason() {
 fn the_contract_of_phantom() {
     let dir = tempfile::tempdir().unwrap();
     let run = |jobs: &str| {
-        let args = ["phantom", "--n", "1", "--seed", "3", "--size", "64", "--out", "set", "--jobs", jobs];
+        let args = [
+            "phantom", "--n", "1", "--seed", "3", "--size", "64", "--out", "set", "--jobs", jobs,
+        ];
         let done = hilum(&args, dir.path());
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
         String::from_utf8_lossy(&done.stdout).into_owned()
     };
     assert!(run("2").contains("1 studies made, 0 were there"));
     let manifest = std::fs::read(dir.path().join("set/manifest.csv")).unwrap();
     assert!(run("1").contains("0 studies made, 1 were there"));
-    assert_eq!(manifest, std::fs::read(dir.path().join("set/manifest.csv")).unwrap());
+    assert_eq!(
+        manifest,
+        std::fs::read(dir.path().join("set/manifest.csv")).unwrap()
+    );
     for name in ["images", "masks", "reports.jsonl", "truth.jsonl"] {
         assert!(dir.path().join("set").join(name).exists(), "{name}");
     }
     let scanned = hilum(&["data", "scan", "set/manifests/phantom.csv"], dir.path());
-    assert!(scanned.status.success(), "{}", String::from_utf8_lossy(&scanned.stderr));
+    assert!(
+        scanned.status.success(),
+        "{}",
+        String::from_utf8_lossy(&scanned.stderr)
+    );
 }

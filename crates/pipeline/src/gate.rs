@@ -218,10 +218,7 @@ fn answer(model: &Model, scores: &Scores, code: &str) -> Option<Answered> {
     let calibrator = output.calibrator.as_ref();
     let probability = calibrator.map_or_else(plain, |c| c.probability(logit));
     // Without an operating point, for want of laterals, the more probable side wins.
-    let point = output
-        .operating_point
-        .as_ref()
-        .map_or(0.5, |p| p.threshold);
+    let point = output.operating_point.as_ref().map_or(0.5, |p| p.threshold);
     let passes = probability >= point;
     let sure = output
         .conformal

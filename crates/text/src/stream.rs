@@ -4,12 +4,12 @@
 //! `{"id","line","error":{"kind","message"}}`. The [`Summary`] counts both, by kind.
 
 use crate::error::TextError;
-use crate::label::{LabelOptions, Labeler};
+use crate::label::{LabelOptions, Labeler, Labels, Mention};
 use crate::report::{ReportText, SectionKind};
 use crate::sections;
 use rayon::prelude::*;
 use rustc_hash::{FxHashSet, FxHasher};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -266,23 +266,82 @@ pub(crate) fn report(row: &Row, line: u64) -> Result<ReportText, LineError> {
     Ok(report)
 }
 
-/// Words that nearly every English report has, beside those of the lexicons.
-const ENGLISH: [&str; 40] = [
-    "the", "of", "and", "is", "are", "there", "no", "with", "without", "in", "to", "a", "an", "at",
-    "for", "from", "on", "this", "that", "has", "have", "was", "were", "be", "been", "not", "or",
-    "as", "by", "it", "which", "within", "seen", "noted", "evidence", "than", "but", "patient",
-    "exam", "chest",
+/// Words of English reports that reports in German, Dutch, French, Spanish, Portuguese or Italian hardly
+/// have ("no", "normal" and most names of findings they have).
+const ENGLISH: [&str; 57] = [
+    "the",
+    "of",
+    "and",
+    "are",
+    "there",
+    "with",
+    "without",
+    "to",
+    "at",
+    "for",
+    "from",
+    "this",
+    "that",
+    "has",
+    "have",
+    "were",
+    "be",
+    "been",
+    "not",
+    "or",
+    "by",
+    "which",
+    "within",
+    "seen",
+    "noted",
+    "evidence",
+    "than",
+    "but",
+    "chest",
+    "heart",
+    "lung",
+    "lungs",
+    "size",
+    "clear",
+    "left",
+    "right",
+    "small",
+    "large",
+    "mild",
+    "stable",
+    "unchanged",
+    "findings",
+    "limits",
+    "acute",
+    "upper",
+    "lower",
+    "lobe",
+    "opacity",
+    "effusion",
+    "effusions",
+    "edema",
+    "disease",
+    "change",
+    "visible",
+    "consistent",
+    "soft",
+    "tissue",
 ];
 /// Fewer words than this say nothing about their language.
 const FEW_WORDS: usize = 8;
-/// Share of known words below which a text is not taken for English.
-const KNOWN: f64 = 0.15;
+/// Words looked at.
+const MANY_WORDS: usize = 60;
+/// Known words after which no more are looked at: those that [`MANY_WORDS`] would have to hold.
+const ENOUGH: usize = 6;
+/// Share of known words below which a text is not taken for English; the lowest of the 2,819 train
+/// and val reports of the Indiana University set with eight words or more has 0.118.
+const KNOWN: f64 = 0.1;
 
 /// An error when the sections hold hardly an English word: rules for English would read silence
 /// from them.
 fn english(report: &ReportText, row: &Row, line: u64) -> Result<(), LineError> {
-    let lexicon = Labeler::shared().lexicon();
     let (mut known, mut all) = (0usize, 0usize);
+    let mut lower = String::new();
     let texts = report.sections.iter().map(|s| s.text.as_str());
     for word in texts.flat_map(|t| t.split(|c: char| !c.is_alphabetic() && c != '\'')) {
         // Removed names say nothing.
@@ -290,12 +349,14 @@ fn english(report: &ReportText, row: &Row, line: u64) -> Result<(), LineError> {
             continue;
         }
         all += 1;
-        let lower = word.to_ascii_lowercase();
-        known += usize::from(
-            ENGLISH.contains(&lower.as_str()) || lexicon.phrases.symbols(&lower).is_some(),
-        );
-        // Enough has been seen of a long report.
-        if all == 200 {
+        lower.clear();
+        lower.push_str(word);
+        lower.make_ascii_lowercase();
+        known += usize::from(ENGLISH.contains(&lower.as_str()));
+        if known >= ENOUGH {
+            return Ok(());
+        }
+        if all == MANY_WORDS {
             break;
         }
     }
@@ -306,7 +367,9 @@ fn english(report: &ReportText, row: &Row, line: u64) -> Result<(), LineError> {
         line,
         id: Some(row.id.clone()),
         kind: Problem::NotEnglish,
-        message: format!("{known} of {all} words are known; only English is read"),
+        message: format!(
+            "{known} of the first {all} words are known English ones; only English is read"
+        ),
     })
 }
 
@@ -343,12 +406,40 @@ pub fn label_jsonl(
         let labels = labeler
             .label(&report, options)
             .map_err(|e| text_problem(row, line, &e))?;
-        let mut value = json!({ "id": row.fields["id"], "labels": labels.to_map() });
-        if details {
-            value["mentions"] = json!(labels.mentions);
-        }
-        Ok((value, notes))
+        let answer = LabelLine {
+            id: &row.fields["id"],
+            labels: ByCode(&labels),
+            mentions: details.then_some(labels.mentions.as_slice()),
+        };
+        Ok((to_line(&answer), notes))
     })
+}
+
+/// An output line of labels, written without building a tree of values first.
+#[derive(Serialize)]
+struct LabelLine<'a> {
+    id: &'a Value,
+    labels: ByCode<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mentions: Option<&'a [Mention]>,
+}
+
+struct ByCode<'a>(&'a Labels);
+
+impl Serialize for ByCode<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let codes = self.0.codes.iter();
+        serializer.collect_map(codes.map(|code| (code, self.0.value(code))))
+    }
+}
+
+/// One line of JSON.
+pub(crate) fn to_line(value: &impl Serialize) -> String {
+    match serde_json::to_string(value) {
+        Ok(text) => text,
+        // Text, numbers and maps with text for keys always serialise.
+        Err(e) => unreachable!("{e}"),
+    }
 }
 
 /// Sections of every row: `{"id","sections":[{"kind","heading","text","start"}]}`.
@@ -375,10 +466,8 @@ pub fn sections_jsonl(reader: impl BufRead, out: impl Write) -> Result<Summary, 
             ),
         ];
         notes.extend(checks.iter().filter(|(_, yes)| *yes).map(|(name, _)| *name));
-        Ok((
-            json!({ "id": row.fields["id"], "sections": report.sections }),
-            notes,
-        ))
+        let answer = json!({ "id": row.fields["id"], "sections": report.sections });
+        Ok((answer.to_string(), notes))
     })
 }
 
@@ -398,7 +487,8 @@ pub(crate) fn text_problem(row: &Row, line: u64, error: &TextError) -> LineError
 
 /// Output line of an input line with its notes; `None` for a blank one.
 type Written = Result<Option<(String, Vec<&'static str>)>, LineError>;
-pub(crate) type Outcome = (Value, Vec<&'static str>);
+/// The output line of a row, and notes about it.
+pub(crate) type Outcome = (String, Vec<&'static str>);
 
 /// Drives `work` over the lines; output keeps the order of the input whatever the number of threads.
 pub(crate) fn run<F>(
@@ -432,9 +522,7 @@ where
             .into_par_iter()
             .map(|(line, row)| match row? {
                 None => Ok(None),
-                Some(row) => {
-                    work(&row, line).map(|(value, notes)| Some((value.to_string(), notes)))
-                }
+                Some(row) => work(&row, line).map(Some),
             })
             .collect();
         for result in results {

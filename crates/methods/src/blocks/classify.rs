@@ -93,6 +93,15 @@ impl ClassifyData {
         }
     }
 
+    /// These and then those of `other`.
+    pub fn joined(&self, other: &ClassifyData) -> ClassifyData {
+        ClassifyData {
+            pictures: [self.pictures.as_slice(), &other.pictures].concat(),
+            targets: [self.targets.as_slice(), &other.targets].concat(),
+            patients: [self.patients.as_slice(), &other.patients].concat(),
+        }
+    }
+
     /// Labelled targets of one output with the index of their pictures.
     pub fn labelled(&self, output: usize) -> Vec<(usize, bool)> {
         let label =

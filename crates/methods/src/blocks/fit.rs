@@ -1,4 +1,4 @@
-//! What is fitted on the validation split after training: calibration, operating points, conformal
+//! What is fitted after training on images that the networks did not learn from: calibration, operating points, conformal
 //! sets, and whether an output may be called assessed. And what is then measured on the test split.
 
 use super::classify::ClassifyData;
@@ -8,21 +8,21 @@ use crate::serve::{MetricRow, OutputCard};
 use hilum_metrics::classification::BinaryScores;
 use hilum_trust::{BinaryConformal, Calibrator, CalibratorKind, OperatingRule, TunedPoint};
 
-/// Positives and negatives that the validation split must have before anything is fitted.
+/// Positives and negatives that must be there before anything is fitted.
 const ENOUGH: usize = 8;
-/// Positives that it must have before an output may count as assessed.
+/// Positives that must be there before an output may count as assessed.
 const ENOUGH_TO_ASSESS: usize = 15;
 /// The lower end of the AUROC's interval that an assessed output must reach.
 const ASSESSED_ABOVE: f64 = 0.55;
 /// Error rate of the conformal sets within each class.
 pub const ALPHA: f64 = 0.1;
 
-/// The rule in words, for cards.
-pub fn assessed_rule() -> String {
+/// The rule in words, for cards; `on` names the images that outputs are fitted on.
+pub fn assessed_rule(on: &str) -> String {
     format!(
-        "An output counts as assessed when the validation split has at least {ENOUGH_TO_ASSESS} positives and \
+        "An output counts as assessed when {on} has at least {ENOUGH_TO_ASSESS} positives and \
          the lower end of the 95 % interval (bootstrap over patients) of its AUROC there is above {ASSESSED_ABOVE}. Thresholds, \
-         calibration and sets are fitted on the same split."
+         calibration and sets are fitted on the same images."
     )
 }
 
@@ -53,27 +53,33 @@ pub fn output_scores<'a>(
     }
 }
 
-/// Fits one card entry an output on the validation split.
+/// Fits one card entry an output on images that the networks did not learn from; `split` names them.
 pub fn fit_outputs(
     codes: &[&str],
-    val: &ClassifyData,
+    data: &ClassifyData,
     logits: &[Vec<f64>],
     rule: OperatingRule,
+    split: &str,
 ) -> Result<Vec<OutputCard>> {
     codes
         .iter()
         .enumerate()
-        .map(|(k, code)| fit_output(code, output_scores(val, logits, k), rule))
+        .map(|(k, code)| fit_output(code, output_scores(data, logits, k), rule, split))
         .collect()
 }
 
-fn fit_output(code: &str, scores: OutputScores<'_>, rule: OperatingRule) -> Result<OutputCard> {
+fn fit_output(
+    code: &str,
+    scores: OutputScores<'_>,
+    rule: OperatingRule,
+    split: &str,
+) -> Result<OutputCard> {
     let positives = scores.labels.iter().filter(|&&y| y).count();
     let negatives = scores.labels.len() - positives;
     let mut card = OutputCard {
         code: code.to_owned(),
         assessed: false,
-        shown_by: format!("{positives} positives in the validation split"),
+        shown_by: format!("{positives} positives on {split}"),
         calibrator: None,
         operating_point: None,
         conformal: None,
@@ -94,10 +100,10 @@ fn fit_output(code: &str, scores: OutputScores<'_>, rule: OperatingRule) -> Resu
     };
     let (low, high) = m.interval;
     card.shown_by = format!(
-        "AUROC 95 % interval {low:.3} to {high:.3} on val ({positives} positives, {negatives} negatives)"
+        "AUROC 95 % interval {low:.3} to {high:.3} on {split} ({positives} positives, {negatives} negatives)"
     );
     card.assessed = positives >= ENOUGH_TO_ASSESS && low > ASSESSED_ABOVE;
-    card.operating_point = Some(TunedPoint::choose(&p, rule, "val")?);
+    card.operating_point = Some(TunedPoint::choose(&p, rule, split)?);
     card.conformal = Some(BinaryConformal::fit(&p, ALPHA)?);
     card.calibrator = Some(calibrator);
     Ok(card)

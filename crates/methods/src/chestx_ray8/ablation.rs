@@ -10,6 +10,7 @@ use crate::claims::ClaimRow;
 use crate::context::{Context, model_path};
 use crate::error::Result;
 use crate::serve::{Classifier, ModelCard, NetClassifier};
+use hilum_data::Sample;
 use hilum_metrics::detection::{BoxCriterion, localisation};
 use hilum_nn::builder::Pooling;
 use hilum_nn::weights::WeightFile;
@@ -72,7 +73,10 @@ fn outcome(
     prepared: &Prepared,
     card: &ModelCard,
 ) -> Result<Outcome> {
-    let trained = member(ctx, &format!("chestx_ray8-{name}"), config, prepared)?;
+    let [train, val, _] = &prepared.data;
+    let used: Vec<&Sample> = prepared.samples[..2].iter().flatten().collect();
+    let run = format!("chestx_ray8-{name}");
+    let trained = member(ctx, &run, config, [train, val], &used)?;
     let file = ship::reread(
         &config.network(),
         &config.contract(),

@@ -7,6 +7,7 @@ use crate::blocks::run::{Trained, train};
 use crate::blocks::warm;
 use crate::context::Context;
 use crate::error::Result;
+use hilum_data::splits::k_folds;
 use hilum_data::{Sample, Split};
 
 /// Samples, pictures and targets of the three splits.
@@ -45,15 +46,46 @@ pub fn prepare(ctx: &Context<'_>, config: &Config) -> Result<Prepared> {
     Ok(Prepared { samples, data })
 }
 
-/// Trains one member under `name`.
+/// Samples with their pictures and targets.
+pub struct Pool {
+    /// Samples.
+    pub samples: Vec<Sample>,
+    /// Pictures and targets, in the same order.
+    pub data: ClassifyData,
+}
+
+impl Prepared {
+    /// Train and val together, and the fold of each sample: by patient, balanced over sets and over whether there
+    /// is a finding.
+    pub fn folds(&self, k: usize, seed: u64) -> Result<(Pool, Vec<usize>)> {
+        let samples: Vec<Sample> = self.samples[..2].concat();
+        let data = self.data[0].joined(&self.data[1]);
+        let stratum = |(s, t): (&Sample, &Vec<f32>)| {
+            let set = SETS.iter().position(|set| *set == s.set).unwrap_or(0) as u32;
+            2 * set + u32::from(t[CODES.len() - 1] >= 0.5)
+        };
+        let strata: Vec<u32> = samples.iter().zip(&data.targets).map(stratum).collect();
+        let fold = if k > 1 {
+            k_folds(&samples, &strata, k, seed)?
+        } else {
+            // A single network keeps the published split: it answers for val alone.
+            (0..samples.len())
+                .map(|i| usize::from(i < self.samples[0].len()))
+                .collect()
+        };
+        Ok((Pool { samples, data }, fold))
+    }
+}
+
+/// Trains one network under `name`, its epoch chosen on `val`.
 pub fn member(
     ctx: &Context<'_>,
     name: &str,
     config: &Config,
-    prepared: &Prepared,
+    [train_data, val_data]: [&ClassifyData; 2],
+    used: &[&Sample],
 ) -> Result<Trained> {
     let network = config.network();
-    let [train_data, val_data, _] = &prepared.data;
     let task = ClassifyTask::new(
         config.classify.clone(),
         config.contract(),
@@ -62,10 +94,8 @@ pub fn member(
         val_data,
         ctx.seed,
     )?;
-    let used: Vec<&Sample> = prepared.samples[0]
-        .iter()
-        .chain(&prepared.samples[1])
-        .collect();
+    let start = config.start.as_deref();
+    let start = start.map(|model| warm::trunk(ctx, model, &network));
     train(
         ctx,
         name,
@@ -73,23 +103,23 @@ pub fn member(
         &task,
         &config.train,
         config,
-        &used,
-        config
-            .start
-            .as_deref()
-            .map(|model| warm::trunk(ctx, model, &network))
-            .transpose()?,
+        used,
+        start.transpose()?,
     )
 }
 
-/// Trains all members, each from its own seed.
+/// Trains all members, each from its own seed and without its own fold.
 pub fn members(ctx: &Context<'_>, config: &Config, prepared: &Prepared) -> Result<Vec<Trained>> {
+    let (pool, fold) = prepared.folds(config.members, ctx.seed)?;
+    let used: Vec<&Sample> = pool.samples.iter().collect();
     let one = |m: usize| {
         let own = Context {
             seed: ctx.seed + m as u64,
             ..ctx.clone()
         };
-        member(&own, "chestx_ray8", config, prepared)
+        let rest = pool.data.filter(|i| fold[i] != m);
+        let left_out = pool.data.filter(|i| fold[i] == m);
+        member(&own, "chestx_ray8-fold", config, [&rest, &left_out], &used)
     };
     (0..config.members).map(one).collect()
 }

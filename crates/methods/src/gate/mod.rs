@@ -176,6 +176,7 @@ fn write(
         data[1],
         &val_logits,
         OperatingRule::Sensitivity(0.995),
+        "val",
     )?;
     let (sources, research_only) = ship::sources(samples);
     let mut card = ModelCard {

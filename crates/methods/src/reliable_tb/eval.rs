@@ -41,8 +41,8 @@ pub fn ship(
         data,
         research_only,
         licence_note: "Kermany et al. 2018, CC BY 4.0.".to_owned(),
-        outputs: fit_outputs(&CODES, val, &on(val)?, OperatingRule::Youden)?,
-        assessed_rule: assessed_rule(),
+        outputs: fit_outputs(&CODES, val, &on(val)?, OperatingRule::Youden, "val")?,
+        assessed_rule: assessed_rule("the validation split"),
         metrics: Vec::new(),
         failure_cases: [
             "All images are of children of one to five years of one hospital; nothing is known about others.",

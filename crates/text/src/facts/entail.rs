@@ -95,8 +95,13 @@ pub fn contradicts(p: &Fact, h: &Fact) -> bool {
             && yes.assertion == Assertion::Present
             && !yes.is_normal()
             && {
+                // A bilateral finding is also on the side that is said to be normal.
+                let shared = normal
+                    .side
+                    .filter(|n| yes.side.is_some_and(|y| y.covers(*n)));
                 let denied = Fact {
                     assertion: Assertion::Absent,
+                    side: shared.or(yes.side),
                     ..yes.clone()
                 };
                 rules_out(normal, &denied)
@@ -257,6 +262,8 @@ mod tests {
             "Left lower lobe consolidation."
         ));
         assert!(!denied("No left pneumothorax.", "Right pneumothorax."));
+        assert!(denied("The right lung is clear.", "Bilateral infiltrates."));
+        assert!(!denied("The right lung is clear.", "Left infiltrate."));
         assert!(!denied("Left effusion.", "Right effusion."));
     }
 }

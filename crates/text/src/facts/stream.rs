@@ -9,6 +9,7 @@ use super::{Fact, Graph, lunguage, scene};
 use crate::error::TextError;
 use crate::stream::{self, LineError, Problem, Row, Summary};
 use rayon::prelude::*;
+use serde::Serialize;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde_json::{Value, json};
 use std::fmt;
@@ -86,22 +87,36 @@ fn graph_of(row: &Row, line: u64, options: &ExtractOptions) -> Result<Noted, Lin
     Ok((graph, notes))
 }
 
-fn written(id: &Value, name: &str, graph: &Graph, format: Format, frame: Option<&Frame>) -> Value {
+fn written(id: &Value, name: &str, graph: &Graph, format: Format, frame: Option<&Frame>) -> String {
     match format {
-        Format::Radgraph => {
-            let mut value = json!(Document::from_graph(graph));
-            value["id"] = id.clone();
-            value
-        }
-        Format::Scene => {
-            let mut value = json!(scene::scene(name, graph, frame));
-            value["id"] = id.clone();
-            value
-        }
-        Format::Facts => json!({ "id": id, "facts": graph.facts() }),
-        Format::Lunguage => json!({ "id": id, "rows": lunguage::rows(graph) }),
-        Format::Sequence => json!({ "id": id, "text": super::entity_sequence(graph) }),
+        Format::Radgraph => stream::to_line(&WithId {
+            id,
+            rest: Document::from_graph(graph),
+        }),
+        Format::Scene => stream::to_line(&WithId {
+            id,
+            rest: scene::scene(name, graph, frame),
+        }),
+        Format::Facts => stream::to_line(&FactsLine {
+            id,
+            facts: graph.facts(),
+        }),
+        Format::Lunguage => json!({ "id": id, "rows": lunguage::rows(graph) }).to_string(),
+        Format::Sequence => json!({ "id": id, "text": super::entity_sequence(graph) }).to_string(),
     }
+}
+
+#[derive(Serialize)]
+struct WithId<'a, T> {
+    id: &'a Value,
+    #[serde(flatten)]
+    rest: T,
+}
+
+#[derive(Serialize)]
+struct FactsLine<'a> {
+    id: &'a Value,
+    facts: Vec<Fact>,
 }
 
 /// Facts of a RadGraph file `{"id": {"text", "entities"}, ...}`: one line a document, in the format
@@ -136,7 +151,7 @@ pub fn radgraph_file(
                     .problems
                     .entry(Problem::InvalidDocument.name())
                     .or_default() += 1;
-                json!({ "id": id, "line": summary.lines, "error": { "kind": Problem::InvalidDocument.name(), "message": message } })
+                json!({ "id": id, "line": summary.lines, "error": { "kind": Problem::InvalidDocument.name(), "message": message } }).to_string()
             }
         };
         Ok(writeln!(out, "{value}")?)
