@@ -128,7 +128,7 @@ impl ResultFile {
                 r.interval
                     .map_or("-".to_owned(), |(a, b)| format!("{a:.3} to {b:.3}")),
                 r.n,
-                verdict_word(r.holds),
+                row_verdict(r.holds),
                 if r.note.is_empty() {
                     String::new()
                 } else {
@@ -138,6 +138,40 @@ impl ResultFile {
         }
         out.push_str(&format!("{}: {}\n", self.name, verdict_word(self.holds)));
         out
+    }
+
+    /// The table in Markdown, as it stands in the method's README.
+    pub fn markdown(&self) -> String {
+        let mut out = String::from(
+            "| claim | paper | here | 95 % interval | n | verdict |\n| --- | --- | --- | --- | --- | --- |\n",
+        );
+        for r in &self.rows {
+            let interval = r
+                .interval
+                .map_or("-".to_owned(), |(a, b)| format!("{a:.3} to {b:.3}"));
+            let note = if r.note.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", r.note)
+            };
+            out.push_str(&format!(
+                "| {} | {} | {} | {interval} | {} | {}{note} |\n",
+                r.claim,
+                number(r.paper),
+                number(r.here),
+                r.n,
+                row_verdict(r.holds),
+            ));
+        }
+        out
+    }
+}
+
+/// Verdict of one row: a figure that is reported beside the claims has none.
+fn row_verdict(holds: Option<bool>) -> &'static str {
+    match holds {
+        None => "reported",
+        decided => verdict_word(decided),
     }
 }
 

@@ -21,6 +21,11 @@ pub fn find(name: &str) -> Option<&'static dyn Method> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::ResultFile;
+    use std::path::Path;
+
+    const BEGIN: &str = "<!-- claims:begin -->";
+    const END: &str = "<!-- claims:end -->";
 
     #[test]
     fn names_and_cards_are_unique() {
@@ -34,14 +39,30 @@ mod tests {
         assert_eq!((names.len(), cards.len()), (n, c));
     }
 
+    /// `HILUM_BLESS=1 cargo test -p hilum-methods readme` writes the tables anew.
     #[test]
-    fn every_method_has_a_readme() {
-        for m in all() {
-            let name = m.info().name;
-            let path = format!("{}/src/{name}/README.md", env!("CARGO_MANIFEST_DIR"));
+    fn every_readme_holds_the_table_of_its_result() {
+        let bless = std::env::var_os("HILUM_BLESS").is_some();
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let results = Path::new(root).join("bench/results");
+        for name in all().iter().map(|m| m.info().name) {
+            let path = Path::new(root).join(format!("crates/methods/src/{name}/README.md"));
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let Some((head, tail)) = text
+                .split_once(BEGIN)
+                .and_then(|(h, rest)| Some((h, rest.split_once(END)?.1)))
+            else {
+                panic!("{name}: no README.md with {BEGIN} and {END}");
+            };
+            let table = ResultFile::read(&results, name)
+                .map_or("Not reproduced yet.\n".to_owned(), |r| r.markdown());
+            let wanted = format!("{head}{BEGIN}\n{table}{END}{tail}");
+            if bless {
+                std::fs::write(&path, &wanted).unwrap();
+            }
             assert!(
-                std::path::Path::new(&path).is_file(),
-                "{name} has no README.md"
+                bless || text == wanted,
+                "{name}: its README does not show bench/results/{name}.json; write it with HILUM_BLESS=1"
             );
         }
     }

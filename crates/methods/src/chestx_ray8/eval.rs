@@ -224,7 +224,7 @@ fn classification_rows(data: &ClassifyData, logits: &[Vec<f64>]) -> Vec<ClaimRow
         let paper = PAPER.iter().find(|(c, _)| c == code).map(|(_, v)| *v);
         if m.positives >= 5 {
             rows.push(claim(
-                format!("AUROC of {code} above chance"),
+                format!("AUROC of {code}"),
                 Some(m),
                 None,
                 paper,
