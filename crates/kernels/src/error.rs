@@ -196,6 +196,20 @@ pub enum KernelError {
         /// Layer.
         node: String,
     },
+    /// An attribution rule has no answer for a layer.
+    #[error("the rule {rule} does not cover layer `{node}`")]
+    NoRule {
+        /// Layer.
+        node: String,
+        /// Rule.
+        rule: String,
+    },
+    /// The rescale rule compares each input with its reference.
+    #[error("{n} images cannot be halves of inputs and references")]
+    Unpaired {
+        /// Images in the batch.
+        n: usize,
+    },
     /// A node index that does not exist.
     #[error("node {id} does not exist")]
     UnknownNode {

@@ -26,4 +26,4 @@ pub use graph::{Graph, Init, Node, NodeId, Op, ParamId, ParamInfo, ParamRole, Pa
 pub use plan::Plan;
 pub use tensor::Tensor;
 pub use timing::{Pass, Timing};
-pub use train::{Gradients, Mode, Trainer, Wanted};
+pub use train::{Gradients, Mode, Rule, Trainer, Wanted};

@@ -550,6 +550,7 @@ fn gradients_at_nodes_and_kept_activations() {
         input: true,
         nodes: vec![norm],
         keep: true,
+        ..Wanted::default()
     };
     let first = trainer.backward(&params, &outputs, want.clone()).unwrap();
     let again = trainer.backward(&params, &outputs, want).unwrap();

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::forward::{Bn, dropout_seed};
 use super::layers::{Product, global, pointwise, window};
 use super::schedule::Way;
-use super::{Gradients, Mode, Saved, Trainer, Wanted};
+use super::{Gradients, Mode, Rule, Saved, Trainer, Wanted};
 use crate::buffer::Buffer;
 use crate::conv::{
     Direction, Epilogue, PackedWeights, Source, bias_gradient, correlate, weight_gradient,
@@ -27,6 +27,7 @@ struct Pass<'a> {
     /// Nodes whose gradient somebody waits for.
     needed: Vec<bool>,
     want_params: bool,
+    rule: Rule,
     found: Vec<Option<Vec<f32>>>,
 }
 
@@ -75,6 +76,7 @@ impl Trainer {
             mode,
             needed,
             want_params: want.params,
+            rule: want.rule,
             found: vec![None; params.len()],
         };
         let mut out = Gradients {
@@ -121,6 +123,9 @@ impl Trainer {
         want: &Wanted,
     ) -> Result<(), KernelError> {
         self.graph.check_params(params)?;
+        if want.rule != Rule::Gradient {
+            self.check_rule(want.rule)?;
+        }
         if d_outputs.len() != self.graph.outputs.len() {
             return Err(KernelError::GradientCount {
                 expected: self.graph.outputs.len(),
@@ -221,12 +226,16 @@ impl Trainer {
         self.add_grad(node, buffer);
     }
 
-    fn backward_node(&mut self, id: NodeId, grad: Buffer, pass: &mut Pass) {
+    fn backward_node(&mut self, id: NodeId, mut grad: Buffer, pass: &mut Pass) {
+        if pass.rule != Rule::Gradient {
+            self.rule_on_arrival(id, pass.rule, &mut grad);
+        }
         let node = self.graph.nodes[id].clone();
         let dy = View::new(&grad, self.dims(id));
         match &node.op {
             _ if self.schedule.way[id].norm() => {
-                return self.backward_norm(node.inputs[0], true, grad, pass);
+                let masked = pass.rule != Rule::Deconvolution;
+                return self.backward_norm(node.inputs[0], masked, grad, pass);
             }
             Op::BatchNorm { .. } => return self.backward_norm(id, false, grad, pass),
             Op::Conv2d { .. } | Op::ConvTranspose2d { .. } | Op::Linear { .. } => {
@@ -273,7 +282,11 @@ impl Trainer {
                 dropout::apply(dy, *p, dropout_seed(seed, id))
             }
             (op, _) => {
-                if let Some(kind) = pointwise(op) {
+                if pass.rule == Rule::Deconvolution {
+                    // The rectified gradient, which arrived, is all there is to it.
+                } else if let (Some(kind), Rule::Rescale) = (pointwise(op), pass.rule) {
+                    self.rescale(id, kind, dy);
+                } else if let Some(kind) = pointwise(op) {
                     let kept = if kind.from_output() {
                         self.value(id)
                     } else {
@@ -295,6 +308,9 @@ impl Trainer {
                 window(&node.op),
                 global(&node.op),
             ) {
+                (Op::MaxPool2d { .. }, ..) if pass.rule == Rule::Rescale => {
+                    this.rescale_max(id, dy, dx)
+                }
                 (Op::MaxPool2d { .. }, Saved::Places(places), Some(window), _) => {
                     pool::max_backward(dy, places, &window, dx)
                 }

@@ -6,6 +6,7 @@
 mod backward;
 mod forward;
 pub(crate) mod layers;
+mod rules;
 mod schedule;
 
 use std::time::Instant;
@@ -19,6 +20,7 @@ use crate::parallel::on_pool;
 use crate::tensor::Tensor;
 use crate::timing::{Pass, Timing};
 use crate::view::{Dims, View, ViewMut};
+pub use rules::Rule;
 use schedule::Schedule;
 
 /// How layers behave that differ between training and use.
@@ -34,7 +36,7 @@ pub enum Mode {
 }
 
 /// Which gradients `backward` is to return.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Wanted {
     /// Of the parameters.
     pub params: bool,
@@ -44,6 +46,8 @@ pub struct Wanted {
     pub nodes: Vec<NodeId>,
     /// Keep the activations, so that another `backward` can follow the same `forward`.
     pub keep: bool,
+    /// What layers pass down; parameters' gradients are only to be had under [`Rule::Gradient`].
+    pub rule: Rule,
 }
 
 impl Wanted {
