@@ -1,8 +1,9 @@
 //! Every network by burn's CPU backend beside the project's own kernels: outputs, gradients, statistics.
 #![cfg(feature = "flex")]
+#![allow(clippy::unwrap_used)] // In a test a failure is a failure.
 
 use hilum_burn::BurnEngine;
-use hilum_kernels::{Graph, Op, Tensor};
+use hilum_kernels::{Graph, Op, ParamRole, Tensor};
 use hilum_nn::backbones::{
     Backbone, DenseNetConfig, InceptionConfig, MobileNetConfig, ResNetConfig, SqueezeNetConfig,
     UNetConfig, UpMode, VggConfig, unet,
@@ -11,24 +12,42 @@ use hilum_nn::builder::{Conv, GraphBuilder, Head};
 use hilum_nn::engine::{CpuEngine, Engine};
 use rand::{Rng, SeedableRng};
 
+const FLAT: f32 = 1e-5;
+const DEEP: f32 = 2e-2;
+
 fn values(n: usize, seed: u64) -> Vec<f32> {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
 }
 
-/// The largest difference as a share of the largest value.
-fn apart(a: &[f32], b: &[f32]) -> f32 {
-    assert_eq!(a.len(), b.len());
-    let scale = a.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
-    let most = a
-        .iter()
-        .zip(b)
-        .fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
-    most / scale
+fn length(v: impl Iterator<Item = f32>) -> f32 {
+    v.map(|v| v * v).sum::<f32>().sqrt()
 }
 
-fn agree(name: &str, graph: Graph, shape: [usize; 4]) {
-    let params = graph.init_params(3);
+/// Length of the difference as a share of the length, or of `least` if that is more.
+fn apart(a: &[f32], b: &[f32], least: f32) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let difference = length(a.iter().zip(b).map(|(a, b)| a - b));
+    difference / length(a.iter().copied()).max(least)
+}
+
+/// `tolerance` is for the gradient as a whole; that of one parameter may be off by ten times as much. In deep networks some sums are nearly zero; rounding decides on which side of
+/// a rectifier they fall, and one such value moves a gradient by a thousandth and more. Beside PyTorch in
+/// double precision, gradients of the DenseNet here were off by up to 0.010 with our kernels, 0.008 with
+/// PyTorch in single precision, 0.040 with burn. The flat networks of this file tell whether anything is wrong.
+fn agree(name: &str, graph: Graph, shape: [usize; 4], tolerance: f32) {
+    let mut params = graph.init_params(3);
+    // As they start, with shifts of zero, networks of normalised layers do not depend on the size of their
+    // first weights: those gradients would be rounding alone.
+    for (i, (info, values_of)) in graph.params.iter().zip(&mut params).enumerate() {
+        if info.role == ParamRole::Norm {
+            let noise = values(values_of.len(), 100 + i as u64);
+            values_of
+                .iter_mut()
+                .zip(noise)
+                .for_each(|(v, n)| *v += n / 2.0);
+        }
+    }
     let x = Tensor::from_vec(&shape, values(shape.iter().product(), 1)).unwrap();
     let mut cpu = CpuEngine::new(graph.clone(), params.clone()).unwrap();
     let mut burn = BurnEngine::new(graph.clone(), params, "flex").unwrap();
@@ -37,9 +56,9 @@ fn agree(name: &str, graph: Graph, shape: [usize; 4]) {
     for (a, b) in ours.iter().zip(&theirs) {
         assert_eq!(a.shape, b.shape, "{name}");
         assert!(
-            apart(&a.data, &b.data) < 2e-4,
+            apart(&a.data, &b.data, 1e-3) < 1e-4,
             "{name}: output {}",
-            apart(&a.data, &b.data)
+            apart(&a.data, &b.data, 1e-3)
         );
     }
     let d: Vec<Tensor> = ours
@@ -48,14 +67,20 @@ fn agree(name: &str, graph: Graph, shape: [usize; 4]) {
         .map(|(i, t)| Tensor::from_vec(&t.shape, values(t.data.len(), 10 + i as u64)).unwrap())
         .collect();
     let (ours, theirs) = (cpu.backward(&d).unwrap(), burn.backward(&d).unwrap());
+    let whole =
+        |g: &[Option<Vec<f32>>]| g.iter().flatten().flatten().copied().collect::<Vec<f32>>();
+    let off = apart(&whole(&ours), &whole(&theirs), 1e-3);
+    assert!(off < tolerance, "{name}: gradient {off}");
+    // The gradient of a bias before a normalisation is nothing but rounding.
+    let least = 1e-4 * length(ours.iter().flatten().flatten().copied());
     for ((info, a), b) in graph.params.iter().zip(&ours).zip(&theirs) {
         match (a, b) {
             (Some(a), Some(b)) => {
+                let off = apart(a, b, least);
                 assert!(
-                    apart(a, b) < 2e-3,
-                    "{name}: gradient of {} {}",
-                    info.name,
-                    apart(a, b)
+                    off < 10.0 * tolerance,
+                    "{name}: gradient of {} {off}",
+                    info.name
                 );
             }
             (None, None) => {}
@@ -64,10 +89,10 @@ fn agree(name: &str, graph: Graph, shape: [usize; 4]) {
     }
     for ((info, a), b) in graph.params.iter().zip(cpu.params()).zip(burn.params()) {
         assert!(
-            apart(a, b) < 1e-4,
+            apart(a, b, 1e-3) < 1e-4,
             "{name}: buffer {} {}",
             info.name,
-            apart(a, b)
+            apart(a, b, 1e-3)
         );
     }
 }
@@ -92,7 +117,12 @@ fn classifiers_agree() {
             pooling,
             ..Head::plain(3)
         };
-        agree(backbone.name(), backbone.graph(1, &head), [4, 1, 64, 64]);
+        agree(
+            backbone.name(),
+            backbone.graph(1, &head),
+            [6, 1, 128, 128],
+            DEEP,
+        );
     }
 }
 
@@ -104,7 +134,7 @@ fn unets_agree_with_odd_sizes_too() {
             classes: 2,
             up,
         };
-        agree("unet", unet(&config, 1), [2, 1, 30, 37]);
+        agree("unet", unet(&config, 1), [2, 1, 30, 37], DEEP);
     }
 }
 
@@ -140,7 +170,17 @@ fn the_layers_that_no_backbone_has_agree() {
     let x = b.node("flatten", Op::Flatten, &[x]);
     let x = b.linear("fc", x, 8 * 12 * 10, 3);
     b.output("logits", x);
-    agree("rest", b.finish(), [3, 2, 12, 10]);
+    agree("rest", b.finish(), [3, 2, 12, 10], FLAT);
+}
+
+#[test]
+fn two_blocks_agree() {
+    let (mut b, x) = GraphBuilder::new(2);
+    let x = b.conv_bn_relu("c1", "n1", x, Conv::same(2, 16, 3));
+    let x = b.max_pool("pool", x, 3, 2, 1);
+    let x = b.conv_bn_relu("c2", "n2", x, Conv::same(16, 16, 5).stride(2).groups(4));
+    b.output("map", x);
+    agree("blocks", b.finish(), [2, 2, 30, 37], FLAT);
 }
 
 #[test]

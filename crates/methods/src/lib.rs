@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod chestx_ray8;
 pub mod claims;
 pub mod context;
+pub mod engine;
 pub mod error;
 pub mod gate;
 pub mod info;
