@@ -1,5 +1,6 @@
-//! Every network by burn's CPU backend beside the project's own kernels: outputs, gradients, statistics.
-#![cfg(feature = "flex")]
+//! Every network on each of burn's devices that this build knows and this machine has, beside the project's
+//! own kernels: outputs, gradients, statistics.
+#![cfg(any(feature = "cuda", feature = "flex", feature = "vulkan"))]
 #![allow(clippy::unwrap_used)] // In a test a failure is a failure.
 
 use hilum_burn::BurnEngine;
@@ -36,6 +37,30 @@ fn apart(a: &[f32], b: &[f32], least: f32) -> f32 {
 /// double precision, gradients of the DenseNet here were off by up to 0.010 with our kernels, 0.008 with
 /// PyTorch in single precision, 0.040 with burn. The flat networks of this file tell whether anything is wrong.
 fn agree(name: &str, graph: Graph, shape: [usize; 4], tolerance: f32) {
+    for device in devices() {
+        agree_on(
+            device,
+            &format!("{name} on {device}"),
+            graph.clone(),
+            shape,
+            tolerance,
+        );
+    }
+}
+
+/// The devices that answer; `flex` always does.
+fn devices() -> Vec<&'static str> {
+    let there = |name: &&&str| match hilum_burn::device(name) {
+        Ok(_) => true,
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            false
+        }
+    };
+    hilum_burn::NAMES.iter().filter(there).copied().collect()
+}
+
+fn agree_on(device: &str, name: &str, graph: Graph, shape: [usize; 4], tolerance: f32) {
     let mut params = graph.init_params(3);
     // As they start, with shifts of zero, networks of normalised layers do not depend on the size of their
     // first weights: those gradients would be rounding alone.
@@ -50,7 +75,7 @@ fn agree(name: &str, graph: Graph, shape: [usize; 4], tolerance: f32) {
     }
     let x = Tensor::from_vec(&shape, values(shape.iter().product(), 1)).unwrap();
     let mut cpu = CpuEngine::new(graph.clone(), params.clone()).unwrap();
-    let mut burn = BurnEngine::new(graph.clone(), params, "flex").unwrap();
+    let mut burn = BurnEngine::new(graph.clone(), params, device).unwrap();
     let ours = cpu.forward_train(&x, 7).unwrap();
     let theirs = burn.forward_train(&x, 7).unwrap();
     for (a, b) in ours.iter().zip(&theirs) {
@@ -190,8 +215,9 @@ fn dropout_keeps_the_mean_and_repeats() {
     b.output("kept", x);
     let graph = b.finish();
     let x = Tensor::from_vec(&[1, 1, 100, 100], vec![1.0; 10_000]).unwrap();
+    let device = devices()[0];
     let run = |seed| {
-        let mut engine = BurnEngine::new(graph.clone(), Vec::new(), "flex").unwrap();
+        let mut engine = BurnEngine::new(graph.clone(), Vec::new(), device).unwrap();
         engine.forward_train(&x, seed).unwrap().remove(0).data
     };
     let (a, b, c) = (run(1), run(1), run(2));
@@ -204,6 +230,6 @@ fn dropout_keeps_the_mean_and_repeats() {
 fn a_gradient_before_a_pass_is_an_error() {
     let (mut b, x) = GraphBuilder::new(1);
     b.output("same", x);
-    let mut engine = BurnEngine::new(b.finish(), Vec::new(), "flex").unwrap();
+    let mut engine = BurnEngine::new(b.finish(), Vec::new(), devices()[0]).unwrap();
     assert!(engine.backward(&[]).is_err());
 }
