@@ -170,9 +170,9 @@ pub(super) fn meteor(options: &ScoreOptions) -> Result<Box<dyn TextMetric>, Text
     let wordnet = options.wordnet.clone();
     let signature = met::signature(wordnet.as_deref(), &cut(options));
     let finish: Finish = Arc::new(met::from_sums);
-    let other = wordnet.clone();
-    let row = move |pair: &Pair| Ok(met::row(&pair.tokens, wordnet.as_deref()).to_vec());
-    let explain = move |pair: &Pair| met::explain(&pair.tokens, other.as_deref());
+    let meteor = met::Meteor::new(wordnet.clone());
+    let row = move |pair: &Pair| Ok(meteor.row(&pair.tokens).to_vec());
+    let explain = move |pair: &Pair| met::explain(&pair.tokens, wordnet.as_deref());
     Ok(Additive::boxed(
         met::WIDTH,
         vec![Output::same("meteor", signature, finish)],
