@@ -10,6 +10,7 @@ pub mod info;
 pub mod lungs_heart;
 pub mod method;
 pub mod multimodel_report;
+pub mod posthoc_uq;
 pub mod registry;
 pub mod reliable_tb;
 pub mod serve;

@@ -233,6 +233,11 @@ impl Table {
     }
 }
 
+/// SHA-256 of a text, for hashes of several tables in one.
+pub fn text_hash(text: &str) -> String {
+    format!("{:x}", Sha256::digest(text.as_bytes()))
+}
+
 fn truth(raw: &RawTable, rule: &LabelRule<'_>, row: usize, cell: &str) -> Result<Option<bool>> {
     if rule.positive.contains(&cell) {
         return Ok(Some(true));

@@ -1,0 +1,230 @@
+//! The public tables that methods on numbers learn from.
+
+use crate::context::Context;
+use crate::error::{MethodError, Result};
+use hilum_tabular::{LabelRule, RawTable, Table, TableSpec};
+use serde::{Deserialize, Serialize};
+
+/// A table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Ratings of nodules by readers of LIDC-IDRI: is the reader's malignancy score 4 or 5, or 1 or 2.
+    /// Undecided scores of 3 are left out; the ratings of a patient stay together.
+    Lidc,
+    /// Nuclei of fine needle aspirates, Wisconsin 1995: malignant or benign; each row its own group.
+    Wisconsin,
+    /// Blood markers, Coimbra 2018: patient or control; each row its own group.
+    Coimbra,
+}
+
+/// A table with the file it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// As in the file.
+    pub raw: RawTable,
+    /// Features and labels.
+    pub table: Table,
+}
+
+const LIDC: [&str; 9] = [
+    "equivalent_diameter_mm",
+    "subtlety",
+    "internalStructure",
+    "calcification",
+    "sphericity",
+    "margin",
+    "lobulation",
+    "spiculation",
+    "texture",
+];
+
+const NUCLEUS: [&str; 10] = [
+    "radius",
+    "texture",
+    "perimeter",
+    "area",
+    "smoothness",
+    "compactness",
+    "concavity",
+    "concave_points",
+    "symmetry",
+    "fractal_dimension",
+];
+
+const COIMBRA: [&str; 9] = [
+    "Age",
+    "BMI",
+    "Glucose",
+    "Insulin",
+    "HOMA",
+    "Leptin",
+    "Adiponectin",
+    "Resistin",
+    "MCP.1",
+];
+
+impl Source {
+    /// Name in result tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Lidc => "LIDC ratings",
+            Source::Wisconsin => "Wisconsin",
+            Source::Coimbra => "Coimbra",
+        }
+    }
+
+    /// The file under the data root.
+    pub fn file(self) -> &'static str {
+        match self {
+            Source::Lidc => "labels/lidc_nodule_ratings.csv.gz",
+            Source::Wisconsin => "labels/breast_wisconsin_diagnostic.csv",
+            Source::Coimbra => "labels/breast_coimbra.csv",
+        }
+    }
+
+    /// All features.
+    pub fn features(self) -> Vec<String> {
+        match self {
+            Source::Lidc => owned(&LIDC),
+            Source::Coimbra => owned(&COIMBRA),
+            Source::Wisconsin => ["mean", "error", "worst"]
+                .iter()
+                .flat_map(|kind| NUCLEUS.map(|f| format!("{kind}_{f}")))
+                .collect(),
+        }
+    }
+
+    /// The few that are had most easily: size; the nuclei's means; age, body mass index and glucose.
+    pub fn lean_features(self) -> Vec<String> {
+        let all = self.features();
+        let few = match self {
+            Source::Lidc => 1,
+            Source::Wisconsin => NUCLEUS.len(),
+            Source::Coimbra => 3,
+        };
+        all.into_iter().take(few).collect()
+    }
+
+    fn label(self) -> LabelRule<'static> {
+        let rule = |column, positive, negative, null| LabelRule {
+            column,
+            positive,
+            negative,
+            null,
+        };
+        match self {
+            Source::Lidc => rule("malignancy", &["4", "5"], &["1", "2"], &["3"]),
+            Source::Wisconsin => rule("diagnosis", &["malignant"], &["benign"], &[]),
+            Source::Coimbra => rule("Classification", &["Yes"], &["No"], &[]),
+        }
+    }
+
+    /// Reads it from the data root with these features.
+    ///
+    /// # Errors
+    /// A file that is not there or not such a table.
+    pub fn load(self, ctx: &Context<'_>, what: &str, features: &[String]) -> Result<Loaded> {
+        let path = ctx.data.join(self.file());
+        if !path.is_file() {
+            return Err(MethodError::NoData {
+                what: what.to_owned(),
+                path,
+            });
+        }
+        let raw = RawTable::read(&path)?;
+        let names: Vec<&str> = features.iter().map(String::as_str).collect();
+        let spec = TableSpec {
+            features: &names,
+            label: self.label(),
+            group: (self == Source::Lidc).then_some("patient_id"),
+            split: Some("split"),
+        };
+        let table = Table::new(&raw, &spec)?;
+        Ok(Loaded { raw, table })
+    }
+}
+
+/// The rows for development (train and val) and those for the test.
+pub fn development_and_test(table: &Table) -> (Table, Table) {
+    (
+        table.select(&table.rows_of(&["train", "val"])),
+        table.select(&table.rows_of(&["test"])),
+    )
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|n| (*n).to_owned()).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::fmt::Write as _;
+    use std::path::Path;
+    use std::sync::atomic::AtomicBool;
+
+    /// Made-up breast tables of the published shape under a data root; no row is anyone's.
+    pub(crate) fn write_tables(root: &Path) {
+        std::fs::create_dir_all(root.join("labels")).unwrap();
+        for (source, classes) in [
+            (Source::Wisconsin, ["malignant", "benign"]),
+            (Source::Coimbra, ["Yes", "No"]),
+        ] {
+            let features = source.features();
+            let mut text = format!(
+                "split,row,{},{}\n",
+                features.join(","),
+                source.label().column
+            );
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            for row in 0..300 {
+                let split = ["train", "train", "train", "val", "test"][row % 5];
+                let positive = rng.random_bool(0.45);
+                let _ = write!(text, "{split},{row}");
+                for j in 0..features.len() {
+                    let shift = if positive && j % 3 == 0 { 0.35 } else { 0.0 };
+                    let _ = write!(text, ",{:.4}", rng.random::<f64>() + shift);
+                }
+                let _ = writeln!(text, ",{}", classes[usize::from(!positive)]);
+            }
+            std::fs::write(root.join(source.file()), text).unwrap();
+        }
+    }
+
+    /// A tiny run under `root`.
+    pub(crate) fn context<'a>(root: &Path, stop: &'a AtomicBool) -> Context<'a> {
+        Context {
+            data: root.to_owned(),
+            runs: root.join("runs"),
+            results: root.join("results"),
+            models: root.join("models"),
+            seed: 1,
+            tiny: true,
+            stop,
+        }
+    }
+
+    #[test]
+    fn the_shared_tables_have_the_shape_that_is_expected() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+        if !root.join(Source::Lidc.file()).is_file() {
+            eprintln!("skipped: no public tables beside the repository");
+            return;
+        }
+        let stop = AtomicBool::new(false);
+        let ctx = context(&root, &stop);
+        for (source, rows) in [
+            (Source::Lidc, 3766),
+            (Source::Wisconsin, 499),
+            (Source::Coimbra, 105),
+        ] {
+            let t = source.load(&ctx, "test", &source.features()).unwrap().table;
+            let (development, test) = development_and_test(&t);
+            assert_eq!((t.len(), development.len() + test.len()), (rows, rows));
+            assert!(development.groups.iter().all(|g| !test.groups.contains(g)));
+        }
+    }
+}
