@@ -1,6 +1,7 @@
 //! Published methods on shared blocks. A method's folder holds what its paper adds and nothing else.
 
 pub mod blocks;
+pub mod breast_ml;
 pub mod chestx_ray8;
 pub mod claims;
 pub mod context;

@@ -9,6 +9,7 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::chestx_ray8::ChestXray8,
         &crate::reliable_tb::ReliableTb,
         &crate::posthoc_uq::PosthocUq,
+        &crate::breast_ml::BreastMl,
         &crate::lungs_heart::LungsHeart,
         &crate::gate::Gate,
     ]

@@ -1,7 +1,8 @@
 //! Folds that keep groups whole and classes even.
 
 use crate::error::{Result, TabularError};
-use crate::matrix::both_classes;
+use crate::matrix::{Matrix, both_classes};
+use crate::table::Table;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
@@ -80,6 +81,37 @@ pub fn holdout(
     Ok((0..y.len()).partition(|&i| folds[i] != 0))
 }
 
+/// What models say about each row that they were not fitted on: for every fold, `fit_and_say` gets its number,
+/// the rows beside it and the features of its own rows, and answers one value for each of these.
+///
+/// # Errors
+/// As [`folds`]; an answer of another length; what `fit_and_say` gives.
+pub fn out_of_fold<T, E: From<TabularError>>(
+    table: &Table,
+    k: usize,
+    seed: u64,
+    mut fit_and_say: impl FnMut(usize, &Table, &Matrix) -> std::result::Result<Vec<T>, E>,
+) -> std::result::Result<Vec<T>, E> {
+    let fold_of = folds(&table.y, &table.groups, k, seed)?;
+    let mut said: Vec<(usize, T)> = Vec::with_capacity(table.len());
+    for f in 0..k {
+        let (held, others): (Vec<usize>, Vec<usize>) =
+            (0..table.len()).partition(|&i| fold_of[i] == f);
+        let answers = fit_and_say(f, &table.select(&others), &table.x.select(&held))?;
+        if answers.len() != held.len() {
+            return Err(TabularError::Shape {
+                what: "answers of a fold",
+                got: answers.len(),
+                expected: held.len(),
+            }
+            .into());
+        }
+        said.extend(held.into_iter().zip(answers));
+    }
+    said.sort_by_key(|(i, _)| *i);
+    Ok(said.into_iter().map(|(_, t)| t).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +140,26 @@ mod tests {
             folds(&y, &groups, 7, 0).unwrap_err(),
             TabularError::Parameter { .. }
         ));
+    }
+
+    #[test]
+    fn every_row_is_answered_once_by_models_without_it() {
+        let n = 30;
+        let table = Table {
+            names: vec!["row".to_owned()],
+            x: Matrix::new((0..n).map(f64::from).collect(), 1).unwrap(),
+            y: (0..n).map(|i| i % 3 == 0).collect(),
+            groups: (0..n as usize).map(|i| i / 2).collect(),
+            splits: vec![String::new(); n as usize],
+        };
+        let said = out_of_fold(&table, 5, 1, |_, others, held| {
+            let seen = |v: &f64| others.x.values().contains(v);
+            assert!(!held.values().iter().any(seen));
+            Ok::<_, TabularError>(held.values().to_vec())
+        });
+        assert_eq!(said.unwrap(), table.x.values());
+        let short = out_of_fold(&table, 5, 1, |_, _, _| Ok::<_, TabularError>(vec![0.0]));
+        assert!(matches!(short, Err(TabularError::Shape { .. })));
     }
 
     #[test]

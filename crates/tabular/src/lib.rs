@@ -14,7 +14,7 @@ pub mod search;
 pub mod table;
 
 pub use error::{Result, TabularError};
-pub use folds::{folds, holdout};
+pub use folds::{folds, holdout, out_of_fold};
 pub use learner::{Fitted, Learner, LearnerKind, fit_standardised};
 pub use matrix::Matrix;
 pub use scale::Standardiser;

@@ -11,6 +11,7 @@ pub mod run;
 pub mod score_cam;
 pub mod segment;
 pub mod ship;
+pub mod stored;
 pub mod tables;
 
 pub use classify::{ClassifyConfig, ClassifyData, LossKind};

@@ -1,8 +1,10 @@
 //! The paper's claims, measured on what was said about each case.
 
+use super::FILE;
 use super::measures::{Kept, Ranking, Sorted, mean_of};
 use super::predictions::{Cohort, Part, Predictions, Run, Uq};
 use crate::blocks::measure::{Measured, measured_by};
+use crate::blocks::stored;
 use crate::claims::{ClaimRow, ResultFile};
 use crate::context::Context;
 use crate::error::Result;
@@ -12,7 +14,7 @@ use hilum_tabular::LearnerKind;
 
 /// All rows, the paper's main claim first.
 pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
-    let said = Predictions::read(ctx)?;
+    let said: Predictions = stored::read(ctx, info.name, FILE)?;
     let of = |part: Part| said.cohorts.iter().filter(move |c| c.part == part);
     let mut rows = Vec::new();
     for cohort in of(Part::Folds) {
@@ -341,7 +343,8 @@ fn richness_rows(said: &Predictions, cohort: &Cohort) -> Vec<ClaimRow> {
             cohort,
             ace,
             Some(above_zero),
-            "the paper: richer features make calibration worse".to_owned(),
+            "so says the abstract of the first version; that of the last says the opposite"
+                .to_owned(),
         ),
     ]
 }

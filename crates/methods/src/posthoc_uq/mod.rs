@@ -18,12 +18,16 @@ mod train;
 
 pub use config::Config;
 
+use crate::blocks::stored;
 use crate::claims::ResultFile;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
 use crate::method::Method;
 use std::path::PathBuf;
+
+/// Where the run folder keeps what was said.
+const FILE: &str = "predictions.json";
 
 static INFO: MethodInfo = MethodInfo {
     card: Some(35),
@@ -55,7 +59,7 @@ impl Method for PosthocUq {
 
     fn train(&self, ctx: &Context<'_>) -> Result<Vec<PathBuf>> {
         let said = train::predict(ctx, &Self::config(ctx))?;
-        Ok(vec![said.write(ctx)?])
+        Ok(vec![stored::write(ctx, INFO.name, FILE, &said)?])
     }
 
     fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {

@@ -1,13 +1,9 @@
 //! What the fitted models and calibrators said about each case, as kept in the run folder.
 
 use super::Config;
-use crate::context::Context;
-use crate::error::{MethodError, Result};
-use hilum_nn::weights::atomic_write;
 use hilum_tabular::LearnerKind;
 use hilum_trust::{LabelPValues, VennAbersInterval};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
 /// Everything that was said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,39 +123,5 @@ impl Uq {
                 p.max(1.0 - p)
             }
         }
-    }
-}
-
-fn path(ctx: &Context<'_>) -> PathBuf {
-    ctx.run_folder("posthoc_uq").join("predictions.json")
-}
-
-impl Predictions {
-    /// Writes them to the run folder.
-    pub fn write(&self, ctx: &Context<'_>) -> Result<PathBuf> {
-        let path = path(ctx);
-        let folder = ctx.run_folder("posthoc_uq");
-        std::fs::create_dir_all(&folder).map_err(|source| MethodError::Io {
-            path: folder,
-            source,
-        })?;
-        let text = serde_json::to_vec(self)
-            .map_err(|e| MethodError::Config(format!("predictions: {e}")))?;
-        atomic_write(&path, &text)?;
-        Ok(path)
-    }
-
-    /// Reads them back.
-    pub fn read(ctx: &Context<'_>) -> Result<Self> {
-        let path = path(ctx);
-        if !path.is_file() {
-            return Err(MethodError::NoModel("posthoc_uq".to_owned()));
-        }
-        let text = std::fs::read(&path).map_err(|source| MethodError::Io {
-            path: path.clone(),
-            source,
-        })?;
-        serde_json::from_slice(&text)
-            .map_err(|e| MethodError::Config(format!("{}: {e}", path.display())))
     }
 }

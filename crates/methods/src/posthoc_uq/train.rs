@@ -6,7 +6,8 @@ use crate::blocks::tables::{Source, development_and_test};
 use crate::context::Context;
 use crate::error::{MethodError, Result};
 use hilum_metrics::classification::BinaryScores;
-use hilum_tabular::{LearnerKind, Matrix, Table, fit_standardised, folds, holdout};
+use hilum_tabular::table::text_hash;
+use hilum_tabular::{LearnerKind, Matrix, Table, fit_standardised, holdout, out_of_fold};
 use hilum_trust::{Calibrator, CalibratorKind, ConformalPValues, VennAbers};
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
@@ -48,15 +49,10 @@ pub fn predict(ctx: &Context<'_>, config: &Config) -> Result<Predictions> {
     Ok(Predictions {
         config: config.clone(),
         seeds,
-        data_hash: short(&hashes(Table::data_hash)),
-        split_hash: short(&hashes(Table::split_hash)),
+        data_hash: text_hash(&hashes(Table::data_hash)),
+        split_hash: text_hash(&hashes(Table::split_hash)),
         cohorts,
     })
-}
-
-/// One hash of several.
-fn short(joined: &str) -> String {
-    hilum_tabular::table::text_hash(joined)
 }
 
 fn prepare(ctx: &Context<'_>, config: &Config) -> Result<Vec<Prepared>> {
@@ -122,7 +118,9 @@ fn run(ctx: &Context<'_>, config: &Config, job: &Job<'_>) -> Result<Run> {
     }
     let rows = &job.data.development;
     let cases = match job.part {
-        Part::Folds => by_folds(config, job, rows)?,
+        Part::Folds => out_of_fold(rows, config.folds, job.seed, |_, own, held| {
+            fit_and_say(config, job, own, held)
+        })?,
         Part::Test => fit_and_say(config, job, rows, &job.data.test.x)?,
     };
     Ok(Run {
@@ -131,19 +129,6 @@ fn run(ctx: &Context<'_>, config: &Config, job: &Job<'_>) -> Result<Run> {
         seed: job.seed,
         cases,
     })
-}
-
-fn by_folds(config: &Config, job: &Job<'_>, rows: &Table) -> Result<Vec<Case>> {
-    let fold_of = folds(&rows.y, &rows.groups, config.folds, job.seed)?;
-    let mut cases: Vec<(usize, Case)> = Vec::with_capacity(rows.len());
-    for f in 0..config.folds {
-        let (held, others): (Vec<usize>, Vec<usize>) =
-            (0..rows.len()).partition(|&i| fold_of[i] == f);
-        let said = fit_and_say(config, job, &rows.select(&others), &rows.x.select(&held))?;
-        cases.extend(held.into_iter().zip(said));
-    }
-    cases.sort_by_key(|(i, _)| *i);
-    Ok(cases.into_iter().map(|(_, c)| c).collect())
 }
 
 /// Fits the learner on one share of the rows and every calibrator on the rest, and asks them about `new`.
