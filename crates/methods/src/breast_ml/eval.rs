@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::info::MethodInfo;
 use hilum_metrics::classification::{BinaryScores, Confusion, auroc_weighted};
 use hilum_metrics::statistics::{paired_permutation, wilcoxon_signed_rank};
-use hilum_tabular::{Dimension, Point, Sampler, Space, TabularError, minimise};
+use hilum_tabular::{Dimension, LearnerKind, Point, Sampler, Space, TabularError, minimise};
 
 /// All rows, the paper's claim first.
 pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
@@ -93,9 +93,23 @@ fn tuning_rows(table: &TableOutcome) -> Vec<ClaimRow> {
         )
     };
     vec![
-        one("AUROC", auroc, String::new()),
+        one("AUROC", auroc, by_learner(table)),
         one("accuracy", accuracy, swapped(table, &runs)),
     ]
+}
+
+/// The gain of each learner: a mean may be the work of one.
+fn by_learner(table: &TableOutcome) -> String {
+    let mut learners: Vec<LearnerKind> = table.runs.iter().map(|r| r.learner).collect();
+    learners.dedup();
+    let one = |learner: &LearnerKind| {
+        let own = table.runs.iter().filter(|r| r.learner == *learner);
+        let gained = gain(table, &own.collect::<Vec<_>>(), auroc);
+        let shown = gained.map_or("undefined".to_owned(), |m| format!("{:+.3}", m.value));
+        format!("{} {shown}", learner.baseline().name())
+    };
+    let each: Vec<String> = learners.iter().map(one).collect();
+    each.join(", ")
 }
 
 /// Permutation test of the accuracies: before and after are swapped a row at a time.
@@ -134,7 +148,11 @@ fn compared(claim: String, pairs: &[(f64, f64)], unit: &str) -> ClaimRow {
     let worse = pairs.iter().filter(|(r, f)| f > r).count();
     let test = wilcoxon_signed_rank(&random, &found);
     let p = test.as_ref().map(|t| t.p).ok();
-    let shown = p.map_or("undefined".to_owned(), |p| format!("{p:.4}"));
+    let shown = match p {
+        Some(p) if p < 0.0001 => "below 0.0001".to_owned(),
+        Some(p) => format!("{p:.4}"),
+        None => "undefined".to_owned(),
+    };
     row(
         claim,
         seen,
@@ -153,11 +171,12 @@ fn search_row(table: &TableOutcome) -> ClaimRow {
     let pairs: Vec<(f64, f64)> = table
         .runs
         .iter()
-        .flat_map(|r| r.searches.iter().copied())
+        .flat_map(|r| &r.searches)
+        .map(|(random, found)| (1000.0 * random, 1000.0 * found))
         .collect();
     compared(
         format!(
-            "{}: least inner Brier score at random minus by Parzen estimators, equal trials, median",
+            "{}: least inner Brier score in thousandths, at random minus by Parzen estimators, equal trials, median",
             table.table
         ),
         &pairs,
