@@ -7,6 +7,7 @@ pub mod fit;
 pub mod measure;
 pub mod pack;
 pub mod pictures;
+pub mod radiomics;
 pub mod run;
 pub mod score_cam;
 pub mod segment;

@@ -37,7 +37,7 @@ pub fn write_text(path: &Path, text: &str) -> Result<()> {
     Ok(atomic_write(path, text.as_bytes())?)
 }
 
-/// Reads back what [`write`] wrote.
+/// Reads back what [`write()`] wrote.
 ///
 /// # Errors
 /// [`MethodError::NoModel`] when the method was not trained; a file of another version.

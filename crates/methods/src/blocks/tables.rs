@@ -1,9 +1,12 @@
 //! The public tables that methods on numbers learn from.
 
+use super::radiomics::{CO_OCCURRENCE, Disc, FIRST_ORDER, co_occurrence, first_order};
 use crate::context::Context;
 use crate::error::{MethodError, Result};
+use hilum_image::Recipe;
 use hilum_tabular::{LabelRule, RawTable, Table, TableSpec};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +15,8 @@ pub enum Source {
     /// Ratings of nodules by readers of LIDC-IDRI: is the reader's malignancy score 4 or 5, or 1 or 2.
     /// Undecided scores of 3 are left out; the ratings of a patient stay together.
     Lidc,
+    /// Nodules of JSRT, malignant or benign, by radiomic features of the radiograph; one a patient.
+    Jsrt,
     /// Nuclei of fine needle aspirates, Wisconsin 1995: malignant or benign; each row its own group.
     Wisconsin,
     /// Blood markers, Coimbra 2018: patient or control; each row its own group.
@@ -69,6 +74,7 @@ impl Source {
     pub fn name(self) -> &'static str {
         match self {
             Source::Lidc => "LIDC ratings",
+            Source::Jsrt => "JSRT radiomics",
             Source::Wisconsin => "Wisconsin",
             Source::Coimbra => "Coimbra",
         }
@@ -77,6 +83,7 @@ impl Source {
     /// The file under the data root.
     pub fn file(self) -> &'static str {
         match self {
+            Source::Jsrt => "manifests/jsrt.csv",
             Source::Lidc => "labels/lidc_nodule_ratings.csv.gz",
             Source::Wisconsin => "labels/breast_wisconsin_diagnostic.csv",
             Source::Coimbra => "labels/breast_coimbra.csv",
@@ -88,6 +95,12 @@ impl Source {
         match self {
             Source::Lidc => owned(&LIDC),
             Source::Coimbra => owned(&COIMBRA),
+            Source::Jsrt => {
+                let mut names = vec!["diameter".to_owned()];
+                names.extend(owned(&FIRST_ORDER));
+                names.extend(owned(&CO_OCCURRENCE));
+                names
+            }
             Source::Wisconsin => ["mean", "error", "worst"]
                 .iter()
                 .flat_map(|kind| NUCLEUS.map(|f| format!("{kind}_{f}")))
@@ -95,13 +108,14 @@ impl Source {
         }
     }
 
-    /// The few that are had most easily: size; the nuclei's means; age, body mass index and glucose.
+    /// The few that are had most easily: size; size and first order; the nuclei's means; age, body mass index and glucose.
     pub fn lean_features(self) -> Vec<String> {
         let all = self.features();
         let few = match self {
             Source::Lidc => 1,
             Source::Wisconsin => NUCLEUS.len(),
             Source::Coimbra => 3,
+            Source::Jsrt => 1 + FIRST_ORDER.len(),
         };
         all.into_iter().take(few).collect()
     }
@@ -115,6 +129,7 @@ impl Source {
         };
         match self {
             Source::Lidc => rule("malignancy", &["4", "5"], &["1", "2"], &["3"]),
+            Source::Jsrt => rule("label", &["malignant"], &["benign"], &[]),
             Source::Wisconsin => rule("diagnosis", &["malignant"], &["benign"], &[]),
             Source::Coimbra => rule("Classification", &["Yes"], &["No"], &[]),
         }
@@ -132,17 +147,55 @@ impl Source {
                 path,
             });
         }
-        let raw = RawTable::read(&path)?;
+        let raw = match self {
+            Source::Jsrt => nodules(ctx, what, path)?,
+            _ => RawTable::read(&path)?,
+        };
         let names: Vec<&str> = features.iter().map(String::as_str).collect();
         let spec = TableSpec {
             features: &names,
             label: self.label(),
-            group: (self == Source::Lidc).then_some("patient_id"),
+            group: matches!(self, Source::Lidc | Source::Jsrt).then_some("patient_id"),
             split: Some("split"),
         };
         let table = Table::new(&raw, &spec)?;
         Ok(Loaded { raw, table })
     }
+}
+
+/// Radiomic features of the nodules of JSRT, as a table. The disc reaches a quarter beyond the stated diameter,
+/// so that the edge is in it, and is never smaller than texture needs.
+fn nodules(ctx: &Context<'_>, what: &str, path: PathBuf) -> Result<RawTable> {
+    let mut rows = Vec::new();
+    for sample in ctx.samples(what, &["jsrt"])? {
+        let Some(nodule) = sample.boxes.first() else {
+            continue;
+        };
+        let image = hilum_dicom::load(sample.path(), Recipe::Voi)?.pixels;
+        let rect = nodule.rect;
+        let size = rect.w.max(rect.h);
+        let disc = Disc {
+            x: rect.x + rect.w / 2.0,
+            y: rect.y + rect.h / 2.0,
+            radius: (0.625 * size).max(4.0),
+        };
+        // A region without texture has no features; a made-up value would be one.
+        let found = first_order(&image, disc).zip(co_occurrence(&image, disc));
+        let Some((intensity, texture)) = found else {
+            continue;
+        };
+        let mut row = vec![
+            sample.split.map_or(String::new(), |s| s.name().to_owned()),
+            sample.patient.clone().unwrap_or_else(|| sample.id.clone()),
+            nodule.label.trim_start_matches("Nodule ").to_owned(),
+            size.to_string(),
+        ];
+        row.extend(intensity.iter().chain(&texture).map(f64::to_string));
+        rows.push(row);
+    }
+    let mut header = owned(&["split", "patient_id", "label"]);
+    header.extend(Source::Jsrt.features());
+    Ok(RawTable { path, header, rows })
 }
 
 /// The rows for development (train and val) and those for the test.
@@ -218,6 +271,7 @@ pub(crate) mod samples {
         let ctx = context(&root, &stop);
         for (source, rows) in [
             (Source::Lidc, 3766),
+            (Source::Jsrt, 130),
             (Source::Wisconsin, 499),
             (Source::Coimbra, 105),
         ] {

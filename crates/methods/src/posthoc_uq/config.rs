@@ -32,7 +32,12 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            tables: vec![Source::Lidc, Source::Wisconsin, Source::Coimbra],
+            tables: vec![
+                Source::Lidc,
+                Source::Jsrt,
+                Source::Wisconsin,
+                Source::Coimbra,
+            ],
             learners: vec![
                 LearnerKind::Logistic,
                 LearnerKind::RbfSvm,

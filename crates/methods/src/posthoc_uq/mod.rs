@@ -3,7 +3,7 @@
 //!
 //! Reproduced: four learners, four ways to state uncertainty after the fact, AUROC, AUPRC and adaptive
 //! calibration error against the certainty cut; few features against all. Not reproduced: the cohort, which is
-//! private (nodule ratings, nuclei and blood markers stand in); leaving one out (five folds, five times over);
+//! private (nodule ratings, nodules' radiomics, nuclei and blood markers stand in); leaving one out (five folds, five times over);
 //! feature selection, since the tables have 30 columns at most. A third of each training fold is
 //! kept for calibration; learners keep their library's settings, so nothing is tuned on anything. How a
 //! probability is read from conformal p-values is not in the abstract: here it is the present label's share.
