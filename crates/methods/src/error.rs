@@ -60,6 +60,9 @@ pub enum MethodError {
     /// Scores.
     #[error(transparent)]
     Metric(#[from] hilum_metrics::MetricError),
+    /// Tables and learners on them.
+    #[error(transparent)]
+    Tabular(#[from] hilum_tabular::TabularError),
     /// Calibration and the like.
     #[error(transparent)]
     Trust(#[from] hilum_trust::TrustError),

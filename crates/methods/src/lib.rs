@@ -1,6 +1,7 @@
 //! Published methods on shared blocks. A method's folder holds what its paper adds and nothing else.
 
 pub mod blocks;
+pub mod breast_ml;
 pub mod chestx_ray8;
 pub mod claims;
 pub mod context;
@@ -11,6 +12,7 @@ pub mod info;
 pub mod lungs_heart;
 pub mod method;
 pub mod multimodel_report;
+pub mod posthoc_uq;
 pub mod registry;
 pub mod reliable_tb;
 pub mod serve;

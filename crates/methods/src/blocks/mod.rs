@@ -7,10 +7,13 @@ pub mod fit;
 pub mod measure;
 pub mod pack;
 pub mod pictures;
+pub mod radiomics;
 pub mod run;
 pub mod score_cam;
 pub mod segment;
 pub mod ship;
+pub mod stored;
+pub mod tables;
 
 pub use classify::{ClassifyConfig, ClassifyData, LossKind};
 pub use pictures::{Picture, load_pictures};
