@@ -46,7 +46,7 @@ fn elsewhere(device: &str, _: Graph, _: Params) -> Result<Box<dyn Engine>, NnErr
 fn not_built(device: &str) -> NnError {
     NnError::Device {
         name: device.to_owned(),
-        reason: "this program was built for the cpu alone; build it with --features cuda or vulkan"
+        reason: "this program was built for the cpu alone; build it with --features vulkan or cuda"
             .to_owned(),
     }
 }
