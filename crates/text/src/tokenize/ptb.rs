@@ -67,11 +67,10 @@ fn plain_word(chunk: &str) -> Option<&str> {
     let word = chunk.strip_suffix(['.', ',', ':', ';']).unwrap_or(chunk);
     let stopped = chunk.ends_with('.');
     let is = |known: &str| word.eq_ignore_ascii_case(known);
-    let plain = !word.is_empty()
-        && word.bytes().all(|b| b.is_ascii_alphabetic())
-        && !SPLIT_WORDS.iter().any(|(known, _)| is(known))
-        && !(stopped && ABBREVIATIONS.iter().any(|known| is(known)));
-    plain.then_some(word)
+    let plain = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic());
+    let split = SPLIT_WORDS.iter().any(|(known, _)| is(known));
+    let keeps_stop = stopped && ABBREVIATIONS.iter().any(|known| is(known));
+    (plain && !split && !keeps_stop).then_some(word)
 }
 
 /// Tokens of `text`, lower case, without the dropped ones. Line breaks count as blanks.
