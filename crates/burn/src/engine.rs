@@ -1,6 +1,6 @@
 //! The engine behind the training loop.
 
-use crate::forward::{BatchStatistics, Pass, Runner, Value};
+use crate::forward::{BatchStatistics, Pass, Runner, Value, unknown_layer};
 use burn::tensor::{Device, Tensor as Burn, TensorData, Transaction};
 use hilum_kernels::{Graph, KernelError, ParamInfo, ParamRole, Params, Tensor};
 use hilum_nn::NnError;
@@ -28,6 +28,12 @@ impl BurnEngine {
     /// # Errors
     /// [`NnError::Device`] when there is no such device.
     pub fn new(graph: Graph, params: Params, name: &str) -> Result<Self, NnError> {
+        if let Some(layer) = unknown_layer(&graph) {
+            return Err(NnError::Device {
+                name: name.to_owned(),
+                reason: format!("the layer `{layer}` runs on the CPU's kernels only"),
+            });
+        }
         Ok(BurnEngine {
             device: crate::device(name)?.autodiff(),
             name: format!("burn {name}"),

@@ -82,6 +82,24 @@ pub struct Pass {
     pub statistics: Vec<BatchStatistics>,
 }
 
+/// The first layer that this engine does not know: those for sequences run on the kernels only.
+pub fn unknown_layer(graph: &Graph) -> Option<&str> {
+    let unknown = |op: &Op| {
+        matches!(
+            op,
+            Op::GeluTanh
+                | Op::Embedding { .. }
+                | Op::PositionEmbedding { .. }
+                | Op::PrependToken { .. }
+                | Op::TakePlace { .. }
+                | Op::LayerNorm { .. }
+                | Op::Attention { .. }
+        )
+    };
+    let node = graph.nodes.iter().find(|node| unknown(&node.op))?;
+    Some(&node.name)
+}
+
 /// Runs the graph in training mode; `leaves` are the flat parameters, `shapes` those of the nodes.
 pub struct Runner<'a> {
     pub graph: &'a Graph,
@@ -131,6 +149,8 @@ impl Runner<'_> {
             Op::LeakyRelu { slope } => first.each(|x| activation::leaky_relu(x, f64::from(*slope))),
             Op::Sigmoid => first.each(activation::sigmoid),
             Op::Silu => first.each(activation::silu),
+            Op::Gelu => first.each(activation::gelu),
+            Op::Tanh => first.each(activation::tanh),
             Op::Dropout { p } => self.dropout(id, *p, first),
             Op::Add => Value::Map(first.map() + inputs[1].map()).like(first),
             Op::Mul => Value::Map(first.map() * inputs[1].map()).like(first),

@@ -67,6 +67,8 @@ fn odd_layers() -> Graph {
     let gate = b.node("gate.sigmoid", Op::Sigmoid, &[gate]);
     let y = b.node("gate", Op::Mul, &[x, gate]);
     let y = b.node("silu", Op::Silu, &[y]);
+    let y = b.node("gelu", Op::Gelu, &[y]);
+    let y = b.node("tanh", Op::Tanh, &[y]);
     let pool = Op::MaxPool2d {
         kernel: [3, 2],
         stride: [2, 2],

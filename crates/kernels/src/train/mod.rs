@@ -7,6 +7,7 @@ mod backward;
 mod forward;
 pub(crate) mod layers;
 mod schedule;
+pub(crate) mod tokens;
 
 use std::time::Instant;
 
@@ -273,6 +274,7 @@ impl Trainer {
             });
         }
         self.graph.check_params(params)?;
+        self.graph.check_rows(x)?;
         if mode != Mode::Eval {
             self.check_statistics()?;
         }
