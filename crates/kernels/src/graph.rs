@@ -33,6 +33,11 @@ pub enum Init {
     KaimingFanIn,
     /// Uniform in ±1/sqrt(fan in), PyTorch's default for linear layers.
     UniformFanIn,
+    /// Normal around zero.
+    Normal {
+        /// Standard deviation.
+        std: f32,
+    },
     /// A constant.
     Constant(f32),
 }

@@ -3,6 +3,7 @@
 //! Every classifier has two outputs: `logits` and `features` (the last feature maps, after which only
 //! pooling and one linear layer follow), which is what class activation maps need.
 
+mod bert;
 mod densenet;
 mod inception;
 mod mobilenet;
@@ -11,6 +12,7 @@ mod squeezenet;
 mod unet;
 mod vgg;
 
+pub use bert::{BertConfig, BertHead, HiddenAct, MASK, SEGMENTS, TOKENS, bert};
 pub use densenet::{DenseNetConfig, densenet};
 pub use inception::{InceptionConfig, inception};
 pub use mobilenet::{MobileNetConfig, mobilenet};
