@@ -14,6 +14,7 @@ pub mod segment;
 pub mod ship;
 pub mod stored;
 pub mod tables;
+pub mod text_encoder;
 
 pub use classify::{ClassifyConfig, ClassifyData, LossKind};
 pub use pictures::{Picture, load_pictures};
