@@ -81,24 +81,43 @@ impl Softmax {
         penalty: &DMatrix<f64>,
         options: &SoftmaxOptions,
     ) -> Result<bool> {
+        let base = DMatrix::zeros(self.offsets.len(), design.ncols());
+        self.improve_beside(&base, design, y, penalty, options)
+    }
+
+    /// The same where each case has activations of another source besides, `base` (K x n), held fixed.
+    ///
+    /// # Errors
+    /// As [`Self::improve`].
+    pub fn improve_beside(
+        &mut self,
+        base: &DMatrix<f64>,
+        design: &DMatrix<f64>,
+        y: &[usize],
+        penalty: &DMatrix<f64>,
+        options: &SoftmaxOptions,
+    ) -> Result<bool> {
         let (d, n, k) = (design.nrows(), design.ncols(), self.offsets.len());
         same("columns of the slopes", self.slopes.ncols(), d)?;
         same("rows of the penalty", penalty.nrows(), d)?;
         check_labels(y, n, k + 1)?;
         finite("design", design)?;
+        same("columns of the base", base.ncols(), n)?;
+        same("rows of the base", base.nrows(), k)?;
+        finite("base", base)?;
         let lifted = design.clone().insert_row(d, 1.0);
-        let mut value = self.objective(design, y, penalty);
+        let objective = |m: &Self| m.objective(base, design, y, penalty);
+        let mut value = objective(self);
         for _ in 0..options.steps {
-            let gradient = self.gradient(&lifted, y, penalty);
-            let hessian = self.hessian(&lifted, penalty);
+            let activations = base + self.lifted_activations(&lifted);
+            let gradient = self.gradient(&activations, &lifted, y, penalty);
+            let hessian = hessian(&probabilities(&activations), &lifted, penalty);
             let step = newton(hessian, &gradient)?;
             let decrement = gradient.dot(&step);
             if decrement <= 2.0 * options.tolerance * n as f64 {
                 return Ok(true);
             }
-            let Some((next, lower)) =
-                self.search(&step, decrement, value, |m| m.objective(design, y, penalty))
-            else {
+            let Some((next, lower)) = self.search(&step, decrement, value, objective) else {
                 // No lower value within rounding.
                 return Ok(true);
             };
@@ -148,20 +167,31 @@ impl Softmax {
         a
     }
 
-    fn objective(&self, design: &DMatrix<f64>, y: &[usize], penalty: &DMatrix<f64>) -> f64 {
+    fn objective(
+        &self,
+        base: &DMatrix<f64>,
+        design: &DMatrix<f64>,
+        y: &[usize],
+        penalty: &DMatrix<f64>,
+    ) -> f64 {
         let shrink = (&self.slopes * penalty).dot(&self.slopes);
-        negative_log_likelihood(&self.activations(design), y) + shrink
+        negative_log_likelihood(&(base + self.activations(design)), y) + shrink
     }
 
     fn lifted_activations(&self, lifted: &DMatrix<f64>) -> DMatrix<f64> {
-        let weights = self.slopes.clone().insert_column(self.slopes.ncols(), 0.0);
-        let mut weights = weights;
+        let mut weights = self.slopes.clone().insert_column(self.slopes.ncols(), 0.0);
         weights.set_column(self.slopes.ncols(), &self.offsets);
         weights * lifted
     }
 
-    fn gradient(&self, lifted: &DMatrix<f64>, y: &[usize], penalty: &DMatrix<f64>) -> DVector<f64> {
-        let residual = residuals(&self.lifted_activations(lifted), y);
+    fn gradient(
+        &self,
+        activations: &DMatrix<f64>,
+        lifted: &DMatrix<f64>,
+        y: &[usize],
+        penalty: &DMatrix<f64>,
+    ) -> DVector<f64> {
+        let residual = residuals(activations, y);
         // (d + 1) x K, column by column, is the order of the parameters.
         let mut g = lifted * residual.transpose();
         let shrink = penalty * self.slopes.transpose() * 2.0;
@@ -169,32 +199,31 @@ impl Softmax {
         slopes += shrink;
         DVector::from_column_slice(g.as_slice())
     }
+}
 
-    fn hessian(&self, lifted: &DMatrix<f64>, penalty: &DMatrix<f64>) -> DMatrix<f64> {
-        let (width, k) = (lifted.nrows(), self.offsets.len());
-        let p = probabilities(&self.lifted_activations(lifted));
-        let transposed = lifted.transpose();
-        let mut hessian = DMatrix::zeros(width * k, width * k);
-        for a in 0..k {
-            for b in a..k {
-                let mut weighted = lifted.clone();
-                for (i, mut column) in weighted.column_iter_mut().enumerate() {
-                    let (pa, pb) = (p[(a + 1, i)], p[(b + 1, i)]);
-                    column *= pa * (f64::from(u8::from(a == b)) - pb);
-                }
-                let mut block = weighted * &transposed;
-                if a == b {
-                    let mut slopes = block.view_mut((0, 0), penalty.shape());
-                    slopes += penalty * 2.0;
-                }
-                let (i, j) = (a * width, b * width);
-                hessian.view_mut((i, j), (width, width)).copy_from(&block);
-                let other = block.transpose();
-                hessian.view_mut((j, i), (width, width)).copy_from(&other);
+fn hessian(p: &DMatrix<f64>, lifted: &DMatrix<f64>, penalty: &DMatrix<f64>) -> DMatrix<f64> {
+    let (width, k) = (lifted.nrows(), p.nrows() - 1);
+    let transposed = lifted.transpose();
+    let mut hessian = DMatrix::zeros(width * k, width * k);
+    for a in 0..k {
+        for b in a..k {
+            let mut weighted = lifted.clone();
+            for (i, mut column) in weighted.column_iter_mut().enumerate() {
+                let (pa, pb) = (p[(a + 1, i)], p[(b + 1, i)]);
+                column *= pa * (f64::from(u8::from(a == b)) - pb);
             }
+            let mut block = weighted * &transposed;
+            if a == b {
+                let mut slopes = block.view_mut((0, 0), penalty.shape());
+                slopes += penalty * 2.0;
+            }
+            let (i, j) = (a * width, b * width);
+            hessian.view_mut((i, j), (width, width)).copy_from(&block);
+            let other = block.transpose();
+            hessian.view_mut((j, i), (width, width)).copy_from(&other);
         }
-        hessian
     }
+    hessian
 }
 
 /// Solves for the step; a singular Hessian is lifted until it is not.
@@ -322,16 +351,19 @@ mod tests {
             offsets: DVector::from_vec(vec![0.1, -0.4]),
         };
         let lifted = x.clone().insert_row(3, 1.0);
-        let gradient = model.gradient(&lifted, &y, &penalty);
+        let base = DMatrix::from_fn(2, 90, |i, j| 0.01 * (i + j) as f64);
+        let activations = &base + model.activations(&x);
+        let gradient = model.gradient(&activations, &lifted, &y, &penalty);
         for at in 0..8 {
             let mut step = DVector::zeros(8);
             step[at] = 1.0;
-            let value = |h: f64| model.moved(&step, h).objective(&x, &y, &penalty);
+            let value = |h: f64| model.moved(&step, h).objective(&base, &x, &y, &penalty);
             let numeric = (value(-1e-5) - value(1e-5)) / 2e-5;
             assert!((numeric - gradient[at]).abs() < 1e-6, "{at}");
         }
         let fit = Softmax::fit(&x, &y, 3, &penalty, &SoftmaxOptions::default()).unwrap();
-        assert!(fit.gradient(&lifted, &y, &penalty).amax() < 1e-4);
+        let gradient = fit.gradient(&fit.activations(&x), &lifted, &y, &penalty);
+        assert!(gradient.amax() < 1e-4);
     }
 
     #[test]
