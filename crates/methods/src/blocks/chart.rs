@@ -51,7 +51,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<std::ops::Range<f64>> {
         (l.min(v), h.max(v))
     });
     let pad = ((high - low) * 0.03).max(1e-9);
-    (low <= high).then(|| low - pad..high + pad)
+    (low <= high).then_some(low - pad..high + pad)
 }
 
 fn draw(

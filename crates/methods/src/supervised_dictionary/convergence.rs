@@ -64,7 +64,6 @@ fn one(seed: u64, variant: Variant, tiny: bool) -> Result<Convergence> {
             tolerance: 0.0,
             rounds: 4,
             seed,
-            ..LiftedOptions::default()
         },
     )?;
     let free = BcdOptions {

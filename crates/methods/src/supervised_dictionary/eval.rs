@@ -144,8 +144,8 @@ fn contrast_rows(contrasts: &[Contrast]) -> Vec<ClaimRow> {
         own.map(|c| f(c) - c.nmf).collect()
     };
     let mut rows = Vec::new();
-    let models: [(&str, fn(&Contrast) -> f64); 2] =
-        [("SDL-W", |c| c.filter), ("SDL-H", |c| c.feature)];
+    type Accuracy = fn(&Contrast) -> f64;
+    let models: [(&str, Accuracy); 2] = [("SDL-W", |c| c.filter), ("SDL-H", |c| c.feature)];
     for (name, f) in models {
         let seen = mean(&gains(false, f));
         rows.push(row(

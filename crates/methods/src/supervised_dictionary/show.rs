@@ -1,7 +1,7 @@
 //! What the run folder shows: atoms as pictures or words, objectives and trade-offs as tables and curves.
 
 use super::tasks::{Columns, Task};
-use super::train::{Dictionary, Kind, Outcome};
+use super::train::{Dictionary, Kind, Outcome, Shown};
 use crate::blocks::atoms::montage;
 use crate::blocks::chart::{Axes, Curve, csv, svg};
 use crate::blocks::stored::write_text;
@@ -23,7 +23,7 @@ pub fn write(
     ctx: &Context<'_>,
     name: &str,
     outcome: &Outcome,
-    shown: &[(Task, Vec<Dictionary>)],
+    shown: &[Shown],
 ) -> Result<Vec<PathBuf>> {
     let folder = ctx.run_folder(name);
     let mut paths = Vec::new();

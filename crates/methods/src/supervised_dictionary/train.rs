@@ -149,11 +149,14 @@ pub struct Dictionary {
     pub model: Model,
 }
 
+/// A task with its dictionaries.
+pub type Shown = (Task, Vec<Dictionary>);
+
 /// Fits everything; also gives the first seed's dictionaries of each task.
 ///
 /// # Errors
 /// Settings out of range, data that are not there, a class missing in a split, [`MethodError::Stopped`].
-pub fn run(ctx: &Context<'_>, config: &Config) -> Result<(Outcome, Vec<(Task, Vec<Dictionary>)>)> {
+pub fn run(ctx: &Context<'_>, config: &Config) -> Result<(Outcome, Vec<Shown>)> {
     config.validate()?;
     let seeds: Vec<u64> = (0..config.repeats as u64).map(|r| ctx.seed + r).collect();
     let tasks = config.tasks.iter().map(|t| Task::load(ctx, *t, config));
@@ -456,7 +459,7 @@ impl Setting<'_> {
         let said = model.probabilities(&test.x, &test.z)?;
         let threshold = if self.classes == 2 {
             let own = model.probabilities(&train.x, &train.z)?;
-            Some(youden(&scores_of(&own, &train.y, 1)?)?.threshold)
+            youden(&scores_of(&own, &train.y, 1)?)?.threshold
         } else {
             None
         };
