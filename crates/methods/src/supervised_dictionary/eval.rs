@@ -190,7 +190,7 @@ fn convergence_rows(all: &[Convergence]) -> Vec<ClaimRow> {
             format!("{rise:.1e}; holds below 1e-9"),
         ),
         worst(
-            "LPGD, low-rank sets: R² of a straight line through log error by iteration, the least",
+            "LPGD, low-rank sets: R² of a straight line through log error by iteration, second half, the least",
             least,
             least.zip(slowest).map(|(r, s)| r > 0.99 && s < 0.0),
             sets,

@@ -73,3 +73,65 @@ impl Method for SupervisedDictionary {
         eval::measure(ctx, &INFO, FILE)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocks::tables::samples::context;
+    use crate::error::MethodError;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn the_tiny_run_writes_rows_atoms_and_curves_and_is_the_same_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        tasks::samples::write_data(dir.path());
+        let stop = AtomicBool::new(false);
+        let ctx = context(dir.path(), &stop);
+        let a = SupervisedDictionary.reproduce(&ctx).unwrap();
+        assert!(a.tiny && a.rows.len() > 50, "{}", a.table());
+        assert!(a.rows.iter().all(|r| r.here.is_some()), "{}", a.table());
+        let folder = ctx.run_folder(INFO.name);
+        for file in [
+            "objective.csv",
+            "objective.svg",
+            "linear_rate.csv",
+            "pneumonia_objective.svg",
+            "pneumonia_trade_off.csv",
+            "nih_finding_sdl_w_atoms.png",
+            "cardiomegaly_sdl_h_atoms.csv",
+        ] {
+            assert!(folder.join(file).is_file(), "{file}");
+        }
+        assert_eq!(a, SupervisedDictionary.reproduce(&ctx).unwrap());
+    }
+
+    #[test]
+    fn without_data_or_training_it_says_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let stop = AtomicBool::new(false);
+        let ctx = context(dir.path(), &stop);
+        let train = SupervisedDictionary.train(&ctx);
+        assert!(matches!(train, Err(MethodError::NoData { .. })));
+        let eval = SupervisedDictionary.eval(&ctx);
+        assert!(matches!(eval, Err(MethodError::NoModel(_))));
+    }
+
+    #[test]
+    fn a_stop_is_seen_and_a_class_missing_in_a_split_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        tasks::samples::write_data(dir.path());
+        let stop = AtomicBool::new(true);
+        let ctx = context(dir.path(), &stop);
+        let stopped = SupervisedDictionary.train(&ctx);
+        assert!(matches!(stopped, Err(MethodError::Stopped)));
+        let path = dir.path().join("manifests/kermany_paediatric.csv");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(
+            &path,
+            text.replace("viral_pneumonia", "bacterial_pneumonia"),
+        )
+        .unwrap();
+        let missing = SupervisedDictionary.train(&ctx).unwrap_err().to_string();
+        assert!(missing.contains("class 2"), "{missing}");
+    }
+}

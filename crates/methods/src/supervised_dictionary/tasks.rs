@@ -495,3 +495,83 @@ mod tests {
         assert_eq!(at, [0, 4, 8, 12, 16, 17, 18, 19]);
     }
 }
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use hilum_image::Plane;
+    use hilum_image::draw::encode_gray_png;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use std::fmt::Write as _;
+    use std::path::Path;
+
+    /// Made-up images and reports in the layout of the data folder; labels show as a brighter corner and as a
+    /// word.
+    pub(crate) fn write_data(root: &Path) {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let kinds = ["normal", "bacterial_pneumonia", "viral_pneumonia"];
+        write_set(root, "kermany_paediatric", &kinds, 90, &mut rng);
+        let findings = ["No Finding", "Effusion"];
+        write_set(root, "nih14", &findings, 60, &mut rng);
+        write_set(root, "nih14_64px", &findings, 60, &mut rng);
+        write_reports(root, &mut rng);
+    }
+
+    fn split(i: usize) -> &'static str {
+        ["train", "train", "train", "val", "test"][(i / 3) % 5]
+    }
+
+    fn write_set(root: &Path, set: &str, labels: &[&str], n: usize, rng: &mut ChaCha8Rng) {
+        let folder = root.join("images").join(set);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(root.join("manifests")).unwrap();
+        let mut text = String::from("path,set,split,patient_id,view,labels,sex,age\n");
+        for i in 0..n {
+            let class = i % labels.len();
+            let image = Plane::from_fn(24, 24, |x, y| {
+                let bright = class > 0 && (x < 12) == (class == 1) && y < 12;
+                let base: u8 = rng.random_range(20..120);
+                base + if bright { 70 } else { 0 }
+            });
+            let path = format!("images/{set}/{i}.png");
+            std::fs::write(root.join(&path), encode_gray_png(&image).unwrap()).unwrap();
+            let view = if rng.random_bool(0.3 + 0.4 * f64::from(class.min(1) as u32)) {
+                "AP"
+            } else {
+                "PA"
+            };
+            let sex = if rng.random_bool(0.5) { "F" } else { "M" };
+            let age = rng.random_range(20..80);
+            let (split, label) = (split(i), labels[class]);
+            let _ = writeln!(
+                text,
+                "{path},{set},{split},{set}-{i},{view},{label},{sex},{age}"
+            );
+        }
+        std::fs::write(root.join(format!("manifests/{set}.csv")), text).unwrap();
+    }
+
+    fn write_reports(root: &Path, rng: &mut ChaCha8Rng) {
+        std::fs::create_dir_all(root.join("text")).unwrap();
+        let mut text = String::new();
+        for i in 0..150 {
+            let large = i % 3 == 0;
+            let mut words: Vec<String> = (0..14)
+                .map(|_| {
+                    let letter = |v: u32| char::from(b'a' + v as u8);
+                    let (a, b) = (rng.random_range(0..12), rng.random_range(0..12));
+                    format!("wo{}{}", letter(a), letter(b))
+                })
+                .collect();
+            words.push(if large { "enlarged" } else { "clear" }.to_owned());
+            let report = serde_json::json!({
+                "id": format!("r{i}"), "findings": words.join(" "), "impression": "heart",
+                "indication": "pain", "comparison": if i % 2 == 0 { "none at all" } else { "" },
+                "labels14": if large { vec!["Cardiomegaly"] } else { vec![] },
+                "images": [], "split": split(i),
+            });
+            let _ = writeln!(text, "{report}");
+        }
+        std::fs::write(root.join(super::REPORTS), text).unwrap();
+    }
+}
