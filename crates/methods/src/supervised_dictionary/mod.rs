@@ -97,6 +97,7 @@ mod tests {
             "linear_rate.csv",
             "pneumonia_objective.svg",
             "pneumonia_trade_off.csv",
+            "pneumonia_trade_off.svg",
             "nih_finding_sdl_w_atoms.png",
             "cardiomegaly_sdl_h_atoms.csv",
         ] {

@@ -1,7 +1,7 @@
 //! What the run folder shows: atoms as pictures or words, objectives and trade-offs as tables and curves.
 
 use super::tasks::{Columns, Task};
-use super::train::{Dictionary, Kind, Outcome, Shown};
+use super::train::{Dictionary, Kind, Outcome, Shown, Trial};
 use crate::blocks::atoms::montage;
 use crate::blocks::chart::{Axes, Curve, csv, svg};
 use crate::blocks::stored::write_text;
@@ -97,7 +97,7 @@ pub fn write(
             &later.collect::<Vec<_>>(),
             axes,
         )?);
-        paths.push(trade_off(&folder, task, stem)?);
+        paths.extend(trade_off(&folder, task, stem)?);
     }
     for (task, dictionaries) in shown {
         for dictionary in dictionaries {
@@ -126,8 +126,8 @@ fn chart(
     Ok(vec![table, picture])
 }
 
-/// Accuracy against reconstruction, one row a trial.
-fn trade_off(folder: &Path, task: &super::train::TaskOutcome, stem: &str) -> Result<PathBuf> {
+/// Accuracy against reconstruction: one row a trial, and the best penalty of each ξ as a curve.
+fn trade_off(folder: &Path, task: &super::train::TaskOutcome, stem: &str) -> Result<Vec<PathBuf>> {
     let mut text = String::from("model,xi,ridge,val_auroc,val_unexplained\n");
     for t in &task.trials {
         let _ = writeln!(
@@ -142,7 +142,36 @@ fn trade_off(folder: &Path, task: &super::train::TaskOutcome, stem: &str) -> Res
     }
     let path = folder.join(format!("{stem}_trade_off.csv"));
     write_text(&path, &text)?;
-    Ok(path)
+    let curve = |kind: Kind| {
+        let mut best: Vec<&Trial> = Vec::new();
+        for trial in task.trials.iter().filter(|t| t.kind == kind) {
+            match best.iter_mut().find(|b| b.xi == trial.xi) {
+                Some(b) if trial.auroc > b.auroc => *b = trial,
+                Some(_) => (),
+                None => best.push(trial),
+            }
+        }
+        best.sort_by(|a, b| a.unexplained.total_cmp(&b.unexplained));
+        Curve {
+            name: kind.name().to_owned(),
+            points: best.iter().map(|t| (t.unexplained, t.auroc)).collect(),
+        }
+    };
+    let title = format!(
+        "Accuracy against reconstruction by xi, {}",
+        task.task.name()
+    );
+    let axes = Axes {
+        title: &title,
+        x: "unexplained share (validation)",
+        y: "AUROC (validation)",
+    };
+    let picture = folder.join(format!("{stem}_trade_off.svg"));
+    write_text(
+        &picture,
+        &svg(&[curve(Kind::Filter), curve(Kind::Feature)], axes)?,
+    )?;
+    Ok(vec![path, picture])
 }
 
 /// Atoms in the order of their slopes for class 1, the largest first.
