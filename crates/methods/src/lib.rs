@@ -16,6 +16,7 @@ pub mod posthoc_uq;
 pub mod registry;
 pub mod reliable_tb;
 pub mod serve;
+pub mod supervised_dictionary;
 
 pub use claims::{ClaimRow, ResultFile};
 pub use context::Context;

@@ -1,11 +1,12 @@
 //! Tables of numbers: loading, folds, standardisation, classical learners behind one trait,
-//! hyper-parameter search and exploratory reports.
+//! hyper-parameter search, exploratory reports, and the factorisations that dictionaries are learned with.
 //!
 //! The learners themselves come from kept crates (smartcore, linfa, forust); what is here makes them agree on
 //! one input, one seed and one answer, and refuses input on which their figures would mean nothing.
 
 pub mod eda;
 pub mod error;
+pub mod factor;
 pub mod folds;
 pub mod learner;
 pub mod matrix;

@@ -1,7 +1,9 @@
 //! What several methods share: pictures in network shape, the two kinds of training, fitting a card.
 
+pub mod atoms;
 pub mod augment;
 pub mod cam_boxes;
+pub mod chart;
 pub mod classify;
 pub mod fit;
 pub mod measure;
