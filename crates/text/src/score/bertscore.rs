@@ -177,8 +177,9 @@ fn of_pair(given: &EmbeddingPair, id: &str) -> Result<Option<[f64; 3]>, TextErro
             });
         }
     };
-    let width = |e: &Embeddings| e.width.unwrap_or(0);
-    if width(&given.references) != width(&given.hypotheses) {
+    // A side without any token has no length that could differ.
+    let widths = given.references.width.zip(given.hypotheses.width);
+    if widths.is_some_and(|(left, right)| left != right) {
         return Err(TextError::Unscorable {
             reason: "the two sides' vectors differ in length".to_owned(),
         });
@@ -299,6 +300,7 @@ mod tests {
             id: "1".to_owned(),
             hypothesis: hypothesis.to_owned(),
             references: vec![reference.to_owned()],
+            ..Pair::default()
         };
         let scores = of_texts(&given, &pair("a b", "a a")).unwrap().unwrap();
         assert_eq!(scores, [0.5, 1.0, 2.0 / 3.0]);
