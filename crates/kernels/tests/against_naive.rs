@@ -6,7 +6,7 @@ mod common;
 
 use common::check::{check, one_layer};
 use common::{Builder, Rng, assert_close, naive, widen, widen_tensor};
-use hilum_kernels::{Mode, Op, ParamRole, Plan, Tensor, Trainer, Wanted};
+use hilum_kernels::{Mode, Op, Plan, Trainer, Wanted};
 
 #[test]
 fn convolutions_of_random_shapes() {

@@ -40,7 +40,7 @@ fn normal_cdf(x: f32) -> f32 {
 /// Φ(x) and its derivative's part in the gradient of x Φ(x).
 #[inline(always)]
 fn gelu_gradient(x: f32) -> f32 {
-    const DENSITY_AT_0: f32 = 0.398_942_28;
+    const DENSITY_AT_0: f32 = 0.398_942_3;
     normal_cdf(x) + x * DENSITY_AT_0 * (-0.5 * x * x).exp()
 }
 
