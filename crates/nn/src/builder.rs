@@ -271,6 +271,23 @@ impl GraphBuilder {
         self.node(name, Op::PositionEmbedding { weight, offset: 0 }, &[like])
     }
 
+    /// A learned token called `name` before the places of every image, stored as `[1, 1, d]`.
+    pub fn prepend_token(&mut self, name: &str, x: NodeId, d: usize) -> NodeId {
+        let weight = self.tokens(name, &[1, 1, d]);
+        self.node(name, Op::PrependToken { weight }, &[x])
+    }
+
+    /// A table called `name` with a row for each place, stored as `[1, rows, d]`.
+    pub fn token_places(&mut self, name: &str, like: NodeId, [rows, d]: [usize; 2]) -> NodeId {
+        let weight = self.tokens(name, &[1, rows, d]);
+        self.node(name, Op::PositionEmbedding { weight, offset: 0 }, &[like])
+    }
+
+    fn tokens(&mut self, name: &str, shape: &[usize]) -> ParamId {
+        let init = Init::Normal { std: TABLE_STD };
+        self.param(name.to_owned(), shape, ParamRole::Weight, init)
+    }
+
     fn table(&mut self, name: &str, shape: [usize; 2]) -> ParamId {
         self.param(
             format!("{name}.weight"),

@@ -11,6 +11,7 @@ mod resnet;
 mod squeezenet;
 mod unet;
 mod vgg;
+mod vit;
 
 pub use bert::{BertConfig, BertHead, HiddenAct, MASK, SEGMENTS, TOKENS, bert};
 pub use densenet::{DenseNetConfig, densenet};
@@ -20,6 +21,7 @@ pub use resnet::{ResNetBlock, ResNetConfig, resnet};
 pub use squeezenet::{SqueezeNetConfig, squeezenet};
 pub use unet::{UNetConfig, UpMode, unet};
 pub use vgg::{VggConfig, vgg};
+pub use vit::{VitConfig, vit};
 
 use crate::builder::Head;
 use hilum_kernels::Graph;

@@ -1,10 +1,10 @@
-//! BERT against the `transformers` library, with its random weights.
+//! BERT and the vision transformer against the `transformers` library, with its random weights.
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
 use hilum_kernels::plan::Plan;
 use hilum_kernels::train::{Mode, Trainer};
 use hilum_kernels::{Graph, Tensor};
-use hilum_nn::backbones::{BertConfig, BertHead, MASK, bert};
+use hilum_nn::backbones::{BertHead, MASK, bert, vit};
 use hilum_nn::weights::WeightFile;
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -20,11 +20,11 @@ fn folder() -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path);
     }
-    eprintln!("skipped: BERT's parity needs ../shared/parity/networks, which is not here");
+    eprintln!("skipped: transformers' parity needs ../shared/parity/networks, which is not here");
     None
 }
 
-fn config(name: &str) -> BertConfig {
+fn config<T: serde::de::DeserializeOwned>(name: &str) -> T {
     let text = std::fs::read_to_string(folder().unwrap().join("index.json")).unwrap();
     let index: Value = serde_json::from_str(&text).unwrap();
     let models = index["models"].as_array().unwrap();
@@ -53,8 +53,8 @@ fn input(bytes: &[u8]) -> Tensor {
     x
 }
 
-/// Largest difference of `[n, c, 1, t]` from the fixture's `[n, t, c]` at places that count.
-fn difference(got: &Tensor, want: &(Vec<usize>, Vec<f32>), x: &Tensor) -> f32 {
+/// Largest difference of `[n, c, 1, t]` from the fixture's `[n, t, c]` at places that count (all of an image).
+fn difference(got: &Tensor, want: &(Vec<usize>, Vec<f32>), x: &Tensor, masked: bool) -> f32 {
     let [n, t, c] = want.0[..] else {
         assert_eq!(got.shape, want.0);
         let pairs = got.data.iter().zip(&want.1);
@@ -64,7 +64,7 @@ fn difference(got: &Tensor, want: &(Vec<usize>, Vec<f32>), x: &Tensor) -> f32 {
     let mut worst = 0.0f32;
     for (i, &value) in want.1.iter().enumerate() {
         let (image, place, channel) = (i / (t * c), i / c % t, i % c);
-        if x.data[(image * 3 + MASK) * t + place] != 0.0 {
+        if !masked || x.data[(image * 3 + MASK) * t + place] != 0.0 {
             worst = worst.max((got.data[(image * c + channel) * t + place] - value).abs());
         }
     }
@@ -76,7 +76,11 @@ fn check(name: &str, graph: &Graph, outputs: &[&str]) {
     let weights = WeightFile::open(&folder.join(format!("{name}.safetensors"))).unwrap();
     let bytes = std::fs::read(folder.join(format!("{name}_io.safetensors"))).unwrap();
     let io = WeightFile::parse(&bytes).unwrap();
-    let x = input(&bytes);
+    let pixels = io.tensors.get("in.pixel_values");
+    let x = match pixels {
+        Some((shape, data)) => Tensor::from_vec(shape, data.clone()).unwrap(),
+        None => input(&bytes),
+    };
     let mut params = weights.params_for(graph).unwrap();
     let by_plan = Plan::new(graph, &params).unwrap().run(&x).unwrap();
     let mut trainer = Trainer::new(graph.clone()).unwrap();
@@ -85,7 +89,7 @@ fn check(name: &str, graph: &Graph, outputs: &[&str]) {
         let at = graph.outputs.iter().position(|(n, _)| n == output).unwrap();
         let want = &io.tensors[&format!("out.{output}")];
         for got in [&by_plan[at], &by_trainer[at]] {
-            let worst = difference(got, want, &x);
+            let worst = difference(got, want, &x, pixels.is_none());
             assert!(worst <= TOLERANCE, "{name} {output}: off by {worst}");
         }
     }
@@ -107,4 +111,13 @@ fn masked_words_with_the_tied_table() {
     }
     let graph = bert(&config("bert_mlm"), "bert.", BertHead::MaskedWords);
     check("bert_mlm", &graph, &["logits"]);
+}
+
+#[test]
+fn vision_transformer_with_class_token_and_pooler() {
+    if folder().is_none() {
+        return;
+    }
+    let graph = vit(&config("vit"), true);
+    check("vit", &graph, &["last_hidden_state", "pooler_output"]);
 }
