@@ -220,7 +220,7 @@ def machine() -> dict:
                 break
     except OSError:
         pass
-    busy = load()
+    busy = settled()
     if is_busy(busy, os.cpu_count()):
         log(f"warning: load average {busy}: the machine is busy, and these times will not be worth quoting")
     return {"cpu": model, "cores": os.cpu_count(), "system": platform.system(), "load_before": busy}
@@ -230,6 +230,15 @@ def is_busy(load_before: float, cores: int | None) -> bool:
     """Whether other work held more than a quarter of the machine before the suite began. PyTorch's
     threads wait for each other by spinning, so it loses far more than its share to other work."""
     return load_before > 0.25 * (cores or 1)
+
+
+def settled(patience_s: float = 150.0) -> float:
+    """The load once it has died down: the average still remembers what ended a minute ago, such as the suite
+    before this one."""
+    until = time.monotonic() + patience_s
+    while is_busy(load(), os.cpu_count()) and time.monotonic() < until:
+        time.sleep(5)
+    return load()
 
 
 def load() -> float:

@@ -1,4 +1,4 @@
-"""A 512x512 DRR of a CT: `hilum drr` beside plastimatch (and DiffDRR on the CPU where it is installed).
+"""A 512x512 DRR of a CT: `hilum drr` beside plastimatch.
 
     bench/drr.py CT.nii.gz
 

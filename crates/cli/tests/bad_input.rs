@@ -89,25 +89,34 @@ fn each_bad_file_has_its_reason_and_the_good_ones_are_read() {
     );
 }
 
+/// One reading that the gate stopped for `reason`: nothing is assessed, measured or denied.
+fn stopped_by_the_gate(path: &str, reason: &str) {
+    let output = run(["read", &text(&sample(path)), "--json"]);
+    assert_eq!(code(&output), 0, "{path}: {}", stderr(&output));
+    let reading = json_lines(&output).remove(0);
+    assert_eq!(reading["gate"]["analysable"], false, "{path}");
+    let reasons = reading["gate"]["reasons"].as_array().unwrap();
+    assert!(
+        reasons
+            .iter()
+            .any(|r| r["code"] == reason && r["blocking"] == true),
+        "{path}: {reasons:?}"
+    );
+    let findings = reading["findings"].as_array().unwrap();
+    assert!(!findings.is_empty());
+    assert!(findings.iter().all(|f| f["status"] == "not_assessed"
+        && f["probability"].is_null()
+        && f["regions"].as_array().unwrap().is_empty()));
+    assert!(reading["measurements"].as_array().unwrap().is_empty());
+    let report = reading["report"]["findings"].as_str().unwrap();
+    assert!(!report.contains("No pneumothorax"), "{path}: {report}");
+}
+
 #[test]
 fn what_the_gate_stops_is_not_assessed_and_not_denied() {
-    let output = run(["read", &text(&sample("bad/colour.png")), "--json"]);
-    assert_eq!(code(&output), 0);
-    let reading = json_lines(&output).remove(0);
-    assert_eq!(reading["gate"]["analysable"], false);
-    assert!(
-        reading["findings"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|f| f["status"] == "not_assessed")
-    );
-    assert!(
-        !reading["report"]["findings"]
-            .as_str()
-            .unwrap()
-            .contains("No pneumothorax")
-    );
+    stopped_by_the_gate("bad/colour.png", "colour");
+    stopped_by_the_gate("bad/ct-slice.png", "not_chest_xray");
+    stopped_by_the_gate("images/lateral-simulated.png", "lateral");
 }
 
 #[test]

@@ -108,3 +108,39 @@ fn the_contract_of_phantom() {
         String::from_utf8_lossy(&scanned.stderr)
     );
 }
+
+#[test]
+fn a_dicom_dx_of_a_projection() {
+    let dir = tempfile::tempdir().unwrap();
+    water(&dir.path().join("ct.nii.gz"));
+    for (view, position) in [("pa", "PA"), ("right-lateral", "RL")] {
+        let args = format!("drr ct.nii.gz --view {view} --size 65 --out {view}.dcm --invert");
+        let done = hilum(&args.split(' ').collect::<Vec<_>>(), dir.path());
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        let file = dir.path().join(format!("{view}.dcm"));
+        let image = hilum_dicom::DicomImage::from_bytes(
+            &std::fs::read(&file).unwrap(),
+            &Default::default(),
+        )
+        .unwrap();
+        assert_eq!(image.meta.view_position.as_deref(), Some(position));
+        let Ok(verdict) = Command::new("dciodvfy").arg(&file).output() else {
+            eprintln!("skipped: the check of the object needs dciodvfy (dicom3tools)");
+            continue;
+        };
+        let said = String::from_utf8_lossy(&verdict.stderr).into_owned();
+        assert!(!said.contains("Error"), "{said}");
+        assert!(said.contains("DXImageForPresentation"), "{said}");
+    }
+    let wrong = hilum(
+        &["drr", "ct.nii.gz", "--out", "x.dcm", "--parallel"],
+        dir.path(),
+    );
+    assert_eq!(wrong.status.code(), Some(2));
+    let wrong = hilum(&["drr", "ct.nii.gz", "--out", "x.jpg"], dir.path());
+    assert_eq!(wrong.status.code(), Some(2));
+}

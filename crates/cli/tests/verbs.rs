@@ -209,6 +209,19 @@ fn sets_are_counted_split_and_checked() {
 }
 
 #[test]
+fn every_shipped_model_has_a_time() {
+    let output = run(["bench", "engine", "--shipped", "--repeats", "1", "--json"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let rows = json_lines(&output);
+    let models = run(["weights", "list", "--json"]);
+    let models: Value = serde_json::from_slice(&models.stdout).unwrap();
+    assert_eq!(rows.len(), models.as_array().unwrap().len());
+    for row in rows {
+        assert!(row["ms"].as_f64().unwrap() > 0.0 && row["networks"].as_u64().unwrap() > 0);
+    }
+}
+
+#[test]
 fn engine_rows_have_the_agreed_fields_and_peers_a_reason() {
     let dir = tempfile::tempdir().unwrap();
     let losses = dir.path().join("losses.npy");

@@ -13,6 +13,7 @@ pub mod meta;
 pub mod object;
 pub mod pixels;
 mod walk;
+pub mod write;
 
 pub use crate::error::DicomError;
 pub use crate::image::{DicomImage, Displayed};

@@ -1,7 +1,7 @@
 //! Digitally reconstructed radiographs.
 //!
 //! A [`Geometry`] places source and detector in the patient's space (LPS millimetres), [`attenuation`] turns Hounsfield
-//! units into linear attenuation, [`project()`] adds it up along every ray, and [`look`] makes the line integrals
+//! units into linear attenuation, [`mod@project`] adds it up along every ray, and [`look`] makes the line integrals
 //! look like a radiograph. Masks and landmarks go through the same geometry.
 
 pub mod attenuation;

@@ -162,7 +162,10 @@ fn curve(
         }
         out.copy_from_slice(&image);
     })?;
-    let scores: Vec<f64> = logits.iter().map(|z| settings.link.score(z, target)).collect();
+    let scores: Vec<f64> = logits
+        .iter()
+        .map(|z| settings.link.score(z, target))
+        .collect();
     let share = |step: usize| changed(step) as f64 / extent.pixels() as f64;
     let auc = (1..=steps)
         .map(|s| (share(s) - share(s - 1)) * (scores[s] + scores[s - 1]) / 2.0)

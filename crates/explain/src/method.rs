@@ -207,9 +207,7 @@ pub fn attribute(
             gradient::gradient_shap(net, x, t, &settings)?
         }
         M::LrpEpsilon => gradient::lrp_epsilon(net, x, t, 1e-4)?,
-        M::Occlusion => {
-            perturb::occlusion(net, x, t, &Occlusion::for_size(extent.h, extent.w))?
-        }
+        M::Occlusion => perturb::occlusion(net, x, t, &Occlusion::for_size(extent.h, extent.w))?,
         M::FeatureAblation | M::ShapleySampling | M::KernelShap | M::Lime => {
             of_segments(net, x, target, method, effort)?
         }

@@ -73,9 +73,10 @@ impl Net {
         if members.is_empty() {
             return Err(ExplainError::NoMember);
         }
-        let classes = classes(graph, graph.outputs[at].1).ok_or_else(|| ExplainError::NoOutput {
-            name: output.to_owned(),
-        })?;
+        let classes =
+            classes(graph, graph.outputs[at].1).ok_or_else(|| ExplainError::NoOutput {
+                name: output.to_owned(),
+            })?;
         let members = members
             .iter()
             .map(|params| {
@@ -260,7 +261,10 @@ impl Net {
         for m in 0..self.members.len() {
             for from in (0..extent.n).step_by(BACKWARD / 2) {
                 let to = (from + BACKWARD / 2).min(extent.n);
-                let both = [&x.data[from * row..to * row], &references.data[from * row..to * row]];
+                let both = [
+                    &x.data[from * row..to * row],
+                    &references.data[from * row..to * row],
+                ];
                 let pair = extent.batch(2 * (to - from), both.concat());
                 let goals = [&targets[from..to], &targets[from..to]].concat();
                 let (gradient, _) = self.backward(m, &pair, &goals, Rule::Rescale, &[])?;

@@ -109,6 +109,32 @@ pub enum KernelError {
         /// Rows and columns of the input.
         input: [usize; 2],
     },
+    /// Row numbers and masks come from the graph's input itself.
+    #[error("layer `{node}` must read its row numbers or its mask from the graph's input")]
+    NotTheInput {
+        /// Layer.
+        node: String,
+    },
+    /// A value of the input that is no row of the layer's table.
+    #[error("layer `{node}`: {value} in the input is not one of the table's {rows} rows")]
+    Row {
+        /// Layer.
+        node: String,
+        /// Value of the input.
+        value: f32,
+        /// Rows of the table.
+        rows: usize,
+    },
+    /// More places than a table of places has rows.
+    #[error("layer `{node}`: {places} places, the table has rows for {rows}")]
+    Places {
+        /// Layer.
+        node: String,
+        /// Places of the input.
+        places: usize,
+        /// Rows from the offset on.
+        rows: usize,
+    },
     /// A setting outside its range.
     #[error("layer `{node}`: {field} = {value} is out of range")]
     Setting {

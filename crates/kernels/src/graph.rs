@@ -33,6 +33,11 @@ pub enum Init {
     KaimingFanIn,
     /// Uniform in ±1/sqrt(fan in), PyTorch's default for linear layers.
     UniformFanIn,
+    /// Normal around zero.
+    Normal {
+        /// Standard deviation.
+        std: f32,
+    },
     /// A constant.
     Constant(f32),
 }
@@ -114,6 +119,12 @@ pub enum Op {
     Sigmoid,
     /// x * sigmoid(x).
     Silu,
+    /// x Φ(x), Φ the normal distribution (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// GELU by its tanh approximation, as GPT-2's.
+    GeluTanh,
+    /// Hyperbolic tangent.
+    Tanh,
     /// Sum of two inputs of one shape.
     Add,
     /// Product; the second input may be `[n, c, 1, 1]` (squeeze and excitation).
@@ -156,12 +167,58 @@ pub enum Op {
     FitLike,
     /// `[n, c, h, w]` to `[n, c h w]`.
     Flatten,
-    /// `x W^T + b` on `[n, in]`.
+    /// `x W^T + b` on `[n, in]`, or for every place of `[n, in, h, w]`.
     Linear {
         /// Weight `[out, in]`.
         weight: ParamId,
         /// Bias `[out]`.
         bias: Option<ParamId>,
+    },
+    /// Rows of a table, chosen by one channel of the graph's input, whose values are whole numbers:
+    /// `[n, channels, h, w]` to `[n, d, h, w]`. Sequences of tokens are images of one row.
+    Embedding {
+        /// Table `[rows, d]`.
+        weight: ParamId,
+        /// Channel that holds the row numbers.
+        channel: usize,
+    },
+    /// Rows of a table by place: `[n, _, h, w]` to `[n, d, h, w]`, row `offset + y w + x`.
+    PositionEmbedding {
+        /// Table `[rows, d]`.
+        weight: ParamId,
+        /// Row of the first place.
+        offset: usize,
+    },
+    /// A learned vector before the places of every image: `[n, d, h, w]` to `[n, d, 1, 1 + h w]`
+    /// (class and register tokens).
+    PrependToken {
+        /// The vector, of `d` values in any shape.
+        weight: ParamId,
+    },
+    /// The values at one place, row after row: `[n, d, h, w]` to `[n, d]`.
+    TakePlace {
+        /// Which.
+        index: usize,
+    },
+    /// Normalisation over the channels of each place (Ba et al. 2016), biased variance.
+    LayerNorm {
+        /// Scale `[d]`.
+        weight: ParamId,
+        /// Shift `[d]`.
+        bias: ParamId,
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// Scaled dot-product attention of queries `[n, heads e, h, w]` to keys and values `[n, k e, ..]` (Vaswani et al. 2017,
+    /// section 3.2), from place to place; `k` divides `heads`, fewer key heads are shared by neighbouring query heads.
+    /// Inputs: queries, keys, values and, with `mask`, the graph's input.
+    Attention {
+        /// Heads of the queries.
+        heads: usize,
+        /// A place sees itself and the places before it only.
+        causal: bool,
+        /// Channel of the graph's input that is zero at places nobody may attend to.
+        mask: Option<usize>,
     },
     /// Inverted dropout in training, identity otherwise.
     Dropout {

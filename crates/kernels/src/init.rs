@@ -24,6 +24,7 @@ fn init_param(info: &ParamInfo, seed: u64) -> Vec<f32> {
     let fan_out = info.shape.first().copied().unwrap_or(1).max(1) * area;
     match info.init {
         Init::Constant(value) => vec![value; len],
+        Init::Normal { std } => normals(&mut rng, len, f64::from(std)),
         Init::UniformFanIn => {
             let bound = 1.0 / (fan_in as f32).sqrt();
             (0..len).map(|_| rng.random_range(-bound..=bound)).collect()

@@ -18,6 +18,7 @@ mod shapes;
 pub mod simd;
 pub mod tensor;
 pub mod timing;
+mod token_shapes;
 pub mod train;
 pub mod view;
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::buffer::{Buffer, Pool};
 use crate::conv::{Affine, Epilogue, PackedWeights, Source, correlate};
 use crate::error::KernelError;
-use crate::graph::{Graph, NodeId, Op, Params};
+use crate::graph::{Graph, NodeId, Op, ParamId, Params};
 use crate::ops::activation::{self, Activation};
 use crate::ops::batch_norm::{self, Line};
 use crate::ops::{copy, elementwise, global_pool, layout, pool, resize};
@@ -18,6 +18,7 @@ use crate::parallel::on_pool;
 use crate::tensor::Tensor;
 use crate::timing::{Pass, Timing};
 use crate::train::layers::{global, input_in_blocks, window};
+use crate::train::tokens;
 use crate::view::{Dims, LANES, View, ViewMut};
 use build::Places;
 
@@ -30,6 +31,8 @@ enum Kind {
     Affine { line: Line, relu: bool },
     /// An activation, on its own input's storage where it can be.
     Pointwise(Option<Activation>),
+    /// A layer for sequences, with the parameters it reads.
+    Tokens(Op, Vec<(ParamId, Vec<f32>)>),
     /// Any other layer.
     Layer(Op),
 }
@@ -130,6 +133,7 @@ impl Plan {
                 len: x.data.len(),
             });
         }
+        self.graph.check_rows(x)?;
         let pool = self
             .pools
             .lock()
@@ -262,6 +266,11 @@ impl Run<'_> {
                 if let Some(kind) = kind {
                     activation::apply(*kind, out);
                 }
+            }
+            Kind::Tokens(op, params) => {
+                let inputs: Vec<View> = step.inputs.iter().map(|&i| self.value(i)).collect();
+                let of = |id: ParamId| params.iter().find(|(p, _)| *p == id);
+                tokens::forward(op, &inputs, |id| of(id).map_or(&[], |(_, v)| v), out);
             }
             Kind::Layer(Op::Concat) => self.concat(step, out),
             Kind::Layer(Op::Flatten) => flatten(input(0), out),

@@ -8,7 +8,7 @@ use crate::graph::{Graph, Node, NodeId, Op, ParamId};
 /// Values one tensor may hold: byte offsets stay far from overflow, also after padding and packing.
 const MAX_VALUES: usize = isize::MAX as usize / 64;
 
-type Shape = Vec<usize>;
+pub(crate) type Shape = Vec<usize>;
 
 impl Graph {
     /// The index of the node called `name`.
@@ -113,7 +113,7 @@ impl Graph {
                         .into_iter()
                         .try_for_each(|id| check.param(*id, &shape))?;
                 }
-                _ => {}
+                _ => check.token_params()?,
             }
         }
         Ok(())
@@ -163,13 +163,13 @@ fn windowed_ceil(input: usize, window: usize, stride: usize, padding: usize) -> 
     })
 }
 
-struct Check<'a> {
-    graph: &'a Graph,
-    node: &'a Node,
+pub(crate) struct Check<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) node: &'a Node,
 }
 
 impl Check<'_> {
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.node.name.clone()
     }
 
@@ -198,9 +198,14 @@ impl Check<'_> {
                 )?;
                 Ok(inputs[0].clone())
             }
-            Op::Relu | Op::Relu6 | Op::LeakyRelu { .. } | Op::Sigmoid | Op::Silu => {
-                Ok(inputs[0].clone())
-            }
+            Op::Relu
+            | Op::Relu6
+            | Op::LeakyRelu { .. }
+            | Op::Sigmoid
+            | Op::Silu
+            | Op::Gelu
+            | Op::GeluTanh
+            | Op::Tanh => Ok(inputs[0].clone()),
             Op::Dropout { p } => {
                 self.setting("p", f64::from(*p), (0.0..1.0).contains(p))?;
                 Ok(inputs[0].clone())
@@ -234,6 +239,12 @@ impl Check<'_> {
             }
             Op::Flatten => Ok(vec![inputs[0][0], self.product(&inputs[0][1..])?]),
             Op::Linear { weight, bias } => self.linear(inputs[0], *weight, *bias),
+            Op::Embedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::PrependToken { .. }
+            | Op::TakePlace { .. }
+            | Op::LayerNorm { .. }
+            | Op::Attention { .. } => self.tokens(inputs),
         }
     }
 
@@ -242,6 +253,7 @@ impl Check<'_> {
             Op::Input { .. } => 0,
             Op::Add | Op::Mul | Op::UpsampleLike { .. } | Op::FitLike => 2,
             Op::Concat => got.max(1),
+            Op::Attention { mask, .. } => 3 + usize::from(mask.is_some()),
             _ => 1,
         };
         if expected == got {
@@ -267,7 +279,7 @@ impl Check<'_> {
         }
     }
 
-    fn image(&self, shape: &Shape) -> Result<[usize; 4], KernelError> {
+    pub(crate) fn image(&self, shape: &Shape) -> Result<[usize; 4], KernelError> {
         <[usize; 4]>::try_from(shape.as_slice()).map_err(|_| KernelError::Rank {
             node: self.name(),
             expected: 4,
@@ -275,7 +287,7 @@ impl Check<'_> {
         })
     }
 
-    fn param(&self, id: ParamId, expected: &[usize]) -> Result<(), KernelError> {
+    pub(crate) fn param(&self, id: ParamId, expected: &[usize]) -> Result<(), KernelError> {
         let info = self.param_info(id)?;
         if info.shape == expected {
             return Ok(());
@@ -288,7 +300,7 @@ impl Check<'_> {
         })
     }
 
-    fn param_info(&self, id: ParamId) -> Result<&crate::graph::ParamInfo, KernelError> {
+    pub(crate) fn param_info(&self, id: ParamId) -> Result<&crate::graph::ParamInfo, KernelError> {
         self.graph
             .params
             .get(id)
@@ -311,7 +323,12 @@ impl Check<'_> {
         }
     }
 
-    fn setting(&self, field: &'static str, value: f64, fits: bool) -> Result<(), KernelError> {
+    pub(crate) fn setting(
+        &self,
+        field: &'static str,
+        value: f64,
+        fits: bool,
+    ) -> Result<(), KernelError> {
         if fits {
             Ok(())
         } else {
@@ -333,7 +350,12 @@ impl Check<'_> {
             .ok_or_else(|| KernelError::Overflow { node: self.name() })
     }
 
-    fn same(&self, left: &Shape, right: &Shape, fits: bool) -> Result<Shape, KernelError> {
+    pub(crate) fn same(
+        &self,
+        left: &Shape,
+        right: &Shape,
+        fits: bool,
+    ) -> Result<Shape, KernelError> {
         if fits {
             return Ok(left.clone());
         }
@@ -522,7 +544,7 @@ impl Check<'_> {
         weight: ParamId,
         bias: Option<ParamId>,
     ) -> Result<Shape, KernelError> {
-        if x.len() != 2 {
+        if x.len() != 2 && x.len() != 4 {
             return Err(KernelError::Rank {
                 node: self.name(),
                 expected: 2,
@@ -532,6 +554,8 @@ impl Check<'_> {
         self.linear_params(weight, bias)?;
         let out = self.param_info(weight)?.shape[0];
         self.param(weight, &[out, x[1]])?;
-        Ok(vec![x[0], out])
+        let mut shape = x.clone();
+        shape[1] = out;
+        Ok(shape)
     }
 }

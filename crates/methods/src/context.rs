@@ -16,6 +16,8 @@ pub struct Context<'a> {
     pub results: PathBuf,
     /// Folder of trained models, `models/`.
     pub models: PathBuf,
+    /// What trains: `cpu`, or a device that this build knows (see [`crate::engine`]).
+    pub device: String,
     /// Seed.
     pub seed: u64,
     /// A few images and steps only, to see that everything works.

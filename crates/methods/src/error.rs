@@ -42,6 +42,9 @@ pub enum MethodError {
     /// The training was stopped; calling it again goes on.
     #[error("stopped; the same command goes on from the last whole epoch")]
     Stopped,
+    /// Texts.
+    #[error(transparent)]
+    Text(#[from] hilum_text::TextError),
     /// Networks and weights.
     #[error(transparent)]
     Nn(#[from] hilum_nn::NnError),
@@ -60,6 +63,9 @@ pub enum MethodError {
     /// Scores.
     #[error(transparent)]
     Metric(#[from] hilum_metrics::MetricError),
+    /// Tables and learners on them.
+    #[error(transparent)]
+    Tabular(#[from] hilum_tabular::TabularError),
     /// Calibration and the like.
     #[error(transparent)]
     Trust(#[from] hilum_trust::TrustError),

@@ -22,7 +22,7 @@ pub enum TaskKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataKind {
-    /// Real images with their own labels.
+    /// Real images or tables with their own labels.
     Real,
     /// Real images with pairs or labels made from each other.
     PseudoPaired,

@@ -1,18 +1,22 @@
 //! Published methods on shared blocks. A method's folder holds what its paper adds and nothing else.
 
 pub mod blocks;
+pub mod breast_ml;
 pub mod chestx_ray8;
 pub mod claims;
 pub mod context;
+pub mod engine;
 pub mod error;
 pub mod gate;
 pub mod info;
 pub mod lungs_heart;
 pub mod method;
 pub mod multimodel_report;
+pub mod posthoc_uq;
 pub mod registry;
 pub mod reliable_tb;
 pub mod serve;
+pub mod supervised_dictionary;
 
 pub use claims::{ClaimRow, ResultFile};
 pub use context::Context;

@@ -8,6 +8,9 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::multimodel_report::MultimodelReport,
         &crate::chestx_ray8::ChestXray8,
         &crate::reliable_tb::ReliableTb,
+        &crate::supervised_dictionary::SupervisedDictionary,
+        &crate::posthoc_uq::PosthocUq,
+        &crate::breast_ml::BreastMl,
         &crate::lungs_heart::LungsHeart,
         &crate::gate::Gate,
     ]

@@ -98,7 +98,11 @@ fn volumes() {
             )
             .unwrap()
         };
-        check(name, &mask("pred"), &mask("gt"), &case["expected"]);
+        let (p, r) = (mask("pred"), mask("gt"));
+        check(name, &p, &r, &case["expected"]);
+        if case["expected"].get("deepmind_hd95").is_some() {
+            check_surfels(name, &p, &r, &case["expected"]);
+        }
     }
 }
 

@@ -56,6 +56,9 @@ impl Conv {
     }
 }
 
+/// Deviation of a table's start values, as BERT's (Devlin et al. 2019, appendix A.2).
+const TABLE_STD: f32 = 0.02;
+
 /// Builds a [`Graph`] layer by layer; names are the checkpoint's module paths.
 #[derive(Debug)]
 pub struct GraphBuilder {
@@ -247,6 +250,81 @@ impl GraphBuilder {
             Init::UniformFanIn,
         );
         let bias = Some(self.bias(name, to));
+        self.node(name, Op::Linear { weight, bias }, &[x])
+    }
+
+    /// A table `name.weight` whose rows a channel of the input chooses.
+    pub fn embedding(
+        &mut self,
+        name: &str,
+        input: NodeId,
+        channel: usize,
+        table: [usize; 2],
+    ) -> NodeId {
+        let weight = self.table(name, table);
+        self.node(name, Op::Embedding { weight, channel }, &[input])
+    }
+
+    /// A table `name.weight` with a row for each place.
+    pub fn position_embedding(&mut self, name: &str, like: NodeId, table: [usize; 2]) -> NodeId {
+        let weight = self.table(name, table);
+        self.node(name, Op::PositionEmbedding { weight, offset: 0 }, &[like])
+    }
+
+    /// A learned token called `name` before the places of every image, stored as `[1, 1, d]`.
+    pub fn prepend_token(&mut self, name: &str, x: NodeId, d: usize) -> NodeId {
+        let weight = self.tokens(name, &[1, 1, d]);
+        self.node(name, Op::PrependToken { weight }, &[x])
+    }
+
+    /// A table called `name` with a row for each place, stored as `[1, rows, d]`.
+    pub fn token_places(&mut self, name: &str, like: NodeId, [rows, d]: [usize; 2]) -> NodeId {
+        let weight = self.tokens(name, &[1, rows, d]);
+        self.node(name, Op::PositionEmbedding { weight, offset: 0 }, &[like])
+    }
+
+    fn tokens(&mut self, name: &str, shape: &[usize]) -> ParamId {
+        let init = Init::Normal { std: TABLE_STD };
+        self.param(name.to_owned(), shape, ParamRole::Weight, init)
+    }
+
+    fn table(&mut self, name: &str, shape: [usize; 2]) -> ParamId {
+        self.param(
+            format!("{name}.weight"),
+            &shape,
+            ParamRole::Weight,
+            Init::Normal { std: TABLE_STD },
+        )
+    }
+
+    /// Layer normalisation called `name`.
+    pub fn layer_norm(&mut self, name: &str, x: NodeId, channels: usize, eps: f32) -> NodeId {
+        let part = |b: &mut Self, key: &str, value: f32| {
+            let name = format!("{name}.{key}");
+            b.param(name, &[channels], ParamRole::Norm, Init::Constant(value))
+        };
+        let (weight, bias) = (part(self, "weight", 1.0), part(self, "bias", 0.0));
+        self.node(name, Op::LayerNorm { weight, bias, eps }, &[x])
+    }
+
+    /// Dropout, or nothing where `p` is zero.
+    pub fn dropout(&mut self, name: &str, x: NodeId, p: f32) -> NodeId {
+        if p > 0.0 {
+            self.node(name, Op::Dropout { p }, &[x])
+        } else {
+            x
+        }
+    }
+
+    /// A linear layer whose weight is the graph's first table (tied words), with `name.bias` of its own.
+    pub fn linear_with_table(&mut self, name: &str, x: NodeId, rows: usize) -> NodeId {
+        let table = self.graph.nodes.iter().find_map(|node| match node.op {
+            Op::Embedding { weight, .. } => Some(weight),
+            _ => None,
+        });
+        let bias = Some(self.bias(name, rows));
+        // Without a table the shape check refuses the graph: the parameter does not exist.
+        let weight = table.unwrap_or(usize::MAX);
         self.node(name, Op::Linear { weight, bias }, &[x])
     }
 

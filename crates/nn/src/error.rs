@@ -57,6 +57,14 @@ pub enum NnError {
         /// Why.
         source: serde_json::Error,
     },
+    /// A device that is not there, or that failed.
+    #[error("device {name}: {reason}")]
+    Device {
+        /// As it was asked for.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// A task's own failure.
     #[error("{0}")]
     Task(String),

@@ -44,6 +44,14 @@ pub enum OnnxError {
         /// What fails at another size.
         source: KernelError,
     },
+    /// A layer that the export does not write yet.
+    #[error("the layer `{layer}` cannot be written as ONNX: {kind}")]
+    Unsupported {
+        /// Its name.
+        layer: String,
+        /// What it is.
+        kind: &'static str,
+    },
     /// Fewer or more parameters than the graph names.
     #[error("{got} parameters for a graph of {expected}")]
     ParamCount {

@@ -67,6 +67,8 @@ fn odd_layers() -> Graph {
     let gate = b.node("gate.sigmoid", Op::Sigmoid, &[gate]);
     let y = b.node("gate", Op::Mul, &[x, gate]);
     let y = b.node("silu", Op::Silu, &[y]);
+    let y = b.node("gelu", Op::Gelu, &[y]);
+    let y = b.node("tanh", Op::Tanh, &[y]);
     let pool = Op::MaxPool2d {
         kernel: [3, 2],
         stride: [2, 2],
@@ -441,7 +443,7 @@ def fit(x, like):
     return x[:, :, :h, :w]
 def layers(x):
     g = x * torch.sigmoid(x.mean((2, 3), keepdim=True))
-    y = F.silu(g)
+    y = torch.tanh(F.gelu(F.silu(g)))
     small = F.leaky_relu(F.max_pool2d(y, (3, 2), 2, 1, ceil_mode=True), 0.1)
     up = F.interpolate(small, size=x.shape[2:], mode="bilinear", align_corners=False)
     wide = F.conv_transpose2d(small, floats("wide.weight", 2, 3, 3, 3), floats("wide.bias", 3), stride=3)

@@ -54,6 +54,12 @@ pub enum TextError {
         /// Why.
         reason: String,
     },
+    /// The header of a CSV file lacks what is needed.
+    #[error("line 1: {reason}")]
+    Columns {
+        /// What is missing, and what there is.
+        reason: String,
+    },
     /// A resource file (METEOR data, tokenizer) that cannot be read.
     #[error("{path}: {reason}")]
     Resource {

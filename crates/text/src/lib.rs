@@ -28,6 +28,7 @@ pub mod label;
 pub mod lexicon;
 pub mod nlg;
 pub mod report;
+pub mod rows;
 pub mod score;
 pub mod sections;
 pub mod sentence;

@@ -6,6 +6,7 @@
 use crate::error::TextError;
 use crate::label::{LabelOptions, Labeler, Labels, Mention};
 use crate::report::{ReportText, SectionKind};
+use crate::rows::{JsonLines, Line, Rows};
 use crate::sections;
 use rayon::prelude::*;
 use rustc_hash::{FxHashSet, FxHasher};
@@ -13,14 +14,10 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Write};
 
-/// Lines taken at once; results are written before the next batch is read.
-const BATCH: usize = 1024;
-/// Bytes of a batch at most, so that long lines do not fill the memory.
-const BATCH_BYTES: usize = 32 << 20;
-/// Longest line read; longer ones are errors.
-pub const MAX_LINE: usize = 16 << 20;
+pub use crate::rows::MAX_LINE;
+
 /// Ids remembered for the duplicate check (as 64-bit hashes).
 pub const MAX_IDS: usize = 1 << 20;
 
@@ -124,58 +121,6 @@ pub struct Summary {
     pub all_ids_checked: bool,
 }
 
-/// A line with its number.
-pub(crate) struct Line {
-    pub(crate) number: u64,
-    pub(crate) bytes: Result<Vec<u8>, Problem>,
-}
-
-/// Reads one line without its end; `None` at the end of input.
-fn read_line(reader: &mut impl BufRead, number: u64) -> std::io::Result<Option<Line>> {
-    let mut bytes = Vec::new();
-    let read = reader
-        .by_ref()
-        .take(MAX_LINE as u64 + 1)
-        .read_until(b'\n', &mut bytes)?;
-    if read == 0 {
-        return Ok(None);
-    }
-    if bytes.last() == Some(&b'\n') {
-        bytes.pop();
-    } else if read > MAX_LINE {
-        reader.skip_until(b'\n')?;
-        return Ok(Some(Line {
-            number,
-            bytes: Err(Problem::TooLong),
-        }));
-    }
-    if bytes.last() == Some(&b'\r') {
-        bytes.pop();
-    }
-    Ok(Some(Line {
-        number,
-        bytes: Ok(bytes),
-    }))
-}
-
-/// Next lines, up to a batch.
-pub(crate) fn read_batch(
-    reader: &mut impl BufRead,
-    number: &mut u64,
-) -> std::io::Result<Vec<Line>> {
-    let mut batch = Vec::new();
-    let mut size = 0;
-    while batch.len() < BATCH && size < BATCH_BYTES {
-        let Some(line) = read_line(reader, *number + 1)? else {
-            break;
-        };
-        *number += 1;
-        size += line.bytes.as_ref().map_or(0, Vec::len);
-        batch.push(line);
-    }
-    Ok(batch)
-}
-
 /// A parsed row.
 pub(crate) struct Row {
     pub(crate) id: String,
@@ -193,7 +138,7 @@ pub(crate) fn parse(line: &Line) -> Result<Option<Row>, LineError> {
     let bytes = line
         .bytes
         .as_ref()
-        .map_err(|&kind| fail(None, kind, format!("longer than {MAX_LINE} bytes")))?;
+        .map_err(|(kind, message)| fail(None, *kind, message.clone()))?;
     let text =
         std::str::from_utf8(bytes).map_err(|e| fail(None, Problem::InvalidUtf8, e.to_string()))?;
     // A byte order mark is no part of the first line.
@@ -268,7 +213,7 @@ pub(crate) fn report(row: &Row, line: u64) -> Result<ReportText, LineError> {
 
 /// Words of English reports that reports in German, Dutch, French, Spanish, Portuguese or Italian hardly
 /// have ("no", "normal" and most names of findings they have).
-const ENGLISH: [&str; 57] = [
+const ENGLISH: [&str; 73] = [
     "the",
     "of",
     "and",
@@ -326,6 +271,22 @@ const ENGLISH: [&str; 57] = [
     "consistent",
     "soft",
     "tissue",
+    "over",
+    "both",
+    "neither",
+    "nor",
+    "likely",
+    "worse",
+    "slightly",
+    "opacities",
+    "lobes",
+    "enlarged",
+    "moderately",
+    "measuring",
+    "reflecting",
+    "displaced",
+    "favored",
+    "haziness",
 ];
 /// Fewer words than this say nothing about their language.
 const FEW_WORDS: usize = 8;
@@ -400,12 +361,21 @@ pub fn label_jsonl(
     options: &LabelOptions,
     details: bool,
 ) -> Result<Summary, TextError> {
-    let labeler = Labeler::shared();
-    run(reader, out, |row, line| {
-        let (report, notes) = readable(row, line)?;
-        let labels = labeler
-            .label(&report, options)
-            .map_err(|e| text_problem(row, line, &e))?;
+    label_rows(&mut JsonLines::new(reader), out, options, details)
+}
+
+/// [`label_jsonl`] of rows from anywhere.
+///
+/// # Errors
+/// As [`label_jsonl`].
+pub fn label_rows(
+    rows: &mut dyn Rows,
+    mut out: impl Write,
+    options: &LabelOptions,
+    details: bool,
+) -> Result<Summary, TextError> {
+    run(rows, Sinks::one(&mut out), |row, line| {
+        let (labels, notes) = labels_of(row, line, options)?;
         let answer = LabelLine {
             id: &row.fields["id"],
             labels: ByCode(&labels),
@@ -413,6 +383,54 @@ pub fn label_jsonl(
         };
         Ok((to_line(&answer), notes))
     })
+}
+
+/// Labels as CSV, `id` and a column a code, empty where nothing was said; lines with errors go to `errors`.
+///
+/// # Errors
+/// Reading or writing fails.
+pub fn label_csv(
+    rows: &mut dyn Rows,
+    mut out: impl Write,
+    mut errors: impl Write,
+    options: &LabelOptions,
+) -> Result<Summary, TextError> {
+    let codes = Labeler::shared().codes(options.space);
+    writeln!(out, "id,{}", codes.join(","))?;
+    let sinks = Sinks {
+        out: &mut out,
+        errors: Some(&mut errors),
+    };
+    run(rows, sinks, |row, line| {
+        let (labels, notes) = labels_of(row, line, options)?;
+        let mut text = csv_cell(&row.id);
+        for code in codes.iter() {
+            text.push(',');
+            if let Some(value) = labels.value(code) {
+                text.push_str(&value.as_i8().to_string());
+            }
+        }
+        Ok((text, notes))
+    })
+}
+
+fn labels_of(row: &Row, line: u64, options: &LabelOptions) -> Result<Noted, LineError> {
+    let (report, notes) = readable(row, line)?;
+    let labels = Labeler::shared()
+        .label(&report, options)
+        .map_err(|e| text_problem(row, line, &e))?;
+    Ok((labels, notes))
+}
+
+type Noted = (Labels, Vec<&'static str>);
+
+/// A cell, quoted where it has to be.
+pub(crate) fn csv_cell(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }
 
 /// An output line of labels, written without building a tree of values first.
@@ -447,7 +465,15 @@ pub(crate) fn to_line(value: &impl Serialize) -> String {
 /// The summary notes how many reports lack findings, lack an impression or have no heading at all.
 /// Errors: as [`label_jsonl`].
 pub fn sections_jsonl(reader: impl BufRead, out: impl Write) -> Result<Summary, TextError> {
-    run(reader, out, |row, line| {
+    sections_rows(&mut JsonLines::new(reader), out)
+}
+
+/// [`sections_jsonl`] of rows from anywhere.
+///
+/// # Errors
+/// As [`label_jsonl`].
+pub fn sections_rows(rows: &mut dyn Rows, mut out: impl Write) -> Result<Summary, TextError> {
+    run(rows, Sinks::one(&mut out), |row, line| {
         let report = report(row, line)?;
         if report.is_empty() {
             return Err(text_problem(row, line, &TextError::EmptyReport));
@@ -490,12 +516,22 @@ type Written = Result<Option<(String, Vec<&'static str>)>, LineError>;
 /// The output line of a row, and notes about it.
 pub(crate) type Outcome = (String, Vec<&'static str>);
 
-/// Drives `work` over the lines; output keeps the order of the input whatever the number of threads.
-pub(crate) fn run<F>(
-    mut reader: impl BufRead,
-    mut out: impl Write,
-    work: F,
-) -> Result<Summary, TextError>
+/// Where output goes.
+pub(crate) struct Sinks<'a> {
+    pub(crate) out: &'a mut dyn Write,
+    /// Lines that say what is wrong with a row; among the others where there is none.
+    pub(crate) errors: Option<&'a mut dyn Write>,
+}
+
+impl<'a> Sinks<'a> {
+    /// Results and errors in one.
+    pub(crate) fn one(out: &'a mut dyn Write) -> Self {
+        Sinks { out, errors: None }
+    }
+}
+
+/// Drives `work` over the rows; output keeps the order of the input whatever the number of threads.
+pub(crate) fn run<F>(rows: &mut dyn Rows, mut sinks: Sinks, work: F) -> Result<Summary, TextError>
 where
     F: Fn(&Row, u64) -> Result<Outcome, LineError> + Sync,
 {
@@ -504,9 +540,8 @@ where
         ..Summary::default()
     };
     let mut seen = SeenIds::default();
-    let mut number = 0;
     loop {
-        let batch = read_batch(&mut reader, &mut number)?;
+        let batch = rows.next_batch()?;
         if batch.is_empty() {
             break;
         }
@@ -526,16 +561,16 @@ where
             })
             .collect();
         for result in results {
-            write_result(&mut out, result, &mut summary)?;
+            write_result(&mut sinks, result, &mut summary)?;
         }
     }
     summary.all_ids_checked = !seen.full;
-    out.flush()?;
+    sinks.out.flush()?;
     Ok(summary)
 }
 
 fn write_result(
-    out: &mut impl Write,
+    sinks: &mut Sinks,
     result: Written,
     summary: &mut Summary,
 ) -> Result<(), TextError> {
@@ -547,12 +582,18 @@ fn write_result(
             for note in notes {
                 *summary.notes.entry(note).or_default() += 1;
             }
-            writeln!(out, "{text}")?;
+            // A table may have no row for a report.
+            if !text.is_empty() {
+                writeln!(sinks.out, "{text}")?;
+            }
         }
         Err(error) => {
             summary.failed += 1;
             *summary.problems.entry(error.kind.name()).or_default() += 1;
-            writeln!(out, "{}", error.to_json())?;
+            match &mut sinks.errors {
+                Some(errors) => writeln!(errors, "{}", error.to_json())?,
+                None => writeln!(sinks.out, "{}", error.to_json())?,
+            }
         }
     }
     Ok(())

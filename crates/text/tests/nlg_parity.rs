@@ -237,7 +237,8 @@ fn meteor_with_the_synonym_stage() {
     let expected: Value =
         serde_json::from_str(include_str!("fixtures/meteor_exact_stem_synonym.json")).unwrap();
     let samples = pairs(&texts["tokenized"]);
-    let score = nlg::meteor::meteor_with(&samples, Some(&wordnet), "given").unwrap();
+    let score =
+        nlg::meteor::meteor_with(&samples, Some(&std::sync::Arc::new(wordnet)), "given").unwrap();
     assert!(
         score
             .signature

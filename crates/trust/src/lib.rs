@@ -19,7 +19,8 @@ mod venn_abers;
 
 pub use calibrator::{Calibrator, CalibratorKind};
 pub use conformal::{
-    AbsoluteResidual, BinaryConformal, BinaryCoverage, MulticlassConformal, RankedConformal,
+    AbsoluteResidual, BinaryConformal, BinaryCoverage, ConformalPValues, LabelPValues,
+    MulticlassConformal, RankedConformal,
 };
 pub use error::{Result, TrustError};
 pub use histogram::HistogramBinning;

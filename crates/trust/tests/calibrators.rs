@@ -1,6 +1,7 @@
 //! Against scikit-learn, SciPy and venn-abers.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../metrics/tests/common/mod.rs"]
 mod common;
 
 use common::*;

@@ -1,6 +1,7 @@
 //! Against the published formulas and MAPIE, and against the promised coverage on simulated data.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../metrics/tests/common/mod.rs"]
 mod common;
 
 use common::*;

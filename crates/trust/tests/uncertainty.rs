@@ -1,6 +1,7 @@
 //! Against SciPy and NumPy.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../metrics/tests/common/mod.rs"]
 mod common;
 
 use common::*;

@@ -1,6 +1,7 @@
 //! `hilum bench engine`: how fast networks run here. `bench/` in the repository drives it beside the peers.
 
 use crate::exit::{Code, Usage};
+use crate::places;
 use crate::verbs::bench_layers;
 use crate::verbs::bench_net::{Net, noise};
 use crate::verbs::bench_peers::{self, Peers};
@@ -9,9 +10,11 @@ use anyhow::{Result, anyhow, bail};
 use hilum_kernels::machine::Machine;
 use hilum_kernels::plan::Plan;
 use hilum_kernels::{Graph, Params, Tensor};
+use hilum_methods::blocks::pack;
 use hilum_nn::engine::{CpuEngine, Engine};
 use hilum_nn::losses::bce_with_logits;
 use hilum_nn::optim::{Optimizer, OptimizerConfig};
+use hilum_nn::weights::WeightFile;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -63,6 +66,9 @@ pub struct EngineArgs {
     /// Measure hilum alone
     #[arg(long)]
     no_peers: bool,
+    /// Time every model that the reader has instead, on one image of its own size
+    #[arg(long, conflicts_with_all = ["net", "layers"])]
+    shipped: bool,
     /// Time each kind of layer too, beside the roofline of this machine
     #[arg(long)]
     layers: bool,
@@ -101,6 +107,9 @@ struct Case<'a> {
 /// Runs the verb.
 pub fn run(verb: &Verb) -> Result<Code> {
     let Verb::Engine(args) = verb;
+    if args.shipped {
+        return shipped(args);
+    }
     let case = |net, task, batch| Case {
         net,
         task,
@@ -136,6 +145,28 @@ pub fn run(verb: &Verb) -> Result<Code> {
                 .map(own)
                 .try_for_each(|row| show(args, &row))?;
         }
+    }
+    Ok(Code::Success)
+}
+
+/// One row a model of the reader, all networks of its file; others' engines do not run these files.
+fn shipped(args: &EngineArgs) -> Result<Code> {
+    for model in places::store(None)?.models() {
+        let graph = model.description.network.graph();
+        let members = pack::members(&WeightFile::parse(model.bytes())?, &graph)?;
+        let plans: Vec<Plan> = members
+            .iter()
+            .map(|params| Plan::new(&graph, params))
+            .collect::<Result<_, _>>()?;
+        let size = &model.description.contract;
+        let x = noise(&[1, size.channels, size.height, size.width]);
+        let times = timed(args.repeats, || {
+            plans.iter().try_for_each(|plan| plan.run(&x).map(drop))?;
+            Ok(())
+        })?;
+        let mut row = row(&model.name, "infer", 1, times);
+        row["networks"] = plans.len().into();
+        show(args, &row)?;
     }
     Ok(Code::Success)
 }
@@ -205,10 +236,16 @@ fn missing(case: &Case<'_>, engine: &str, reason: &str) -> Value {
 }
 
 fn measure(case: &Case<'_>) -> Result<Value> {
-    let mut times = match case.task {
+    let times = match case.task {
         Task::Infer => infer(case)?,
         Task::Train => train(case)?,
     };
+    let (net, task) = (case.net.name(), case.task.name());
+    Ok(row(net, task, case.batch, times))
+}
+
+/// The row of some timed runs (at least one).
+fn row(net: &str, task: &str, batch: usize, mut times: Vec<f64>) -> Value {
     times.sort_by(f64::total_cmp);
     let middle = times.len() / 2;
     let ms = if times.len() % 2 == 1 {
@@ -216,20 +253,20 @@ fn measure(case: &Case<'_>) -> Result<Value> {
     } else {
         (times[middle - 1] + times[middle]) / 2.0
     };
-    Ok(json!({
-        "net": case.net.name(),
-        "task": case.task.name(),
-        "batch": case.batch,
+    json!({
+        "net": net,
+        "task": task,
+        "batch": batch,
         "engine": "hilum",
         "ms": ms,
-        "per_second": case.batch as f64 * 1e3 / ms,
+        "per_second": batch as f64 * 1e3 / ms,
         "peak_mb": peak_mb(),
         "ms_min": times.first(),
         "ms_max": times.last(),
         "runs": times.len(),
         "threads": rayon::current_num_threads(),
         "simd": format!("{:?}", hilum_kernels::simd::level()).to_lowercase(),
-    }))
+    })
 }
 
 fn plain(row: &Value) -> String {

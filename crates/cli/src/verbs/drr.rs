@@ -2,6 +2,7 @@
 
 use crate::exit::{Code, Usage};
 use anyhow::{Context, Result};
+use hilum_dicom::write::DxImage;
 use hilum_drr::attenuation::Attenuation;
 use hilum_drr::geometry::{Beam, Geometry, Pose, View};
 use hilum_drr::structures::{self, PixelBox};
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     /// CT: a NIfTI file (.nii, .nii.gz) or a folder with the slices of one DICOM series
     ct: PathBuf,
-    /// Picture to write: .png; X.json beside it holds the whole geometry
+    /// Picture to write: .png, or .dcm for a DICOM DX of 12 bits; X.json beside it holds the whole geometry
     #[arg(long, value_name = "X.png")]
     out: PathBuf,
     /// Projection
@@ -239,16 +240,10 @@ fn parse_named_point(text: &str) -> Result<(String, Vec3), String> {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Code> {
-    if args
-        .out
-        .extension()
-        .is_none_or(|e| !e.eq_ignore_ascii_case("png"))
-    {
-        return Err(Usage(format!(
-            "--out {}: the picture is a .png",
-            args.out.display()
-        ))
-        .into());
+    let dicom = kind(&args.out)? == Kind::Dicom;
+    if dicom && args.parallel {
+        let words = "a DICOM DX has a point source: --parallel writes .png only";
+        return Err(Usage(words.to_owned()).into());
     }
     if args.bits != 8 && args.bits != 16 {
         return Err(Usage(format!("--bits {}: 8 or 16", args.bits)).into());
@@ -286,6 +281,25 @@ pub fn run(args: &Args) -> Result<Code> {
         args.size,
     )?;
     project(args, &ct, pose, geometry, attenuation, look)
+}
+
+/// What the picture is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Png,
+    Dicom,
+}
+
+fn kind(out: &Path) -> Result<Kind> {
+    let end = out.extension().map(|e| e.to_ascii_lowercase());
+    match end.as_deref().and_then(|e| e.to_str()) {
+        Some("png") => Ok(Kind::Png),
+        Some("dcm") => Ok(Kind::Dicom),
+        _ => {
+            let words = format!("--out {}: the picture is a .png or a .dcm", out.display());
+            Err(Usage(words).into())
+        }
+    }
 }
 
 fn look(args: &Args) -> Look {
@@ -352,7 +366,11 @@ fn project(
     if args.invert {
         shown = shown.map(|v| 1.0 - v);
     }
-    write(&args.out, &encode(&shown, args.bits)?)?;
+    let picture = match kind(&args.out)? {
+        Kind::Png => encode(&shown, args.bits)?,
+        Kind::Dicom => dicom(args, &shown, &geometry)?,
+    };
+    write(&args.out, &picture)?;
     let masks = match (&args.labels, &args.masks) {
         (Some(labels), Some(folder)) => write_masks(labels, folder, ct, &geometry)?,
         _ => Vec::new(),
@@ -422,6 +440,42 @@ fn write_raw(
         shape: [geometry.height, geometry.width],
         what: "line integrals of 0.02/mm max(0, 1 + HU/1000), no unit",
     })
+}
+
+/// Bits that a DX holds, as chest stands' do.
+const DICOM_BITS: u16 = 12;
+
+fn dicom(args: &Args, shown: &Gray, geometry: &Geometry) -> Result<Vec<u8>> {
+    let most = f32::from((1u16 << DICOM_BITS) - 1);
+    let values: Vec<u16> = shown.data.iter().map(|v| (v * most + 0.5) as u16).collect();
+    let side = |n: usize| {
+        u16::try_from(n).map_err(|_| Usage(format!("{n} pixels: a DICOM image has at most 65535")))
+    };
+    let (view_position, orientation) = match args.view {
+        ViewName::Pa => ("PA", ["L", "F"]),
+        ViewName::Ap => ("AP", ["L", "F"]),
+        ViewName::Lateral => ("LL", ["P", "F"]),
+        ViewName::RightLateral => ("RL", ["A", "F"]),
+    };
+    let made_from = args.ct.file_name().unwrap_or_default().to_string_lossy();
+    let derivation = format!(
+        "Simulated from the CT {made_from} by hilum drr {}; not a radiograph of a patient",
+        env!("CARGO_PKG_VERSION")
+    );
+    let image = DxImage {
+        width: side(geometry.width)?,
+        height: side(geometry.height)?,
+        values: &values,
+        bits: DICOM_BITS,
+        inverted: args.invert,
+        view_position,
+        orientation,
+        imager_pixel_mm: geometry.pixel,
+        source_to_detector_mm: args.sid,
+        source_to_patient_mm: args.sad,
+        derivation: &derivation,
+    };
+    Ok(hilum_dicom::write::encode(&image)?)
 }
 
 fn encode(shown: &Gray, bits: u8) -> Result<Vec<u8>> {

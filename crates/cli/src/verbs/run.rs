@@ -45,6 +45,9 @@ pub struct Args {
     /// Folder that trained weights are written to
     #[arg(long, value_name = "DIR", default_value = "models")]
     models: PathBuf,
+    /// What trains: cpu; with the build features of these names also cuda, cuda:1, vulkan, flex
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
     /// Seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -56,6 +59,7 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(task: Task, args: &Args) -> Result<Code> {
     let methods = chosen(args)?;
+    hilum_methods::engine::check(&args.device).map_err(|e| Usage(e.to_string()))?;
     let data = places::data(args.data.as_deref());
     if !data.join("manifests").is_dir() {
         bail!(
@@ -81,6 +85,7 @@ pub fn run(task: Task, args: &Args) -> Result<Code> {
             args.results.clone()
         },
         models: args.models.clone(),
+        device: args.device.clone(),
         seed: args.seed,
         tiny: args.tiny,
         stop: &STOP,

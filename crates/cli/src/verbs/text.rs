@@ -1,14 +1,17 @@
-//! `hilum text`: sections, labels, facts and time lines of reports, JSON Lines in and out.
+//! `hilum text`: sections, labels, facts and time lines of reports; JSON Lines or CSV in and out.
 
 use crate::exit::Code;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use hilum_text::facts::extract::ExtractOptions;
-use hilum_text::facts::stream::{FactOptions, Format, facts_jsonl, radgraph_file, timeline_jsonl};
+use hilum_text::facts::stream::{
+    FactOptions, Format, facts_csv, facts_rows, radgraph_file, timeline_rows,
+};
 use hilum_text::label::LabelSpace;
-use hilum_text::stream::{Summary, label_jsonl, sections_jsonl};
+use hilum_text::rows::{CsvRows, JsonLines, Rows};
+use hilum_text::stream::{Summary, label_csv, label_rows, sections_rows};
 use hilum_text::{LabelOptions, SectionKind};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// Sections, labels and facts of reports.
@@ -16,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub enum Verb {
     /// Cut reports into sections
     Sections {
-        /// JSON Lines {"id","text"} (or "xml"); `-` is stdin
+        /// JSON Lines {"id","text"} (or "xml"), or .csv/.tsv with such columns; `-` is stdin
         file: PathBuf,
         /// Output is always JSON Lines; accepted so that scripts may say so
         #[arg(long)]
@@ -24,7 +27,7 @@ pub enum Verb {
     },
     /// Label findings: 1 present, 0 absent, -1 uncertain, null not mentioned
     Label {
-        /// JSON Lines {"id","findings","impression"} or {"id","text"}; `-` is stdin
+        /// JSON Lines {"id","findings","impression"} or {"id","text"}, or .csv/.tsv with such columns; `-` is stdin
         file: PathBuf,
         /// Sections to read
         #[arg(
@@ -38,8 +41,11 @@ pub enum Verb {
         #[arg(long)]
         chexpert: bool,
         /// Also every mention with its span and cue
-        #[arg(long)]
+        #[arg(long, conflicts_with = "format")]
         details: bool,
+        /// What is written; errors of lines go to stderr beside CSV
+        #[arg(long, value_enum, default_value = "jsonl", conflicts_with = "json")]
+        format: LabelFormat,
         /// Output is always JSON Lines; accepted so that scripts may say so
         #[arg(long)]
         json: bool,
@@ -76,6 +82,15 @@ pub enum Verb {
     },
 }
 
+/// What `label` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LabelFormat {
+    /// JSON Lines
+    Jsonl,
+    /// A column a finding, empty where nothing was said
+    Csv,
+}
+
 /// What `graph` writes.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 pub enum GraphFormat {
@@ -86,10 +101,12 @@ pub enum GraphFormat {
 }
 
 /// What `facts` writes.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum FactFormat {
     /// One record a fact
     Facts,
+    /// The same as CSV, a row a fact; errors of lines go to stderr
+    Csv,
     /// Rows of Lunguage
     Lunguage,
     /// Entity words only, one text
@@ -119,7 +136,7 @@ pub enum Source {
 /// Options that the verbs about facts share.
 #[derive(Debug, clap::Args)]
 pub struct FactArgs {
-    /// JSON Lines {"id","findings","impression"} or {"id","text"}; `-` is stdin
+    /// JSON Lines {"id","findings","impression"} or {"id","text"}, or .csv/.tsv with such columns; `-` is stdin
     file: PathBuf,
     /// Sections to read
     #[arg(
@@ -175,9 +192,20 @@ pub fn run(verb: &Verb) -> Result<Code> {
             };
             facts(args, *from, format, out())?
         }
+        Verb::Facts {
+            args,
+            from: Source::Reports,
+            format: FactFormat::Csv,
+        } => facts_csv(
+            &mut *rows(&args.file)?,
+            out(),
+            io::stderr(),
+            &args.options(Format::Facts)?,
+        )?,
         Verb::Facts { args, from, format } => {
             let format = match format {
                 FactFormat::Facts => Format::Facts,
+                FactFormat::Csv => bail!("--format csv reads reports, not RadGraph files"),
                 FactFormat::Lunguage => Format::Lunguage,
                 FactFormat::Sequence => Format::Sequence,
             };
@@ -189,14 +217,15 @@ pub fn run(verb: &Verb) -> Result<Code> {
                 TimelineFormat::Lunguage => Format::Lunguage,
                 TimelineFormat::Scene => Format::Scene,
             };
-            timeline_jsonl(open(&args.file)?, out(), &args.options(format)?)?
+            timeline_rows(&mut *rows(&args.file)?, out(), &args.options(format)?)?
         }
-        Verb::Sections { file, .. } => sections_jsonl(open(file)?, out())?,
+        Verb::Sections { file, .. } => sections_rows(&mut *rows(file)?, out())?,
         Verb::Label {
             file,
             section,
             chexpert,
             details,
+            format,
             ..
         } => {
             let sections = sections(section)?;
@@ -210,7 +239,11 @@ pub fn run(verb: &Verb) -> Result<Code> {
                 space,
                 ..LabelOptions::default()
             };
-            label_jsonl(open(file)?, out(), &options, *details)?
+            let mut rows = rows(file)?;
+            match format {
+                LabelFormat::Jsonl => label_rows(&mut *rows, out(), &options, *details)?,
+                LabelFormat::Csv => label_csv(&mut *rows, out(), io::stderr(), &options)?,
+            }
         }
     };
     Ok(tell(&summary))
@@ -218,11 +251,37 @@ pub fn run(verb: &Verb) -> Result<Code> {
 
 fn facts(args: &FactArgs, from: Source, format: Format, out: impl io::Write) -> Result<Summary> {
     let options = args.options(format)?;
-    let file = open(&args.file)?;
     Ok(match from {
-        Source::Reports => facts_jsonl(file, out, &options)?,
-        Source::Radgraph => radgraph_file(file, out, &options)?,
+        Source::Reports => facts_rows(&mut *rows(&args.file)?, out, &options)?,
+        Source::Radgraph => radgraph_file(open(&args.file)?, out, &options)?,
     })
+}
+
+/// Rows of a file by the end of its name, or of JSON Lines on stdin for `-`.
+fn rows(path: &Path) -> Result<Box<dyn Rows>> {
+    let reader = progressing(path)?;
+    let end = path.extension().and_then(|e| e.to_str());
+    let delimiter = match end.map(str::to_ascii_lowercase).as_deref() {
+        Some("csv") => b',',
+        Some("tsv") => b'\t',
+        _ => return Ok(Box::new(JsonLines::new(reader))),
+    };
+    let rows = CsvRows::open(reader, delimiter).with_context(|| path.display().to_string())?;
+    Ok(Box::new(rows))
+}
+
+/// A file with a bar of how much of it has been read.
+fn progressing(path: &Path) -> Result<Box<dyn BufRead>> {
+    if path == Path::new("-") {
+        return open(path);
+    }
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    let bytes = file.metadata().map_or(0, |m| m.len() as usize);
+    // Results on a terminal would break the bar up.
+    let shown = !io::stdout().is_terminal();
+    let bar = crate::progress::bar(bytes, "reading", shown);
+    let reader = bar.wrap_read(file);
+    Ok(Box::new(BufReader::with_capacity(1 << 20, reader)))
 }
 
 /// Opens a file, or stdin for `-`.

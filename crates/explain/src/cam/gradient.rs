@@ -83,7 +83,13 @@ fn add_channel(map: &mut [f32], a: &[f32], g: &[f32], kind: CamKind) {
             map.iter_mut().zip(a).for_each(|(m, a)| *m += weight * a);
         }
         CamKind::HiRes | CamKind::Layer => {
-            let keep = |g: f32| if kind == CamKind::Layer { g.max(0.0) } else { g };
+            let keep = |g: f32| {
+                if kind == CamKind::Layer {
+                    g.max(0.0)
+                } else {
+                    g
+                }
+            };
             map.iter_mut()
                 .zip(a.iter().zip(g))
                 .for_each(|(m, (a, &g))| *m += a * keep(g));

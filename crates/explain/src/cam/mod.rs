@@ -39,9 +39,8 @@ fn resample(
         for y in 0..h {
             let (top, bottom, down) = place(y, fh, h);
             for &(left, right, over) in &columns {
-                let line = |y: usize| {
-                    plane[y * fw + left] * (1.0 - over) + plane[y * fw + right] * over
-                };
+                let line =
+                    |y: usize| plane[y * fw + left] * (1.0 - over) + plane[y * fw + right] * over;
                 data.push(line(top) * (1.0 - down) + line(bottom) * down);
             }
         }

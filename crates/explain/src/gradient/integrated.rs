@@ -135,8 +135,7 @@ pub fn integrated_gradients(
         let base = settings.baseline.values(row, extent)?;
         let path = between(row, &base, points.iter().map(|p| p.0));
         let goals = vec![targets[i]; points.len()];
-        let gradients =
-            net.gradients(&extent.batch(points.len(), path), &goals, Rule::Gradient)?;
+        let gradients = net.gradients(&extent.batch(points.len(), path), &goals, Rule::Gradient)?;
         let map = &mut out.data[i * row.len()..(i + 1) * row.len()];
         for (gradient, (_, weight)) in gradients.data.chunks(row.len()).zip(&points) {
             map.iter_mut()

@@ -66,7 +66,10 @@ pub fn gradient_shap(
         let goals = vec![targets[i]; settings.samples];
         let gradients = net.gradients(&batch, &goals, Rule::Gradient)?;
         let map = &mut out.data[i * row.len()..(i + 1) * row.len()];
-        let pairs = gradients.data.chunks(row.len()).zip(lengths.chunks(row.len()));
+        let pairs = gradients
+            .data
+            .chunks(row.len())
+            .zip(lengths.chunks(row.len()));
         for (gradient, length) in pairs {
             for ((m, g), d) in map.iter_mut().zip(gradient).zip(length) {
                 *m += g * d / settings.samples as f32;

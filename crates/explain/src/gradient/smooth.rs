@@ -116,7 +116,9 @@ fn together(values: impl Iterator<Item = f64>, settings: &Smooth) -> f64 {
 /// A copy of `row` with normal noise.
 pub(super) fn noisy(row: &[f32], deviation: f32, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let mut normal = Normal { spare: None };
-    row.iter().map(|v| v + deviation * normal.draw(rng)).collect()
+    row.iter()
+        .map(|v| v + deviation * normal.draw(rng))
+        .collect()
 }
 
 /// Normal numbers by Box and Muller's transformation.
@@ -149,14 +151,17 @@ mod tests {
         let values = draw();
         let mean = values.iter().sum::<f32>() / 20_000.0;
         let var = values.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 20_000.0;
-        assert!(mean.abs() < 0.05 && (var - 4.0).abs() < 0.15, "{mean} {var}");
+        assert!(
+            mean.abs() < 0.05 && (var - 4.0).abs() < 0.15,
+            "{mean} {var}"
+        );
         assert_eq!(values, draw());
     }
 
     #[test]
     fn mean_square_and_variance_are_what_they_are_called() {
         let x = Tensor::zeros(&[1, 1, 2, 2]);
-        let mut call = |kind| {
+        let call = |kind| {
             let settings = Smooth {
                 samples: 2,
                 kind,

@@ -66,17 +66,24 @@ pub fn kernel_shap(
     let mut out = Tensor::zeros(&x.shape);
     for (i, row) in x.data.chunks(extent.row()).enumerate() {
         let base = settings.baseline.values(row, extent)?;
-        let scores =
-            net.scores_of_changed(extent, targets[i], coalitions.len() + 2, |k, image| match k {
+        let scores = net.scores_of_changed(
+            extent,
+            targets[i],
+            coalitions.len() + 2,
+            |k, image| match k {
                 0 => image.copy_from_slice(&base),
                 1 => image.copy_from_slice(row),
                 _ => blend(image, (row, &base), segments.map(), |s| {
                     coalitions[k - 2].present[s]
                 }),
-            })?;
+            },
+        )?;
         let values = regress(&coalitions, &scores[2..], scores[0], scores[1])?;
-        out.data[i * row.len()..(i + 1) * row.len()]
-            .copy_from_slice(&spread(&values, segments.map(), extent));
+        out.data[i * row.len()..(i + 1) * row.len()].copy_from_slice(&spread(
+            &values,
+            segments.map(),
+            extent,
+        ));
     }
     Ok(out)
 }
@@ -148,9 +155,9 @@ fn regress(coalitions: &[Coalition], scores: &[f64], empty: f64, full: f64) -> R
         right.axpy(coalition.weight * y, &row, 1.0);
     }
     gram.fill_upper_triangle_with_lower_triangle();
-    let solved = gram.cholesky().ok_or(ExplainError::Singular {
-        what: "KernelSHAP",
-    })?;
+    let solved = gram
+        .cholesky()
+        .ok_or(ExplainError::Singular { what: "KernelSHAP" })?;
     let mut values: Vec<f64> = solved.solve(&right).iter().copied().collect();
     values.push(full - empty - values.iter().sum::<f64>());
     Ok(values)
@@ -189,7 +196,11 @@ mod tests {
                 ..Kernel::default()
             },
         );
-        let bits = |c: &Coalition| (0..5).map(|s| usize::from(c.present[s]) << s).sum::<usize>();
+        let bits = |c: &Coalition| {
+            (0..5)
+                .map(|s| usize::from(c.present[s]) << s)
+                .sum::<usize>()
+        };
         let scores: Vec<f64> = all.iter().map(|c| score(bits(c))).collect();
         let values = regress(&all, &scores, score(0), score(31)).unwrap();
         for (a, b) in values.iter().zip(exact(5, score)) {

@@ -77,8 +77,11 @@ pub fn lime(
             blend(image, (row, &base), segments.map(), |s| present[k][s]);
         })?;
         let values = ridge(&present, &scores, settings)?;
-        out.data[i * row.len()..(i + 1) * row.len()]
-            .copy_from_slice(&spread(&values, segments.map(), extent));
+        out.data[i * row.len()..(i + 1) * row.len()].copy_from_slice(&spread(
+            &values,
+            segments.map(),
+            extent,
+        ));
     }
     Ok(out)
 }
@@ -139,7 +142,11 @@ mod tests {
             ridge: 1e-9,
             ..Lime::default()
         };
-        for (a, b) in ridge(&present, &scores, &settings).unwrap().iter().zip(truth) {
+        for (a, b) in ridge(&present, &scores, &settings)
+            .unwrap()
+            .iter()
+            .zip(truth)
+        {
             assert!((a - b).abs() < 1e-6, "{a} {b}");
         }
     }
@@ -147,6 +154,8 @@ mod tests {
     #[test]
     fn nearer_samples_weigh_more() {
         assert_eq!(weight(&[true; 4], 0.25), 1.0);
-        assert!(weight(&[true, true, false, true], 0.25) > weight(&[true, false, false, true], 0.25));
+        assert!(
+            weight(&[true, true, false, true], 0.25) > weight(&[true, false, false, true], 0.25)
+        );
     }
 }

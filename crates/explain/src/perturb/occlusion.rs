@@ -133,8 +133,11 @@ pub fn feature_ablation(
             blend(image, (row, &base), segments.map(), |s| s + 1 != k);
         })?;
         let drops: Vec<f64> = scores[1..].iter().map(|s| scores[0] - s).collect();
-        out.data[i * row.len()..(i + 1) * row.len()]
-            .copy_from_slice(&spread(&drops, segments.map(), extent));
+        out.data[i * row.len()..(i + 1) * row.len()].copy_from_slice(&spread(
+            &drops,
+            segments.map(),
+            extent,
+        ));
     }
     Ok(out)
 }

@@ -81,12 +81,14 @@ pub fn shapley_sampling(
                 n => scores[2 + s * inner + n - 1],
             };
             for (segment, &rank) in order.iter().enumerate() {
-                values[segment] +=
-                    (score(rank + 1) - score(rank)) / settings.samples as f64;
+                values[segment] += (score(rank + 1) - score(rank)) / settings.samples as f64;
             }
         }
-        out.data[i * row.len()..(i + 1) * row.len()]
-            .copy_from_slice(&spread(&values, segments.map(), extent));
+        out.data[i * row.len()..(i + 1) * row.len()].copy_from_slice(&spread(
+            &values,
+            segments.map(),
+            extent,
+        ));
     }
     Ok(out)
 }

@@ -17,6 +17,47 @@ pub enum Activation {
     Sigmoid,
     /// x * sigmoid(x).
     Silu,
+    /// x Φ(x), Φ the normal distribution.
+    Gelu,
+    /// GELU by its tanh approximation.
+    GeluTanh,
+    /// Hyperbolic tangent.
+    Tanh,
+}
+
+/// Φ(x), by formula 7.1.26 of Abramowitz and Stegun for the error function (off by at most 1.5e-7).
+#[inline(always)]
+fn normal_cdf(x: f32) -> f32 {
+    let z = x.abs() * std::f32::consts::FRAC_1_SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * z);
+    let poly = t
+        * (0.254_829_6
+            + t * (-0.284_496_74 + t * (1.421_413_7 + t * (-1.453_152 + t * 1.061_405_4))));
+    let tail = 0.5 * poly * (-z * z).exp();
+    if x < 0.0 { tail } else { 1.0 - tail }
+}
+
+/// Φ(x) and its derivative's part in the gradient of x Φ(x).
+#[inline(always)]
+fn gelu_gradient(x: f32) -> f32 {
+    const DENSITY_AT_0: f32 = 0.398_942_3;
+    normal_cdf(x) + x * DENSITY_AT_0 * (-0.5 * x * x).exp()
+}
+
+/// Factor and cube's weight of the tanh approximation.
+const GELU_TANH: (f32, f32) = (0.797_884_6, 0.044_715);
+
+#[inline(always)]
+fn gelu_tanh(x: f32) -> f32 {
+    let (a, b) = GELU_TANH;
+    0.5 * x * (1.0 + (a * (x + b * x * x * x)).tanh())
+}
+
+#[inline(always)]
+fn gelu_tanh_gradient(x: f32) -> f32 {
+    let (a, b) = GELU_TANH;
+    let t = (a * (x + b * x * x * x)).tanh();
+    0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * a * (1.0 + 3.0 * b * x * x)
 }
 
 /// Logistic function.
@@ -29,9 +70,9 @@ impl Activation {
     /// True when the gradient follows from the output alone, so that the input need not be kept.
     pub fn from_output(self) -> bool {
         match self {
-            Activation::Relu | Activation::Relu6 | Activation::Sigmoid => true,
+            Activation::Relu | Activation::Relu6 | Activation::Sigmoid | Activation::Tanh => true,
             Activation::LeakyRelu(slope) => slope > 0.0,
-            Activation::Silu => false,
+            Activation::Silu | Activation::Gelu | Activation::GeluTanh => false,
         }
     }
 }
@@ -53,6 +94,9 @@ multiversion! {
             Activation::LeakyRelu(slope) => chunk.iter_mut().for_each(|v| *v = if *v < 0.0 { *v * slope } else { *v }),
             Activation::Sigmoid => chunk.iter_mut().for_each(|v| *v = sigmoid(*v)),
             Activation::Silu => chunk.iter_mut().for_each(|v| *v *= sigmoid(*v)),
+            Activation::Gelu => chunk.iter_mut().for_each(|v| *v *= normal_cdf(*v)),
+            Activation::GeluTanh => chunk.iter_mut().for_each(|v| *v = gelu_tanh(*v)),
+            Activation::Tanh => chunk.iter_mut().for_each(|v| *v = v.tanh()),
         }
     }
 }
@@ -81,6 +125,9 @@ multiversion! {
                 let s = sigmoid(x);
                 *d *= s * (1.0 + x * (1.0 - s));
             }),
+            Activation::Gelu => pairs.for_each(|(d, &x)| *d *= gelu_gradient(x)),
+            Activation::GeluTanh => pairs.for_each(|(d, &x)| *d *= gelu_tanh_gradient(x)),
+            Activation::Tanh => pairs.for_each(|(d, &y)| *d *= 1.0 - y * y),
         }
     }
 }
@@ -105,6 +152,9 @@ mod tests {
             Activation::LeakyRelu(0.1),
             Activation::Sigmoid,
             Activation::Silu,
+            Activation::Gelu,
+            Activation::GeluTanh,
+            Activation::Tanh,
         ] {
             let at = |shift: f32| {
                 let mut y: Vec<f32> = xs.iter().map(|x| x + shift).collect();

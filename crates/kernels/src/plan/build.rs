@@ -2,10 +2,11 @@
 
 use super::{Kind, ProductStep, Step};
 use crate::conv::PackedWeights;
-use crate::graph::{Graph, NodeId, Op, Params};
+use crate::graph::{Graph, NodeId, Op, ParamId, Params};
 use crate::ops::activation::Activation;
 use crate::ops::batch_norm::{Line, Moments};
 use crate::train::layers::{Product, pointwise};
+use crate::train::tokens;
 use crate::view::LANES;
 
 /// A convolution before its weights are packed.
@@ -22,6 +23,7 @@ enum DraftKind {
     Product(Draft),
     Affine { line: Line, relu: bool },
     Pointwise(Option<Activation>),
+    Tokens(Op, Vec<ParamId>),
     Layer(Op),
 }
 
@@ -37,13 +39,16 @@ pub(super) fn steps(graph: &Graph, params: &Params) -> (Vec<Step>, Places) {
     (1..graph.nodes.len()).for_each(|id| builder.add(id));
     builder.push_norms_into_readers();
     let drafts = builder.steps;
-    let mut steps: Vec<Step> = drafts.into_iter().map(finish).collect();
+    let mut steps: Vec<Step> = drafts
+        .into_iter()
+        .map(|draft| finish(draft, params))
+        .collect();
     let places = Places::new(graph, &steps);
     mark_done(graph, &mut steps, &places);
     (steps, places)
 }
 
-fn finish(draft: DraftStep) -> Step {
+fn finish(draft: DraftStep, params: &Params) -> Step {
     let kind = match draft.kind {
         DraftKind::Product(p) => {
             let planar = draft.inputs[0] == 0 && p.product.planar() && p.before.is_none();
@@ -59,6 +64,9 @@ fn finish(draft: DraftStep) -> Step {
         }
         DraftKind::Affine { line, relu } => Kind::Affine { line, relu },
         DraftKind::Pointwise(kind) => Kind::Pointwise(kind),
+        DraftKind::Tokens(op, ids) => {
+            Kind::Tokens(op, ids.iter().map(|&id| (id, params[id].clone())).collect())
+        }
         DraftKind::Layer(op) => Kind::Layer(op),
     };
     Step {
@@ -208,11 +216,25 @@ fn channels(graph: &Graph) -> Vec<usize> {
             Op::Input { channels } => *channels,
             Op::Concat => node.inputs.iter().map(|&i| channels[i]).sum(),
             Op::Flatten => 1,
+            Op::Embedding { weight, .. } | Op::PositionEmbedding { weight, .. } => {
+                graph.params[*weight].shape.last().copied().unwrap_or(0)
+            }
             _ => Product::of(graph, id).map_or_else(|| of(0), |p| p.outputs()),
         };
         channels.push(count);
     }
     channels
+}
+
+/// The parameters that a layer for sequences reads.
+fn token_params(op: &Op) -> Vec<ParamId> {
+    match *op {
+        Op::Embedding { weight, .. }
+        | Op::PositionEmbedding { weight, .. }
+        | Op::PrependToken { weight } => vec![weight],
+        Op::LayerNorm { weight, bias, .. } => vec![weight, bias],
+        _ => Vec::new(),
+    }
 }
 
 struct Builder<'a> {
@@ -269,6 +291,10 @@ impl<'a> Builder<'a> {
             Op::BatchNorm { .. } => self.add_norm(id),
             Op::Dropout { .. } => self.add_pointwise(id, None),
             Op::Add if self.add_sum(id) => {}
+            op if tokens::is(op) => {
+                let kind = DraftKind::Tokens(op.clone(), token_params(op));
+                self.push(id, node.inputs.clone(), kind);
+            }
             op => match pointwise(op) {
                 Some(kind) => self.add_pointwise(id, Some(kind)),
                 None => self.push(id, node.inputs.clone(), DraftKind::Layer(op.clone())),

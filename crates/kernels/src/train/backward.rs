@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use super::forward::{Bn, dropout_seed};
-use super::layers::{Product, global, pointwise, window};
+use super::layers::{Product, global, has_params, pointwise, window};
 use super::schedule::Way;
-use super::{Gradients, Mode, Rule, Saved, Trainer, Wanted};
+use super::{Gradients, Mode, Rule, Saved, Trainer, Wanted, tokens};
 use crate::buffer::Buffer;
 use crate::conv::{
     Direction, Epilogue, PackedWeights, Source, bias_gradient, correlate, weight_gradient,
@@ -21,18 +21,18 @@ use crate::timing;
 use crate::view::{View, ViewMut};
 
 /// What the pass needs besides the trainer.
-struct Pass<'a> {
-    params: &'a Params,
+pub(super) struct Pass<'a> {
+    pub(super) params: &'a Params,
     mode: Mode,
     /// Nodes whose gradient somebody waits for.
-    needed: Vec<bool>,
-    want_params: bool,
+    pub(super) needed: Vec<bool>,
+    pub(super) want_params: bool,
     rule: Rule,
     found: Vec<Option<Vec<f32>>>,
 }
 
 impl Pass<'_> {
-    fn add_param(&mut self, id: ParamId, grad: Vec<f32>) {
+    pub(super) fn add_param(&mut self, id: ParamId, grad: Vec<f32>) {
         match &mut self.found[id] {
             Some(sum) => sum.iter_mut().zip(grad).for_each(|(s, g)| *s += g),
             slot => *slot = Some(grad),
@@ -165,13 +165,7 @@ impl Trainer {
     fn needed(&self, want: &Wanted) -> Vec<bool> {
         let mut needed = vec![false; self.graph.nodes.len()];
         for (id, node) in self.graph.nodes.iter().enumerate() {
-            let has_params = matches!(
-                node.op,
-                Op::Conv2d { .. }
-                    | Op::ConvTranspose2d { .. }
-                    | Op::BatchNorm { .. }
-                    | Op::Linear { .. }
-            );
+            let has_params = has_params(&node.op);
             needed[id] = (id == 0 && want.input)
                 || (has_params && want.params)
                 || want.nodes.contains(&id)
@@ -216,7 +210,12 @@ impl Trainer {
     }
 
     /// A gradient for `node` by a `body` that can only fill.
-    fn emit_new(&mut self, node: NodeId, pass: &Pass, body: impl FnOnce(&Self, ViewMut)) {
+    pub(super) fn emit_new(
+        &mut self,
+        node: NodeId,
+        pass: &Pass,
+        body: impl FnOnce(&Self, ViewMut),
+    ) {
         if !pass.needed[node] {
             return;
         }
@@ -254,6 +253,7 @@ impl Trainer {
             Op::Concat => self.backward_concat(&node, dy, pass),
             Op::Flatten => self.backward_flatten(id, node.inputs[0], dy, pass),
             Op::Mul => self.backward_mul(&node, dy, pass),
+            op if tokens::is(op) => self.backward_tokens(&node, dy, pass),
             op if pointwise(op).is_some() || matches!(op, Op::Dropout { .. }) => {
                 return self.backward_pointwise(id, &node, grad, pass);
             }

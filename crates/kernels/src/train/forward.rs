@@ -2,7 +2,7 @@
 
 use super::layers::{Product, global, pointwise, window};
 use super::schedule::Way;
-use super::{Mode, Norm, Saved, Trainer};
+use super::{Mode, Norm, Saved, Trainer, tokens};
 use crate::buffer::Buffer;
 use crate::conv::{Epilogue, PackedWeights, Source, correlate};
 use crate::graph::{NodeId, Op, Params};
@@ -110,6 +110,10 @@ impl Trainer {
             Op::FitLike => copy::fit(input(0), out),
             Op::Flatten => self.flatten(node.inputs[0], out),
             Op::MaxPool2d { .. } => self.max_pool(id, buffer),
+            op if tokens::is(op) => {
+                let inputs: Vec<View> = node.inputs.iter().map(|&i| self.value(i)).collect();
+                tokens::forward(op, &inputs, |id| params[id].as_slice(), out);
+            }
             op => {
                 if let Some(window) = window(op) {
                     pool::avg(input(0), &window, out);

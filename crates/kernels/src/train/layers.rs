@@ -49,6 +49,9 @@ pub(crate) fn pointwise(op: &Op) -> Option<Activation> {
         Op::LeakyRelu { slope } => Some(Activation::LeakyRelu(slope)),
         Op::Sigmoid => Some(Activation::Sigmoid),
         Op::Silu => Some(Activation::Silu),
+        Op::Gelu => Some(Activation::Gelu),
+        Op::GeluTanh => Some(Activation::GeluTanh),
+        Op::Tanh => Some(Activation::Tanh),
         _ => None,
     }
 }
@@ -142,6 +145,21 @@ impl Product {
     pub fn maps_input(&self) -> bool {
         self.direction == Direction::Forward && !self.spec.depthwise()
     }
+}
+
+/// True for a layer with parameters that gradients train.
+pub(crate) fn has_params(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Conv2d { .. }
+            | Op::ConvTranspose2d { .. }
+            | Op::BatchNorm { .. }
+            | Op::Linear { .. }
+            | Op::Embedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::PrependToken { .. }
+            | Op::LayerNorm { .. }
+    )
 }
 
 /// How often each node is read.

@@ -8,6 +8,7 @@ mod forward;
 pub(crate) mod layers;
 mod rules;
 mod schedule;
+pub(crate) mod tokens;
 
 use std::time::Instant;
 
@@ -277,6 +278,7 @@ impl Trainer {
             });
         }
         self.graph.check_params(params)?;
+        self.graph.check_rows(x)?;
         if mode != Mode::Eval {
             self.check_statistics()?;
         }

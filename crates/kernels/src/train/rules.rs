@@ -5,7 +5,7 @@
 
 use super::layers::{pointwise, window};
 use super::schedule::Way;
-use super::{Saved, Trainer};
+use super::{Saved, Trainer, tokens};
 use crate::buffer::Buffer;
 use crate::error::KernelError;
 use crate::graph::{NodeId, Op};
@@ -67,13 +67,12 @@ impl Rule {
     pub fn covers(self, op: &Op) -> bool {
         match self {
             Rule::Gradient => true,
+            // None of these rules was published for normalisation over channels or for attention.
+            _ if tokens::is(op) => false,
             Rule::Guided | Rule::Deconvolution => {
                 pointwise(op).is_none_or(|_| rectifies(op)) && !matches!(op, Op::Mul)
             }
-            Rule::Rescale => !matches!(
-                op,
-                Op::Mul | Op::GlobalMaxPool | Op::GlobalLsePool { .. }
-            ),
+            Rule::Rescale => !matches!(op, Op::Mul | Op::GlobalMaxPool | Op::GlobalLsePool { .. }),
             Rule::Epsilon(_) => {
                 shares_relevance(op)
                     || rectifies(op)

@@ -57,6 +57,9 @@ fn reads_inputs(op: &Op) -> bool {
                 | Op::ConvTranspose2d { .. }
                 | Op::Linear { .. }
                 | Op::BatchNorm { .. }
+                | Op::Embedding { .. }
+                | Op::LayerNorm { .. }
+                | Op::Attention { .. }
                 | Op::Mul
                 | Op::GlobalMaxPool
                 | Op::GlobalLsePool { .. }

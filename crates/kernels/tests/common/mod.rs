@@ -1,6 +1,8 @@
 //! A naive interpreter of graphs in double precision, written from the definitions, and builders for test graphs.
 #![allow(dead_code, clippy::unwrap_used, clippy::too_many_arguments)]
 
+pub mod check;
+
 use hilum_kernels::{Graph, Init, Node, NodeId, Op, ParamId, ParamInfo, ParamRole, Params, Tensor};
 
 /// Small deterministic random numbers.
@@ -428,13 +430,84 @@ fn naive_node(
             out.fill(|[n, c, y, xx]| x.padded(n, c, y as isize, xx as isize).unwrap_or(0.0))
         }
         Op::Flatten | Op::Dropout { .. } => out.data.copy_from_slice(&x.data),
-        Op::Linear { weight, bias } => out.fill(|[n, o, _, _]| {
+        Op::Linear { weight, bias } => out.fill(|[n, o, y, xx]| {
             (0..xc)
-                .map(|i| x.at(n, i, 0, 0) * params[*weight][o * xc + i])
+                .map(|i| x.at(n, i, y, xx) * params[*weight][o * xc + i])
                 .sum::<f64>()
                 + bias.map_or(0.0, |b| params[b][o])
         }),
+        Op::Gelu => out.fill(|[n, c, y, xx]| {
+            let v = x.at(n, c, y, xx);
+            v * 0.5 * (1.0 + erf(v / 2f64.sqrt()))
+        }),
+        Op::GeluTanh => out.fill(|[n, c, y, xx]| {
+            let v = x.at(n, c, y, xx);
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (v + 0.044715 * v.powi(3));
+            0.5 * v * (1.0 + inner.tanh())
+        }),
+        Op::Tanh => out.fill(|[n, c, y, xx]| x.at(n, c, y, xx).tanh()),
+        Op::Embedding { weight, channel } => {
+            out.fill(|[n, c, y, xx]| params[*weight][x.at(n, *channel, y, xx) as usize * od[1] + c])
+        }
+        Op::PositionEmbedding { weight, offset } => {
+            out.fill(|[_, c, y, xx]| params[*weight][(offset + y * xw + xx) * od[1] + c])
+        }
+        Op::PrependToken { weight } => out.fill(|[n, c, _, p]| match p {
+            0 => params[*weight][c],
+            p => x.at(n, c, (p - 1) / xw, (p - 1) % xw),
+        }),
+        Op::TakePlace { index } => out.fill(|[n, c, _, _]| x.at(n, c, index / xw, index % xw)),
+        Op::LayerNorm { weight, bias, eps } => out.fill(|[n, c, y, xx]| {
+            let all: Vec<f64> = (0..xc).map(|i| x.at(n, i, y, xx)).collect();
+            let mean = all.iter().sum::<f64>() / xc as f64;
+            let var = all.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / xc as f64;
+            (all[c] - mean) / (var + f64::from(*eps)).sqrt() * params[*weight][c] + params[*bias][c]
+        }),
+        Op::Attention {
+            heads,
+            causal,
+            mask,
+        } => {
+            let (k, v) = (inputs[1], inputs[2]);
+            let [_, kc, _, kw] = k.dims();
+            let width = xc / heads;
+            let shared = heads / (kc / width);
+            let places = k.dims()[2] * kw;
+            out.fill(|[n, c, y, xx]| {
+                let (i, head) = (y * xw + xx, c / width);
+                let first = head / shared * width;
+                let terms: Vec<(f64, f64)> = (0..places)
+                    .filter(|j| !causal || *j <= i)
+                    .filter(|j| mask.is_none_or(|ch| inputs[3].at(n, ch, j / kw, j % kw) != 0.0))
+                    .map(|j| {
+                        let dot: f64 = (0..width)
+                            .map(|d| {
+                                x.at(n, head * width + d, y, xx)
+                                    * k.at(n, first + d, j / kw, j % kw)
+                            })
+                            .sum();
+                        let weight = (dot / (width as f64).sqrt()).exp();
+                        (weight, weight * v.at(n, first + c % width, j / kw, j % kw))
+                    })
+                    .collect();
+                let total: f64 = terms.iter().map(|t| t.0).sum();
+                if total == 0.0 {
+                    return 0.0;
+                }
+                terms.iter().map(|t| t.1).sum::<f64>() / total
+            });
+        }
     }
+}
+
+/// The error function by its series, for arguments of a few units.
+fn erf(x: f64) -> f64 {
+    let (mut term, mut sum) = (x, x);
+    for n in 1..200 {
+        term *= -x * x / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    sum * 2.0 / std::f64::consts::PI.sqrt()
 }
 
 pub fn widen(params: &[Vec<f32>]) -> Vec<Vec<f64>> {

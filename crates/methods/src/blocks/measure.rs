@@ -92,3 +92,20 @@ pub fn row(metric: &str, target: &str, set: &str, split: &str, m: Option<Measure
         positives: m.map(|m| m.positives),
     }
 }
+
+/// Any score of weighted cases with its interval over groups; `None` when it is undefined on the data.
+/// The score receives how often each case was drawn.
+pub fn measured_by(
+    groups: &[usize],
+    score: impl Fn(&[u32]) -> Option<f64> + Sync,
+) -> Option<Measured> {
+    let options = BootstrapOptions::default();
+    let boot = bootstrap(groups.len(), Some(groups), &options, score).ok()?;
+    let ci = boot.percentile(options.level).ok()?;
+    Some(Measured {
+        value: boot.estimate,
+        interval: (ci.low, ci.high),
+        n: groups.len(),
+        positives: 0,
+    })
+}

@@ -1,16 +1,22 @@
 //! What several methods share: pictures in network shape, the two kinds of training, fitting a card.
 
+pub mod atoms;
 pub mod augment;
 pub mod cam_boxes;
+pub mod chart;
 pub mod classify;
 pub mod fit;
 pub mod measure;
 pub mod pack;
 pub mod pictures;
+pub mod radiomics;
 pub mod run;
 pub mod score_cam;
 pub mod segment;
 pub mod ship;
+pub mod stored;
+pub mod tables;
+pub mod text_encoder;
 
 pub use classify::{ClassifyConfig, ClassifyData, LossKind};
 pub use pictures::{Picture, load_pictures};

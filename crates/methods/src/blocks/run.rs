@@ -6,7 +6,6 @@ use hilum_data::Sample;
 use hilum_data::hashes::{ContentHash, data_hash, split_hash};
 use hilum_kernels::Params;
 use hilum_nn::Network;
-use hilum_nn::engine::CpuEngine;
 use hilum_nn::train::{RunInfo, Task, TrainConfig, fit};
 use serde::Serialize;
 
@@ -45,7 +44,7 @@ pub fn train(
         Some(params) => params,
         None => graph.init_params(ctx.seed),
     };
-    let mut engine = CpuEngine::new(graph.clone(), params)?;
+    let mut engine = crate::engine::open(&ctx.device, graph.clone(), params)?;
     let samples: Vec<Sample> = samples.iter().map(|s| (*s).clone()).collect();
     let info = RunInfo {
         name: name.to_owned(),
@@ -56,7 +55,7 @@ pub fn train(
     };
     let folder = ctx.run_folder(name);
     let outcome = fit(
-        &mut engine,
+        engine.as_mut(),
         &graph,
         task,
         &settings,

@@ -223,12 +223,7 @@ fn classification_rows(data: &ClassifyData, logits: &[Vec<f64>]) -> Vec<ClaimRow
         }
         let paper = PAPER.iter().find(|(c, _)| c == code).map(|(_, v)| *v);
         if m.positives >= 5 {
-            rows.push(claim(
-                format!("AUROC of {code}"),
-                Some(m),
-                None,
-                paper,
-            ));
+            rows.push(claim(format!("AUROC of {code}"), Some(m), None, paper));
         }
     }
     let mean = macro_of.iter().sum::<f64>() / macro_of.len().max(1) as f64;

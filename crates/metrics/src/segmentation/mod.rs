@@ -6,6 +6,7 @@ mod overlap;
 mod percentile;
 mod surface;
 mod surfel;
+mod surfel_volume;
 
 pub use distance::distance_to;
 pub use mask::Mask;

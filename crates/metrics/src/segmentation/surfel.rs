@@ -1,39 +1,44 @@
-//! Surface distances weighted by contour length (the convention of `surface-distance`, Nikolov 2021).
+//! Surface distances weighted by contour length or surface area (the convention of `surface-distance`, Nikolov 2021).
 //!
-//! Contour pieces live on the corners between elements; each corner's piece has the length that marching
-//! squares gives it. Two dimensions only: the area table of the three-dimensional convention is not built in.
+//! Pieces live on the corners between elements; each corner's piece has the length that marching squares gives
+//! it in two dimensions, the area that marching cubes gives it in three.
 
 use super::distance::distance_to;
 use super::mask::Mask;
 use super::surface::{check_tolerance, require_not_empty};
+use super::surfel_volume;
 use crate::error::{MetricError, Result};
 
-/// Distances from each contour piece to the other contour, with the pieces' lengths; sorted by distance.
+/// Distances from each piece of contour or surface to the other one, with the pieces' sizes; sorted by distance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SurfelDistances {
-    /// `(distance, length)` from the reference's contour to the prediction's.
+    /// `(distance, size)` from the reference's pieces to the prediction's.
     pub to_predicted: Vec<(f64, f64)>,
-    /// `(distance, length)` from the prediction's contour to the reference's.
+    /// `(distance, size)` from the prediction's pieces to the reference's.
     pub to_reference: Vec<(f64, f64)>,
 }
 
 impl SurfelDistances {
-    /// Distances between two 2-D masks of one grid.
+    /// Distances between two masks of one grid, of two axes or three.
     ///
     /// # Errors
-    /// Grids that differ, three axes, or [`MetricError::Undefined`] when a mask is empty.
+    /// Grids that differ, another number of axes, or [`MetricError::Undefined`] when a mask is empty.
     pub fn new(predicted: &Mask, reference: &Mask) -> Result<Self> {
         predicted.require_same_grid(reference)?;
-        if predicted.shape().len() != 2 {
-            return Err(MetricError::Parameter {
-                name: "number of axes",
-                value: predicted.shape().len() as f64,
-                rule: "2 under the contour-length convention; use SurfaceDistances for volumes",
-            });
-        }
+        let pieces = match predicted.shape().len() {
+            2 => contour,
+            3 => surfel_volume::surface,
+            axes => {
+                return Err(MetricError::Parameter {
+                    name: "number of axes",
+                    value: axes as f64,
+                    rule: "2 or 3",
+                });
+            }
+        };
         require_not_empty(predicted, reference)?;
-        let (p, r) = (contour(predicted), contour(reference));
-        let shape = [predicted.shape()[0] + 1, predicted.shape()[1] + 1];
+        let (p, r) = (pieces(predicted), pieces(reference));
+        let shape: Vec<usize> = predicted.shape().iter().map(|n| n + 1).collect();
         let between = |from: &[f64], to: &[f64]| {
             let on: Vec<bool> = to.iter().map(|l| *l > 0.0).collect();
             let field = distance_to(&on, &shape, predicted.spacing());
@@ -51,7 +56,7 @@ impl SurfelDistances {
         })
     }
 
-    /// The larger of the two directed distances below which `fraction` of the contour's length lies.
+    /// The larger of the two directed distances below which `fraction` of the contour or surface lies.
     ///
     /// # Errors
     /// A fraction outside 0 to 1.
@@ -66,7 +71,7 @@ impl SurfelDistances {
         Ok(directed(&self.to_predicted, fraction).max(directed(&self.to_reference, fraction)))
     }
 
-    /// Length-weighted mean distance: from the reference to the prediction, and back.
+    /// Mean distance, weighted by size: from the reference to the prediction, and back.
     pub fn mean_distances(&self) -> (f64, f64) {
         let mean = |list: &[(f64, f64)]| {
             list.iter().map(|(d, l)| d * l).sum::<f64>() / list.iter().map(|(_, l)| l).sum::<f64>()
@@ -74,7 +79,7 @@ impl SurfelDistances {
         (mean(&self.to_predicted), mean(&self.to_reference))
     }
 
-    /// Share of both contours' length within `tolerance` of the other contour.
+    /// Share of both contours or surfaces within `tolerance` of the other one.
     ///
     /// # Errors
     /// A tolerance that is negative or not a number.
@@ -142,8 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn volumes_are_refused() {
-        let mask = Mask::new(&[1; 8], &[2, 2, 2], &[1.0; 3]).unwrap();
-        assert!(SurfelDistances::new(&mask, &mask).is_err());
+    fn a_volume_of_one_slice_is_measured_and_a_line_refused() {
+        let plate = Mask::new(&[1; 4], &[1, 2, 2], &[1.0; 3]).unwrap();
+        let d = SurfelDistances::new(&plate, &plate).unwrap();
+        assert_eq!(d.surface_dice(0.0).unwrap(), 1.0);
+        let line = Mask::new(&[1; 8], &[8], &[1.0]);
+        assert!(
+            line.is_err() || SurfelDistances::new(&line.clone().unwrap(), &line.unwrap()).is_err()
+        );
     }
 }

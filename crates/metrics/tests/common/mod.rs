@@ -1,4 +1,4 @@
-//! Reading of parity fixtures.
+//! Reading of parity fixtures, for the tests of this crate and of hilum-trust, which includes this file.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use serde_json::Value;
@@ -80,4 +80,13 @@ pub fn all_close(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
             "{what}[{i}]: got {g}, reference {w}"
         );
     }
+}
+
+/// Rows of 0 and 1.
+pub fn sets(v: &Value) -> Vec<Vec<bool>> {
+    v.as_array()
+        .unwrap()
+        .iter()
+        .map(|row| sizes(row).iter().map(|x| *x == 1).collect())
+        .collect()
 }

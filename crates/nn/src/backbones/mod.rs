@@ -3,6 +3,7 @@
 //! Every classifier has two outputs: `logits` and `features` (the last feature maps, after which only
 //! pooling and one linear layer follow), which is what class activation maps need.
 
+mod bert;
 mod densenet;
 mod inception;
 mod mobilenet;
@@ -10,7 +11,9 @@ mod resnet;
 mod squeezenet;
 mod unet;
 mod vgg;
+mod vit;
 
+pub use bert::{BertConfig, BertHead, HiddenAct, MASK, SEGMENTS, TOKENS, bert};
 pub use densenet::{DenseNetConfig, densenet};
 pub use inception::{InceptionConfig, inception};
 pub use mobilenet::{MobileNetConfig, mobilenet};
@@ -18,6 +21,7 @@ pub use resnet::{ResNetBlock, ResNetConfig, resnet};
 pub use squeezenet::{SqueezeNetConfig, squeezenet};
 pub use unet::{UNetConfig, UpMode, unet};
 pub use vgg::{VggConfig, vgg};
+pub use vit::{VitConfig, vit};
 
 use crate::builder::Head;
 use hilum_kernels::Graph;

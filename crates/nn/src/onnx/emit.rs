@@ -107,6 +107,20 @@ impl<'a> Emitter<'a> {
                 let gate = self.add(format!("{layer}/sigmoid"), "Sigmoid", x.clone(), vec![])?;
                 self.add(layer, "Mul", vec![x[0].clone(), gate], vec![])?
             }
+            Op::Tanh => self.add(layer, "Tanh", x, vec![])?,
+            Op::Gelu => self.gelu(&layer, &x[0])?,
+            Op::GeluTanh
+            | Op::Embedding { .. }
+            | Op::PositionEmbedding { .. }
+            | Op::PrependToken { .. }
+            | Op::TakePlace { .. }
+            | Op::LayerNorm { .. }
+            | Op::Attention { .. } => {
+                return Err(OnnxError::Unsupported {
+                    layer: node.name.clone(),
+                    kind: "layers for sequences are not exported",
+                });
+            }
             Op::Add => self.add(layer, "Add", x, vec![])?,
             Op::Mul => self.add(layer, "Mul", x, vec![])?,
             Op::Concat => self.add(layer, "Concat", x, vec![Attribute::int("axis", 1)])?,
@@ -178,6 +192,22 @@ impl<'a> Emitter<'a> {
         let mut inputs = vec![x.to_owned(), self.param(*weight)];
         inputs.extend(bias.map(|b| self.param(b)));
         self.add(layer.to_owned(), "ConvTranspose", inputs, attributes)
+    }
+
+    /// x (1 + erf(x / sqrt 2)) / 2, by layers that every runtime has.
+    fn gelu(&mut self, layer: &str, x: &str) -> Result<String, OnnxError> {
+        let root = self.float(&format!("{layer}/root"), std::f32::consts::SQRT_2)?;
+        let one = self.float(&format!("{layer}/one"), 1.0)?;
+        let half = self.float(&format!("{layer}/half"), 0.5)?;
+        let mut step = |part: &str, kind: &str, a: String, b: Option<String>| {
+            let inputs = [Some(a), b].into_iter().flatten().collect();
+            self.add(format!("{layer}/{part}"), kind, inputs, vec![])
+        };
+        let y = step("scaled", "Div", x.to_owned(), Some(root))?;
+        let y = step("erf", "Erf", y, None)?;
+        let y = step("sum", "Add", y, Some(one))?;
+        let y = step("product", "Mul", y, Some(x.to_owned()))?;
+        step("gelu", "Mul", y, Some(half))
     }
 
     /// m + ln(mean(exp(r (x - m)))) / r with m the maximum, so that nothing overflows.

@@ -7,7 +7,8 @@ use super::radgraph::Document;
 use super::timeline::{Tracked, track};
 use super::{Fact, Graph, lunguage, scene};
 use crate::error::TextError;
-use crate::stream::{self, LineError, Problem, Row, Summary};
+use crate::rows::{JsonLines, Line, Rows};
+use crate::stream::{self, LineError, Problem, Row, Sinks, Summary};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
@@ -58,8 +59,20 @@ pub fn facts_jsonl(
     out: impl Write,
     options: &FactOptions,
 ) -> Result<Summary, TextError> {
+    facts_rows(&mut JsonLines::new(reader), out, options)
+}
+
+/// [`facts_jsonl`] of rows from anywhere.
+///
+/// # Errors
+/// As [`facts_jsonl`].
+pub fn facts_rows(
+    rows: &mut dyn Rows,
+    mut out: impl Write,
+    options: &FactOptions,
+) -> Result<Summary, TextError> {
     let frame = options.frame();
-    stream::run(reader, out, |row, line| {
+    stream::run(rows, Sinks::one(&mut out), |row, line| {
         let (graph, mut notes) = graph_of(row, line, &options.extract)?;
         if graph.entities.is_empty() {
             notes.push("without_facts");
@@ -75,6 +88,68 @@ pub fn facts_jsonl(
             notes,
         ))
     })
+}
+
+/// Columns of [`facts_csv`].
+const COLUMNS: [&str; 12] = [
+    "id",
+    "name",
+    "text",
+    "assertion",
+    "history",
+    "side",
+    "places",
+    "severity",
+    "change",
+    "mm",
+    "section",
+    "sentence",
+];
+
+/// Facts as CSV, a row a fact; several places or sizes stand in one cell, apart by `;`. Lines with errors go
+/// to `errors`, and a report without facts has no row (the summary notes it).
+///
+/// # Errors
+/// Reading or writing fails.
+pub fn facts_csv(
+    rows: &mut dyn Rows,
+    mut out: impl Write,
+    mut errors: impl Write,
+    options: &FactOptions,
+) -> Result<Summary, TextError> {
+    writeln!(out, "{}", COLUMNS.join(","))?;
+    let sinks = Sinks {
+        out: &mut out,
+        errors: Some(&mut errors),
+    };
+    stream::run(rows, sinks, |row, line| {
+        let (graph, mut notes) = graph_of(row, line, &options.extract)?;
+        let records: Vec<String> = graph.facts().iter().map(|f| record(&row.id, f)).collect();
+        if records.is_empty() {
+            notes.push("without_facts");
+        }
+        Ok((records.join("\n"), notes))
+    })
+}
+
+/// A fact as a row of cells, in the names that its JSON has.
+fn record(id: &str, fact: &Fact) -> String {
+    let values = serde_json::to_value(fact).unwrap_or_default();
+    let cells = COLUMNS[1..].iter().map(|name| cell(values.get(*name)));
+    let cells: Vec<String> = std::iter::once(stream::csv_cell(id)).chain(cells).collect();
+    cells.join(",")
+}
+
+fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => stream::csv_cell(text),
+        Some(Value::Array(list)) => {
+            let parts: Vec<String> = list.iter().map(|v| cell(Some(v))).collect();
+            parts.join(";")
+        }
+        Some(other) => other.to_string(),
+    }
 }
 
 type Noted = (Graph, Vec<&'static str>);
@@ -208,7 +283,19 @@ struct Patient {
 /// that comes again after others, or has more than [`MAX_STUDIES`] studies, is an error line.
 /// Errors: only reading or writing.
 pub fn timeline_jsonl(
-    mut reader: impl BufRead,
+    reader: impl BufRead,
+    out: impl Write,
+    options: &FactOptions,
+) -> Result<Summary, TextError> {
+    timeline_rows(&mut JsonLines::new(reader), out, options)
+}
+
+/// [`timeline_jsonl`] of rows from anywhere.
+///
+/// # Errors
+/// As [`timeline_jsonl`].
+pub fn timeline_rows(
+    rows: &mut dyn Rows,
     mut out: impl Write,
     options: &FactOptions,
 ) -> Result<Summary, TextError> {
@@ -219,9 +306,8 @@ pub fn timeline_jsonl(
     let mut open: Option<Patient> = None;
     let mut studies = stream::SeenIds::default();
     let mut patients = stream::SeenIds::default();
-    let mut number = 0;
     loop {
-        let batch = stream::read_batch(&mut reader, &mut number)?;
+        let batch = rows.next_batch()?;
         if batch.is_empty() {
             break;
         }
@@ -262,7 +348,7 @@ pub fn timeline_jsonl(
 
 type Study = Option<(Row, String, Graph)>;
 
-fn study(line: &stream::Line, options: &FactOptions) -> Result<Study, LineError> {
+fn study(line: &Line, options: &FactOptions) -> Result<Study, LineError> {
     let Some(row) = stream::parse(line)? else {
         return Ok(None);
     };

@@ -170,9 +170,9 @@ pub(super) fn meteor(options: &ScoreOptions) -> Result<Box<dyn TextMetric>, Text
     let wordnet = options.wordnet.clone();
     let signature = met::signature(wordnet.as_deref(), &cut(options));
     let finish: Finish = Arc::new(met::from_sums);
-    let other = wordnet.clone();
-    let row = move |pair: &Pair| Ok(met::row(&pair.tokens, wordnet.as_deref()).to_vec());
-    let explain = move |pair: &Pair| met::explain(&pair.tokens, other.as_deref());
+    let meteor = met::Meteor::new(wordnet.clone());
+    let row = move |pair: &Pair| Ok(meteor.row(&pair.tokens).to_vec());
+    let explain = move |pair: &Pair| met::explain(&pair.tokens, wordnet.as_deref());
     Ok(Additive::boxed(
         met::WIDTH,
         vec![Output::same("meteor", signature, finish)],
@@ -259,15 +259,15 @@ pub(super) fn sacrebleu(options: &ScoreOptions) -> Result<Box<dyn TextMetric>, T
 pub(super) fn bertscore(options: &ScoreOptions) -> Result<Box<dyn TextMetric>, TextError> {
     let Some(given) = options.embeddings.clone() else {
         return Err(TextError::Unscorable {
-            reason: "bertscore needs token embeddings of both sides and the name of their encoder \
-                     (--ref-embeddings, --hyp-embeddings, --encoder)"
+            reason: "bertscore needs an encoder (--encoder-model), or token embeddings of both sides and the name \
+                     of their encoder (--ref-embeddings, --hyp-embeddings, --encoder)"
                 .to_owned(),
         });
     };
     let output = |(k, part): (usize, &str)| {
         let signature = format!(
             "bertscore_{part}|encoder:{}|idf:no|rescale:no|ref:best|agg:mean|{VERSION}",
-            given.encoder
+            given.encoder()
         );
         Output::mean(
             &format!("bertscore_{part}"),
@@ -283,10 +283,10 @@ pub(super) fn bertscore(options: &ScoreOptions) -> Result<Box<dyn TextMetric>, T
         .collect();
     let other = given.clone();
     let row = move |pair: &Pair| {
-        let scores = bertscore::of_pair(&given, &pair.id)?;
+        let scores = bertscore::of_texts(&given, pair)?;
         Ok(scores.map_or(vec![0.0; 6], |s| s.iter().flat_map(|v| [*v, 1.0]).collect()))
     };
-    let explain = move |pair: &Pair| json!({ "tokens": bertscore::sizes(&other, &pair.id) });
+    let explain = move |pair: &Pair| json!({ "tokens": bertscore::sizes_of(&other, pair) });
     Ok(Additive::boxed(6, outputs, row, explain))
 }
 

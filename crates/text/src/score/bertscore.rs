@@ -1,15 +1,16 @@
-//! BERTScore (Zhang et al. 2020, section 3) over token embeddings that the user computed: each token
-//! is matched with the most similar one of the other text, by cosine.
+//! BERTScore (Zhang et al. 2020, section 3): each token is matched with the most similar one of the other text, by
+//! the cosine of their vectors.
 //!
-//! No encoder runs here. A file of embeddings has one line a text, `{"id","embeddings":[[...],...]}`
-//! with one vector a token, or one such list a reference (`[[[...]]]`). Leave out the vectors of
-//! special tokens (`[CLS]`, `[SEP]`), as bert-score does.
+//! No encoder lives here: vectors come from a [`TokenEncoder`], text by text, or from files. A file has one line a text,
+//! `{"id","embeddings":[[...],...]}` with one vector a token, or one such list a reference (`[[[...]]]`).
+//! Vectors of special tokens (`[CLS]`, `[SEP]`) are left out, as bert-score does.
 
-use super::metric::EmbeddingPair;
+use super::metric::{EmbeddingPair, Pair, TokenVectors};
 use crate::error::TextError;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::io::BufRead;
+use std::sync::Arc;
 
 /// Why a score is null.
 pub(super) const NO_TOKENS: &str = "a text has no token embeddings";
@@ -39,6 +40,18 @@ struct Line {
 enum Given {
     One(Vec<Vec<f32>>),
     Many(Vec<Vec<Vec<f32>>>),
+}
+
+/// Gives every token of a text its vector; may be asked from several threads.
+pub trait TokenEncoder: std::fmt::Debug + Send + Sync {
+    /// Model, layer and weights, for the signature.
+    fn name(&self) -> String;
+
+    /// One vector a token, without special tokens.
+    ///
+    /// # Errors
+    /// Why this text has none.
+    fn encode(&self, text: &str) -> Result<Vec<Vec<f32>>, String>;
 }
 
 impl Embeddings {
@@ -110,7 +123,51 @@ impl Embeddings {
 }
 
 /// Precision, recall and F1, each best over the references; `None` when a text has no token.
-pub(super) fn of_pair(given: &EmbeddingPair, id: &str) -> Result<Option<[f64; 3]>, TextError> {
+pub(super) fn of_texts(given: &TokenVectors, pair: &Pair) -> Result<Option<[f64; 3]>, TextError> {
+    match given {
+        TokenVectors::Stored(stored) => of_pair(stored, &pair.id),
+        TokenVectors::Encoder(encoder) => of_pair(&encoded(&**encoder, pair)?, &pair.id),
+    }
+}
+
+/// The vectors of one pair.
+fn encoded(encoder: &dyn TokenEncoder, pair: &Pair) -> Result<EmbeddingPair, TextError> {
+    let side = |texts: &[&str]| -> Result<Arc<Embeddings>, TextError> {
+        let mut out = Embeddings::default();
+        let fail = |reason| TextError::Unscorable {
+            reason: format!("`{}`: {reason}", pair.id),
+        };
+        let matrices = texts
+            .iter()
+            .map(|text| match text.trim() {
+                "" => Ok(Vec::new()),
+                _ => encoder.encode(text),
+            })
+            .map(|rows| rows.and_then(|rows| out.matrix(rows)))
+            .collect::<Result<_, _>>()
+            .map_err(fail)?;
+        out.texts.insert(pair.id.clone(), matrices);
+        Ok(Arc::new(out))
+    };
+    let references: Vec<&str> = pair.references.iter().map(String::as_str).collect();
+    Ok(EmbeddingPair {
+        references: side(&references)?,
+        hypotheses: side(&[&pair.hypothesis])?,
+        encoder: String::new(),
+    })
+}
+
+/// Number of tokens of the hypothesis and of each reference, for explanations.
+pub(super) fn sizes_of(given: &TokenVectors, pair: &Pair) -> Vec<Vec<usize>> {
+    match given {
+        TokenVectors::Stored(stored) => sizes(stored, &pair.id),
+        TokenVectors::Encoder(encoder) => {
+            encoded(&**encoder, pair).map_or_else(|_| Vec::new(), |both| sizes(&both, &pair.id))
+        }
+    }
+}
+
+fn of_pair(given: &EmbeddingPair, id: &str) -> Result<Option<[f64; 3]>, TextError> {
     let references = given.references.of(id, "reference")?;
     let hypothesis = match given.hypotheses.of(id, "hypothesis")?.as_slice() {
         [one] => one,
@@ -120,8 +177,9 @@ pub(super) fn of_pair(given: &EmbeddingPair, id: &str) -> Result<Option<[f64; 3]
             });
         }
     };
-    let width = |e: &Embeddings| e.width.unwrap_or(0);
-    if width(&given.references) != width(&given.hypotheses) {
+    // A side without any token has no length that could differ.
+    let widths = given.references.width.zip(given.hypotheses.width);
+    if widths.is_some_and(|(left, right)| left != right) {
         return Err(TextError::Unscorable {
             reason: "the two sides' vectors differ in length".to_owned(),
         });
@@ -137,8 +195,7 @@ pub(super) fn of_pair(given: &EmbeddingPair, id: &str) -> Result<Option<[f64; 3]
     Ok(best)
 }
 
-/// Number of tokens of the hypothesis and of each reference, for explanations.
-pub(super) fn sizes(given: &EmbeddingPair, id: &str) -> Vec<Vec<usize>> {
+fn sizes(given: &EmbeddingPair, id: &str) -> Vec<Vec<usize>> {
     let count = |e: &Embeddings| {
         e.texts.get(id).map_or_else(Vec::new, |all| {
             all.iter().map(|m| m.values.len() / m.width).collect()
@@ -179,7 +236,6 @@ fn greedy(hypothesis: &Matrix, reference: &Matrix) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn given(references: &str, hypotheses: &str) -> EmbeddingPair {
         EmbeddingPair {
@@ -216,5 +272,41 @@ mod tests {
         assert!(of_pair(&g, "3").is_err());
         assert!(Embeddings::read("{\"id\":1,\"embeddings\":[[1,0],[1]]}".as_bytes(), "x").is_err());
         assert!(Embeddings::read("{\"id\":1,\"embeddings\":[[0,0]]}".as_bytes(), "x").is_err());
+    }
+
+    /// A vector for the first letter of each word.
+    #[derive(Debug)]
+    struct Letters;
+
+    impl TokenEncoder for Letters {
+        fn name(&self) -> String {
+            "letters".to_owned()
+        }
+
+        fn encode(&self, text: &str) -> Result<Vec<Vec<f32>>, String> {
+            let vector = |word: &str| match word.as_bytes() {
+                [b'a', ..] => Ok(vec![1.0, 0.0]),
+                [b'b', ..] => Ok(vec![0.0, 1.0]),
+                _ => Err(format!("no vector of {word}")),
+            };
+            text.split_whitespace().map(vector).collect()
+        }
+    }
+
+    #[test]
+    fn an_encoder_is_asked_for_every_text() {
+        let given = TokenVectors::Encoder(Arc::new(Letters));
+        let pair = |hypothesis: &str, reference: &str| Pair {
+            id: "1".to_owned(),
+            hypothesis: hypothesis.to_owned(),
+            references: vec![reference.to_owned()],
+            ..Pair::default()
+        };
+        let scores = of_texts(&given, &pair("a b", "a a")).unwrap().unwrap();
+        assert_eq!(scores, [0.5, 1.0, 2.0 / 3.0]);
+        assert_eq!(sizes_of(&given, &pair("a b", "a")), [[2], [1]]);
+        assert_eq!(of_texts(&given, &pair(" ", "a")).unwrap(), None);
+        let error = of_texts(&given, &pair("a", "c")).unwrap_err().to_string();
+        assert!(error.contains("no vector of c"), "{error}");
     }
 }

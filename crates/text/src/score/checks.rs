@@ -2,6 +2,7 @@
 //! write the same text whatever the image.
 
 use super::metric::Pair;
+use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -43,20 +44,16 @@ pub(super) struct Collector {
 
 impl Collector {
     pub(super) fn add(&mut self, pairs: &[Pair]) {
-        for pair in pairs {
-            let kinds = oddities(pair);
+        let looked: Vec<(Vec<&'static str>, u64)> = pairs
+            .par_iter()
+            .map(|pair| (oddities(pair), hash(&pair.tokens.hypothesis)))
+            .collect();
+        for (pair, (kinds, text)) in pairs.iter().zip(looked) {
             if !kinds.is_empty() {
-                self.flags.push((
-                    self.n,
-                    Flag {
-                        id: pair.id.clone(),
-                        kinds,
-                    },
-                ));
+                let id = pair.id.clone();
+                self.flags.push((self.n, Flag { id, kinds }));
             }
-            let mut hasher = rustc_hash::FxHasher::default();
-            pair.tokens.hypothesis.hash(&mut hasher);
-            *self.texts.entry(hasher.finish()).or_insert(0) += 1;
+            *self.texts.entry(text).or_insert(0) += 1;
             self.n += 1;
         }
     }
@@ -76,6 +73,12 @@ impl Collector {
             constant: (self.n >= CONSTANT_FROM && share >= CONSTANT).then_some(share),
         }
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = rustc_hash::FxHasher::default();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What is odd about a pair.
@@ -124,8 +127,12 @@ fn repeats(words: &[&str]) -> bool {
             }
         }
     }
-    let pairs: FxHashSet<(&str, &str)> = words.windows(2).map(|w| (w[0], w[1])).collect();
-    words.len() >= 40 && pairs.len() * 10 < words.len() * 3
+    words.len() >= 40 && word_pairs(words).len() * 10 < words.len() * 3
+}
+
+/// Different pairs of neighbours.
+fn word_pairs<'a>(words: &[&'a str]) -> FxHashSet<(&'a str, &'a str)> {
+    words.windows(2).map(|w| (w[0], w[1])).collect()
 }
 
 /// The reference's words in another order: most words are shared, hardly any word pair.
@@ -134,13 +141,14 @@ fn shuffled(words: &[&str], reference: &[&str]) -> bool {
         return false;
     }
     let known: FxHashSet<&str> = reference.iter().copied().collect();
-    let pairs: FxHashSet<(&str, &str)> = reference.windows(2).map(|w| (w[0], w[1])).collect();
     let shared = words.iter().filter(|w| known.contains(*w)).count();
-    let kept = words
-        .windows(2)
-        .filter(|w| pairs.contains(&(w[0], w[1])))
-        .count();
-    shared * 10 >= words.len() * 8 && kept * 100 < (words.len() - 1) * 15
+    if shared * 10 < words.len() * 8 {
+        return false;
+    }
+    let pairs = word_pairs(reference);
+    let kept = words.windows(2);
+    let kept = kept.filter(|w| pairs.contains(&(w[0], w[1]))).count();
+    kept * 100 < (words.len() - 1) * 15
 }
 
 /// Twenty words or more without one of the commonest of English reports, or mostly other letters.
@@ -149,20 +157,19 @@ fn unlike_english(words: &[&str]) -> bool {
         "the", "of", "is", "no", "and", "in", "are", "with", "there", "or", "to", "for", "a",
         "normal", "clear", "without",
     ];
-    let letters: usize = words
-        .iter()
-        .flat_map(|w| w.chars())
-        .filter(|c| c.is_alphabetic())
-        .count();
-    let other = words
-        .iter()
-        .flat_map(|w| w.chars())
-        .filter(|c| c.is_alphabetic() && !c.is_ascii())
-        .count();
-    let common = words
-        .iter()
-        .any(|w| COMMON.contains(&w.to_lowercase().as_str()));
-    (words.len() >= 20 && !common) || (letters >= 10 && other * 3 > letters)
+    let (mut letters, mut other) = (0, 0);
+    for word in words {
+        if word.is_ascii() {
+            letters += word.bytes().filter(u8::is_ascii_alphabetic).count();
+            continue;
+        }
+        for c in word.chars().filter(|c| c.is_alphabetic()) {
+            letters += 1;
+            other += usize::from(!c.is_ascii());
+        }
+    }
+    let is_common = |w: &&str| COMMON.iter().any(|c| w.eq_ignore_ascii_case(c));
+    (words.len() >= 20 && !words.iter().any(is_common)) || (letters >= 10 && other * 3 > letters)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use crate::error::TextError;
 use crate::label::LabelValue;
 use crate::lexicon::CHEXPERT;
 use crate::report::{ReportText, SectionKind};
-use crate::stream::{self, Line, LineError, Problem, Row};
+use crate::rows::{self, ID_COLUMNS, Line};
+use crate::stream::{self, LineError, Problem, Row};
 use rayon::prelude::*;
 use serde_json::Value;
 use std::io::{BufRead, Read};
@@ -65,15 +66,6 @@ impl SideKind {
         }
     }
 }
-
-const ID_COLUMNS: [&str; 6] = [
-    "id",
-    "study_id",
-    "report_id",
-    "image_id",
-    "uid",
-    "sample_id",
-];
 
 /// Kinds of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -269,7 +261,7 @@ impl Reader {
                 number,
                 plain,
             } => loop {
-                let lines = stream::read_batch(reader, number)?;
+                let lines = rows::read_batch(reader, number)?;
                 if lines.is_empty() {
                     return Ok(Vec::new());
                 }
@@ -353,7 +345,7 @@ fn plain_entry(line: &Line) -> Result<Entry, LineError> {
     let bytes = line
         .bytes
         .as_ref()
-        .map_err(|&kind| fail(kind, "the line is too long".to_owned()))?;
+        .map_err(|(kind, message)| fail(*kind, message.clone()))?;
     let text = std::str::from_utf8(bytes).map_err(|e| fail(Problem::InvalidUtf8, e.to_string()))?;
     Ok(Entry {
         id: line.number.to_string(),

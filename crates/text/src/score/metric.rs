@@ -1,7 +1,7 @@
 //! What a text metric is, and the list of them.
 
 use super::additive;
-use super::bertscore::Embeddings;
+use super::bertscore::{Embeddings, TokenEncoder};
 use super::chexpert::{self, FileLabels};
 use super::facts;
 use super::table::Table;
@@ -112,6 +112,25 @@ pub struct EmbeddingPair {
     pub encoder: String,
 }
 
+/// Where BERTScore's vectors come from.
+#[derive(Debug, Clone)]
+pub enum TokenVectors {
+    /// From files.
+    Stored(EmbeddingPair),
+    /// From a model that reads each text.
+    Encoder(Arc<dyn TokenEncoder>),
+}
+
+impl TokenVectors {
+    /// Name of the encoder and layer, for the signature.
+    pub fn encoder(&self) -> String {
+        match self {
+            TokenVectors::Stored(pair) => pair.encoder.clone(),
+            TokenVectors::Encoder(encoder) => encoder.name(),
+        }
+    }
+}
+
 /// What to compute.
 #[derive(Debug, Clone)]
 pub struct ScoreOptions {
@@ -127,8 +146,8 @@ pub struct ScoreOptions {
     pub allow_partial: bool,
     /// METEOR's synonyms, where the user has WordNet.
     pub wordnet: Option<Arc<WordNet>>,
-    /// Token embeddings for BERTScore.
-    pub embeddings: Option<EmbeddingPair>,
+    /// Token vectors for BERTScore.
+    pub embeddings: Option<TokenVectors>,
 }
 
 impl Default for ScoreOptions {

@@ -17,11 +17,12 @@ pub mod metric;
 pub mod probes;
 pub mod table;
 
-pub use bertscore::Embeddings;
+pub use bertscore::{Embeddings, TokenEncoder};
 pub use checks::Checks;
 pub use input::{Entry, Format, InputOptions, Reader, SideKind};
 pub use metric::{
-    EmbeddingPair, METRICS, MetricInfo, Pair, ScoreOptions, Selection, TextMetric, Uncertain, find,
+    EmbeddingPair, METRICS, MetricInfo, Pair, ScoreOptions, Selection, TextMetric, TokenVectors,
+    Uncertain, find,
 };
 pub use table::Table;
 

@@ -40,6 +40,11 @@ impl SubWords {
         })
     }
 
+    /// The number of a piece in the vocabulary, special tokens included.
+    pub fn id_of(&self, piece: &str) -> Option<u32> {
+        self.inner.token_to_id(piece)
+    }
+
     /// Text of the ids, without special tokens.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TextError> {
         self.inner

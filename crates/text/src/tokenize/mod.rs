@@ -43,7 +43,7 @@ impl Tokenizer {
     /// Tokens of `text`, joined by one blank each.
     pub fn tokenize(self, text: &str) -> String {
         match self {
-            Tokenizer::Ptb => ptb::caption_tokens(text).join(" "),
+            Tokenizer::Ptb => ptb::caption_line(text),
             Tokenizer::None => text.split_whitespace().collect::<Vec<_>>().join(" "),
             Tokenizer::Simple => simple(text),
         }

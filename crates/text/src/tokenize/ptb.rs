@@ -32,6 +32,47 @@ const SPLIT_WORDS: [(&str, usize); 8] = [
     ("'tis", 2),
 ];
 
+/// [`caption_tokens`] joined by one blank each.
+pub fn caption_line(text: &str) -> String {
+    // A tag goes on over blanks; everything else is cut within what stands between blanks.
+    if text.contains('<') {
+        return caption_tokens(text).join(" ");
+    }
+    let mut line = String::with_capacity(text.len() + 16);
+    for chunk in text.split_whitespace() {
+        if let Some(word) = plain_word(chunk) {
+            let from = blank(&mut line);
+            line.push_str(word);
+            line[from..].make_ascii_lowercase();
+            continue;
+        }
+        for token in caption_tokens(chunk) {
+            blank(&mut line);
+            line.push_str(&token);
+        }
+    }
+    line
+}
+
+/// A blank unless the line is empty; gives where the line now ends.
+fn blank(line: &mut String) -> usize {
+    if !line.is_empty() {
+        line.push(' ');
+    }
+    line.len()
+}
+
+/// The word of a chunk of plain letters with at most one mark after it that is dropped: most of a report.
+fn plain_word(chunk: &str) -> Option<&str> {
+    let word = chunk.strip_suffix(['.', ',', ':', ';']).unwrap_or(chunk);
+    let stopped = chunk.ends_with('.');
+    let is = |known: &str| word.eq_ignore_ascii_case(known);
+    let letters = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic());
+    let split = SPLIT_WORDS.iter().any(|(known, _)| is(known));
+    let abbreviated = stopped && ABBREVIATIONS.iter().any(|known| is(known));
+    (letters && !split && !abbreviated).then_some(word)
+}
+
 /// Tokens of `text`, lower case, without the dropped ones. Line breaks count as blanks.
 pub fn caption_tokens(text: &str) -> Vec<String> {
     let mut tokens = tokens(text);
@@ -277,6 +318,23 @@ mod tests {
 
     fn joined(text: &str) -> String {
         caption_tokens(text).join(" ")
+    }
+
+    #[test]
+    fn a_line_is_its_tokens() {
+        let pieces = [
+            "cannot", "Cannot.", "Dr.", "dr,", "A.", "No", "lungs;", "s.o.b", "a.m.", "5", ".5",
+            "-3", "<b>", "<5", "(WNL)", "1.5cm", "w/", "it's", "XXXX't", "--", "...", ".",
+            "\u{a0}", "n't", "ct.", "CT", "\"q\"", "µm", "Ü.", "x:", "&amp;", "  ", "\n",
+        ];
+        for a in pieces {
+            for b in pieces {
+                for c in pieces {
+                    let text = format!("{a} {b}{c}");
+                    assert_eq!(caption_line(&text), joined(&text), "{text}");
+                }
+            }
+        }
     }
 
     #[test]

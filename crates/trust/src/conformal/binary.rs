@@ -137,7 +137,7 @@ pub struct BinaryCoverage {
     pub n: usize,
 }
 
-fn check(data: &BinaryScores) -> Result<()> {
+pub(super) fn check(data: &BinaryScores) -> Result<()> {
     match data.scores().iter().position(|p| !(0.0..=1.0).contains(p)) {
         Some(index) => Err(hilum_metrics::MetricError::OutOfRange {
             what: "probabilities",

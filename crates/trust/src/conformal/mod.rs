@@ -3,6 +3,7 @@
 
 mod binary;
 mod multiclass;
+mod p_values;
 mod quantile;
 mod ranked;
 mod residual;
@@ -10,6 +11,7 @@ pub mod risk;
 
 pub use binary::{BinaryConformal, BinaryCoverage, ClassQuantile};
 pub use multiclass::MulticlassConformal;
+pub use p_values::{ConformalPValues, LabelPValues};
 pub use quantile::conformal_quantile;
 pub use ranked::{RankedConformal, SetRule};
 pub use residual::AbsoluteResidual;

@@ -6,11 +6,12 @@ mod statistics;
 use crate::exit::Code;
 use crate::progress;
 use anyhow::{Context, Result, bail};
+use hilum_methods::blocks::text_encoder::TextEncoder;
 use hilum_text::SectionKind;
 use hilum_text::nlg::meteor::WordNet;
 use hilum_text::score::{
     EmbeddingPair, Embeddings, Format, InputOptions, METRICS, Reader, ScoreOptions, ScoreReport,
-    SideKind, Uncertain, explain, probes, score_readers,
+    SideKind, TokenVectors, Uncertain, explain, probes, score_readers,
 };
 use hilum_text::tokenize::Tokenizer;
 use indicatif::ProgressBar;
@@ -71,6 +72,13 @@ pub struct Args {
     /// Name of the encoder and layer that made the embeddings, for the signature
     #[arg(long, value_name = "NAME")]
     encoder: Option<String>,
+    /// Folder of a BERT (config.json, tokenizer.json, model.safetensors) that makes BERTScore's token
+    /// embeddings here
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["ref_embeddings", "encoder"])]
+    encoder_model: Option<PathBuf>,
+    /// Block of --encoder-model whose output is taken; without, the last
+    #[arg(long, value_name = "N", requires = "encoder_model", value_parser = clap::value_parser!(u16).range(1..))]
+    encoder_layer: Option<u16>,
     /// Intervals by the bootstrap
     #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "bca")]
     ci: Option<Interval>,
@@ -183,14 +191,7 @@ fn options(args: &Args) -> Result<ScoreOptions> {
         Some(folder) => Some(Arc::new(WordNet::load(folder)?)),
         None => None,
     };
-    let embeddings = match (&args.ref_embeddings, &args.hyp_embeddings, &args.encoder) {
-        (Some(references), Some(hypotheses), Some(encoder)) => Some(EmbeddingPair {
-            references: Arc::new(read_embeddings(references)?),
-            hypotheses: Arc::new(read_embeddings(hypotheses)?),
-            encoder: encoder.clone(),
-        }),
-        _ => None,
-    };
+    let embeddings = token_vectors(args)?;
     let mut metrics = if args.metrics.is_empty() {
         defaults.metrics
     } else {
@@ -220,6 +221,24 @@ fn options(args: &Args) -> Result<ScoreOptions> {
         wordnet,
         embeddings,
     })
+}
+
+fn token_vectors(args: &Args) -> Result<Option<TokenVectors>> {
+    if let Some(folder) = &args.encoder_model {
+        let layer = args.encoder_layer.map(usize::from);
+        let encoder = TextEncoder::open(folder, layer)?;
+        return Ok(Some(TokenVectors::Encoder(Arc::new(encoder))));
+    }
+    let (Some(references), Some(hypotheses), Some(encoder)) =
+        (&args.ref_embeddings, &args.hyp_embeddings, &args.encoder)
+    else {
+        return Ok(None);
+    };
+    Ok(Some(TokenVectors::Stored(EmbeddingPair {
+        references: Arc::new(read_embeddings(references)?),
+        hypotheses: Arc::new(read_embeddings(hypotheses)?),
+        encoder: encoder.clone(),
+    })))
 }
 
 fn read_embeddings(path: &Path) -> Result<Embeddings> {

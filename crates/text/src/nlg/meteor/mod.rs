@@ -8,16 +8,20 @@
 //! agree (see `docs/text.md`).
 
 mod align;
+mod candidates;
+mod vocabulary;
 mod wordnet;
 
 pub use wordnet::WordNet;
 
 use super::{Sample, Score, VERSION, check};
 use crate::error::TextError;
-use align::{Alignment, Stage, Text};
+use align::{Aligner, Alignment};
+use candidates::Stage;
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use vocabulary::{Text, Vocabulary};
 
 const ALPHA: f64 = 0.85;
 const BETA: f64 = 0.20;
@@ -111,11 +115,12 @@ pub fn signature(wordnet: Option<&WordNet>, cut: &str) -> String {
 /// Errors: no samples, or one without a reference.
 pub fn meteor_with(
     samples: &[Sample],
-    wordnet: Option<&WordNet>,
+    wordnet: Option<&Arc<WordNet>>,
     tokenizer: &str,
 ) -> Result<Score, TextError> {
     check(samples)?;
-    let rows: Vec<[f64; WIDTH]> = samples.par_iter().map(|s| row(s, wordnet)).collect();
+    let meteor = Meteor::new(wordnet.cloned());
+    let rows: Vec<[f64; WIDTH]> = samples.par_iter().map(|s| meteor.row(s)).collect();
     let mut total = [0.0; WIDTH];
     for row in &rows {
         total.iter_mut().zip(row).for_each(|(t, v)| *t += v);
@@ -124,7 +129,7 @@ pub fn meteor_with(
     Ok(Score {
         value: value.ok(),
         per_sample: rows.iter().map(|r| from_sums(r).ok()).collect(),
-        signature: signature(wordnet, &format!("tok:{tokenizer}")),
+        signature: signature(wordnet.map(Arc::as_ref), &format!("tok:{tokenizer}")),
         reason: value.err().map(str::to_owned),
         per_sample_reason: value.err().map(str::to_owned),
     })
@@ -135,82 +140,146 @@ pub fn meteor(samples: &[Sample], tokenizer: &str) -> Result<Score, TextError> {
     meteor_with(samples, None, tokenizer)
 }
 
-/// What one sample adds: its counts against the reference with the highest score, the first of equals.
-pub fn row(sample: &Sample, wordnet: Option<&WordNet>) -> [f64; WIDTH] {
-    let test = Text::new(&sample.hypothesis, wordnet);
-    let mut best: Option<(f64, [f64; WIDTH])> = None;
-    for reference in &sample.references {
-        let reference = Text::new(reference, wordnet);
-        let Some(alignment) = align::align(&test, &reference) else {
-            let mut row = [0.0; WIDTH];
-            row[2 * SIDE + 1] = 1.0;
-            return row;
-        };
-        let row = count(&test, &reference, &alignment);
-        let score = from_sums(&row).unwrap_or(0.0);
-        if best.is_none_or(|(most, _)| score > most) {
-            best = Some((score, row));
+/// METEOR of pair after pair: keeps what it learned of words, and its buffers, from one to the next.
+///
+/// Shared by threads: each takes a desk from the pool for a pair and puts it back.
+pub struct Meteor {
+    wordnet: Option<Arc<WordNet>>,
+    desks: Mutex<Vec<Desk>>,
+}
+
+/// What one thread works with.
+struct Desk {
+    vocabulary: Vocabulary,
+    aligner: Aligner,
+    test: Text,
+    reference: Text,
+    alignment: Alignment,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Desk {
+            vocabulary: Vocabulary::new(),
+            aligner: Aligner::default(),
+            test: Text::default(),
+            reference: Text::default(),
+            alignment: Alignment::default(),
         }
     }
-    let mut row = best.map_or([0.0; WIDTH], |(_, row)| row);
-    // A pair that is matched whole adds its words but no chunk, as in the jar.
-    if is_whole(&row) {
-        row[2 * SIDE] = 0.0;
+
+    /// Reads both texts and aligns them; false when there is too much to search.
+    fn align(&mut self, reference: &str, wordnet: Option<&WordNet>) -> bool {
+        self.vocabulary
+            .read(reference, wordnet, &mut self.reference);
+        self.aligner.align(
+            &self.vocabulary,
+            &self.test,
+            &self.reference,
+            &mut self.alignment,
+        )
     }
-    row
+
+    fn row(&mut self, sample: &Sample, wordnet: Option<&WordNet>) -> [f64; WIDTH] {
+        self.vocabulary.shrink();
+        self.vocabulary
+            .read(&sample.hypothesis, wordnet, &mut self.test);
+        let mut best: Option<(f64, [f64; WIDTH])> = None;
+        for reference in &sample.references {
+            if !self.align(reference, wordnet) {
+                let mut row = [0.0; WIDTH];
+                row[2 * SIDE + 1] = 1.0;
+                return row;
+            }
+            let row = count(self);
+            let score = from_sums(&row).unwrap_or(0.0);
+            if best.is_none_or(|(most, _)| score > most) {
+                best = Some((score, row));
+            }
+        }
+        let mut row = best.map_or([0.0; WIDTH], |(_, row)| row);
+        // A pair that is matched whole adds its words but no chunk, as in the jar.
+        if is_whole(&row) {
+            row[2 * SIDE] = 0.0;
+        }
+        row
+    }
+}
+
+impl Meteor {
+    /// With the exact and stem stages, and with WordNet the synonym stage.
+    pub fn new(wordnet: Option<Arc<WordNet>>) -> Self {
+        Meteor {
+            wordnet,
+            desks: Mutex::default(),
+        }
+    }
+
+    /// What one sample adds: its counts against the reference with the highest score, the first of equals.
+    pub fn row(&self, sample: &Sample) -> [f64; WIDTH] {
+        let pool = || self.desks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut desk = pool().pop().unwrap_or_else(Desk::new);
+        let row = desk.row(sample, self.wordnet.as_deref());
+        pool().push(desk);
+        row
+    }
 }
 
 /// Matched words with their stage, and the chunks, for the first reference.
 pub fn explain(sample: &Sample, wordnet: Option<&WordNet>) -> Value {
-    let (test, reference) = (
-        Text::new(&sample.hypothesis, wordnet),
-        Text::new(
-            sample.references.first().map_or("", String::as_str),
-            wordnet,
-        ),
-    );
-    let Some(alignment) = align::align(&test, &reference) else {
+    let reference = sample.references.first().map_or("", String::as_str);
+    let mut desk = Desk::new();
+    desk.vocabulary
+        .read(&sample.hypothesis, wordnet, &mut desk.test);
+    if !desk.align(reference, wordnet) {
         return json!({ "reason": TOO_LARGE });
-    };
+    }
+    let (test, reference) = (words(&sample.hypothesis), words(reference));
     let of_stage = |stage: Stage| -> Vec<String> {
-        let words = |p: &align::Pair| {
-            let (t, r) = (&test.words[p.test], &reference.words[p.reference]);
+        let matched = |p: &align::Pair| {
+            let (t, r) = (&test[p.test], &reference[p.reference]);
             if t == r {
                 t.clone()
             } else {
                 format!("{t}={r}")
             }
         };
-        alignment
-            .pairs
-            .iter()
-            .filter(|p| p.stage == stage)
-            .map(words)
-            .collect()
+        let pairs = desk.alignment.pairs.iter();
+        pairs.filter(|p| p.stage == stage).map(matched).collect()
     };
     json!({
         "exact": of_stage(Stage::Exact),
         "stem": of_stage(Stage::Stem),
         "synonym": of_stage(Stage::Synonym),
-        "chunks": alignment.chunks,
-        "words": [test.words.len(), reference.words.len()],
+        "chunks": desk.alignment.chunks,
+        "words": [test.len(), reference.len()],
     })
 }
 
-fn count(test: &Text, reference: &Text, alignment: &Alignment) -> [f64; WIDTH] {
+/// The words of a text as METEOR cuts it.
+fn words(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    vocabulary::for_each_word(text, &mut String::new(), |word| out.push(word.to_owned()));
+    out
+}
+
+fn is_function_word(word: &str) -> bool {
+    FUNCTION_WORDS.contains(word)
+}
+
+fn count(desk: &Desk) -> [f64; WIDTH] {
+    let (test, reference) = (&desk.test.words, &desk.reference.words);
     let mut out = [0.0; WIDTH];
-    let function = |word: &str| usize::from(FUNCTION_WORDS.contains(word));
-    for (start, text) in [(0, test), (SIDE, reference)] {
-        text.words
-            .iter()
-            .for_each(|w| out[start + function(w)] += 1.0);
+    let function = |word: u32| usize::from(desk.vocabulary.is_function(word));
+    for (start, words) in [(0, test), (SIDE, reference)] {
+        words.iter().for_each(|&w| out[start + function(w)] += 1.0);
     }
-    for pair in &alignment.pairs {
+    for pair in &desk.alignment.pairs {
         let stage = 2 + 2 * pair.stage as usize;
-        out[stage + function(&test.words[pair.test])] += 1.0;
-        out[SIDE + stage + function(&reference.words[pair.reference])] += 1.0;
+        out[stage + function(test[pair.test])] += 1.0;
+        out[SIDE + stage + function(reference[pair.reference])] += 1.0;
     }
-    out[2 * SIDE] = alignment.chunks as f64;
+    out[2 * SIDE] = desk.alignment.chunks as f64;
     out
 }
 
