@@ -29,7 +29,7 @@ pub enum Link {
 
 impl Link {
     /// The target's score.
-    pub fn score(self, logits: &[f64], target: usize) -> f64 {
+    pub(crate) fn score(self, logits: &[f64], target: usize) -> f64 {
         let z = logits[target];
         match self {
             Link::Sigmoid => 1.0 / (1.0 + (-z).exp()),

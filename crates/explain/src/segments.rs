@@ -60,7 +60,7 @@ impl Segments {
     /// No pixels, none wanted, or values that are not finite.
     pub fn superpixels(plane: &[f32], w: usize, wanted: usize, compactness: f32) -> Result<Self> {
         let sound = wanted > 0 && w > 0 && plane.len() >= w && plane.len().is_multiple_of(w);
-        if !sound || !(compactness > 0.0) {
+        if !sound || compactness.is_nan() || compactness <= 0.0 {
             return Err(ExplainError::Setting {
                 name: "superpixels",
                 must: "at least 1 of a whole image, compactness above 0",

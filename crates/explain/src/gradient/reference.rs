@@ -9,7 +9,8 @@ use crate::rows::Extent;
 use hilum_kernels::{Rule, Tensor};
 
 /// DeepLIFT with the rescale rule (Shrikumar et al. 2017), `[n, c, h, w]`, and by how much each image's sum misses
-/// the difference of the logits. The numbers are those of captum, its rule for max pooling included.
+/// the difference of the logits. Max pooling hands the
+/// whole difference of its output to the places of the maxima, so that sums are complete.
 ///
 /// # Errors
 /// A layer without a rescale rule (products, global maxima); as [`Net::gradients`].

@@ -165,7 +165,7 @@ impl Trainer {
         }
     }
 
-    /// The rescale rule at max pooling, as captum's: each output's difference from the larger of both outputs is
+    /// The rescale rule at max pooling: each output's difference from the larger of both outputs is
     /// carried to the place of the maximum of its own half, and the sum divided by the input's difference.
     pub(super) fn rescale_max(&self, id: NodeId, dy: View, mut dx: ViewMut) {
         let node = &self.graph.nodes[id];
