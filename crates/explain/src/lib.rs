@@ -2,7 +2,8 @@
 //!
 //! [`Net`] prepares a network once; the functions of [`mod@gradient`], [`perturb`] and [`cam`] attribute a class's logit
 //! to pixels, all images of a batch at once; [`fidelity`] says by deletion and insertion whether a map may be
-//! believed. [`attribute`] makes a map by a method's name. Numbers are held to captum's (`tests/captum.rs`).
+//! believed. [`attribute`] makes a map by a method's name. Those in captum's fixture are held to its numbers,
+//! DeepLIFT to its axiom (`tests/captum.rs`).
 //!
 //! Inputs are `[n, c, h, w]` in network values, targets are class indices, one an image. Everything drawn is seeded.
 

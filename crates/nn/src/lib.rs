@@ -6,6 +6,7 @@
 
 pub mod backbones;
 pub mod builder;
+pub mod chart;
 pub mod contract;
 pub mod engine;
 pub mod error;

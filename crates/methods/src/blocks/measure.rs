@@ -1,5 +1,6 @@
 //! Scores with intervals over patients, as rows of a card or a claim table.
 
+use crate::claims::ClaimRow;
 use crate::error::Result;
 use crate::serve::MetricRow;
 use hilum_metrics::calibration::{Binning, calibration_error};
@@ -77,6 +78,24 @@ pub fn ece(labels: &[bool], probabilities: &[f64]) -> Option<f64> {
     calibration_error(&data, Binning::EqualWidth(15))
         .ok()
         .map(|e| e.ece)
+}
+
+/// A row of a claim table for a figure that the paper does not give; null where it is undefined here.
+pub fn claim_row(
+    claim: String,
+    seen: Option<Measured>,
+    holds: Option<bool>,
+    note: String,
+) -> ClaimRow {
+    ClaimRow {
+        claim,
+        paper: None,
+        here: seen.map(|m| m.value),
+        interval: seen.map(|m| m.interval),
+        holds,
+        n: seen.map_or(0, |m| m.n),
+        note,
+    }
 }
 
 /// A row of a card.

@@ -3,7 +3,6 @@
 pub mod atoms;
 pub mod augment;
 pub mod cam_boxes;
-pub mod chart;
 pub mod classify;
 pub mod fit;
 pub mod measure;

@@ -2,7 +2,7 @@
 
 use super::Config;
 use super::train::{Outcome, Run, Said, TableOutcome};
-use crate::blocks::measure::{Measured, measured_by};
+use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::stored;
 use crate::claims::{ClaimRow, ResultFile};
 use crate::context::Context;
@@ -66,23 +66,11 @@ fn gain(table: &TableOutcome, runs: &[&Run], score: Score) -> Option<Measured> {
     })
 }
 
-fn row(claim: String, seen: Option<Measured>, holds: Option<bool>, note: String) -> ClaimRow {
-    ClaimRow {
-        claim,
-        paper: None,
-        here: seen.map(|m| m.value),
-        interval: seen.map(|m| m.interval),
-        holds,
-        n: seen.map_or(0, |m| m.n),
-        note,
-    }
-}
-
 fn tuning_rows(table: &TableOutcome) -> Vec<ClaimRow> {
     let runs: Vec<&Run> = table.runs.iter().collect();
     let one = |name: &str, score: Score, note: String| {
         let seen = gain(table, &runs, score);
-        row(
+        claim_row(
             format!(
                 "{}: gain in {name} by tuning with Parzen estimators, mean of all learners",
                 table.table
@@ -153,7 +141,7 @@ fn compared(claim: String, pairs: &[(f64, f64)], unit: &str) -> ClaimRow {
         Some(p) => format!("{p:.4}"),
         None => "undefined".to_owned(),
     };
-    row(
+    claim_row(
         claim,
         seen,
         seen.zip(p).map(|(m, p)| m.value > 0.0 && p < 0.05),
@@ -230,7 +218,7 @@ fn learner_rows(table: &TableOutcome, runs: &[&Run]) -> Vec<ClaimRow> {
         })
     };
     vec![
-        row(
+        claim_row(
             format!("{}: {name}, tuned, AUROC in folds", table.table),
             level(&table.groups, &table.y, |r| &r.folds),
             None,
@@ -240,7 +228,7 @@ fn learner_rows(table: &TableOutcome, runs: &[&Run]) -> Vec<ClaimRow> {
                 rates(&table.y, runs, |r| &r.folds)
             ),
         ),
-        row(
+        claim_row(
             format!("{}: {name}, tuned, AUROC on the test split", table.table),
             level(&table.test_groups, &table.test_y, |r| &r.test),
             None,

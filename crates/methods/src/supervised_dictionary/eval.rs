@@ -3,7 +3,7 @@
 use super::convergence::{Contrast, Convergence};
 use super::tasks::TaskName;
 use super::train::{Kind, Outcome, Run, TaskOutcome};
-use crate::blocks::measure::{Measured, measured_by};
+use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::stored;
 use crate::claims::{ClaimRow, ResultFile};
 use crate::context::Context;
@@ -30,18 +30,6 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo, file: &str) -> Result<Resul
     result.split_hash = outcome.split_hash;
     result.tiny = ctx.tiny;
     Ok(result)
-}
-
-fn row(claim: String, seen: Option<Measured>, holds: Option<bool>, note: String) -> ClaimRow {
-    ClaimRow {
-        claim,
-        paper: None,
-        here: seen.map(|m| m.value),
-        interval: seen.map(|m| m.interval),
-        holds,
-        n: seen.map_or(0, |m| m.n),
-        note,
-    }
 }
 
 /// A figure without an interval: the worst of several sets.
@@ -123,7 +111,7 @@ fn gain_rows(outcome: &Outcome) -> Vec<ClaimRow> {
         for kind in [Kind::Filter, Kind::Feature] {
             let seen = difference(task, (kind, false), (Kind::Nmf, false));
             let beside = difference(task, (kind, false), (Kind::Regression, false));
-            rows.push(row(
+            rows.push(claim_row(
                 format!(
                     "{}: AUROC of {} minus NMF, then logistic regression",
                     task.task.name(),
@@ -148,14 +136,14 @@ fn contrast_rows(contrasts: &[Contrast]) -> Vec<ClaimRow> {
     let models: [(&str, Accuracy); 2] = [("SDL-W", |c| c.filter), ("SDL-H", |c| c.feature)];
     for (name, f) in models {
         let seen = mean(&gains(false, f));
-        rows.push(row(
+        rows.push(claim_row(
             format!("made-up sets, dictionaries differ: accuracy of {name} minus NMF, then logistic regression"),
             seen,
             seen.map(|m| m.interval.0 > 0.0),
             String::new(),
         ));
         let seen = mean(&gains(true, f));
-        rows.push(row(
+        rows.push(claim_row(
             format!("made-up sets, dictionaries agree: accuracy of {name} minus NMF, then logistic regression"),
             seen,
             seen.map(|m| m.interval.1 < 0.02),
@@ -215,7 +203,7 @@ fn convergence_rows(all: &[Convergence]) -> Vec<ClaimRow> {
             sets,
             "at most -1 as the bound on iterations says".to_owned(),
         ),
-        row(
+        claim_row(
             "BCD, low-rank sets: matched cosine of the planted atoms with those found".to_owned(),
             recovered,
             recovered.map(|m| m.interval.0 > 0.95),
@@ -238,7 +226,7 @@ fn covariate_rows(outcome: &Outcome) -> Vec<ClaimRow> {
                 Some(gained - (of(Kind::Metadata, true)? - 0.5))
             });
             let above = difference(task, (kind, true), (Kind::Metadata, true));
-            rows.push(row(
+            rows.push(claim_row(
                 format!(
                     "{}: AUROC gained by covariates, {}, minus what they reach alone over 0.5",
                     task.task.name(),
@@ -286,7 +274,7 @@ fn model_rows(task: &TaskOutcome) -> Vec<ClaimRow> {
             } else {
                 "AUROC"
             };
-            rows.push(row(
+            rows.push(claim_row(
                 format!("{}: {what}, {}{with}", task.task.name(), kind.name()),
                 seen,
                 None,

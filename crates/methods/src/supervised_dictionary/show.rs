@@ -3,11 +3,11 @@
 use super::tasks::{Columns, Task};
 use super::train::{Dictionary, Kind, Outcome, Shown, Trial};
 use crate::blocks::atoms::montage;
-use crate::blocks::chart::{Axes, Curve, csv, svg};
 use crate::blocks::stored::write_text;
 use crate::context::Context;
 use crate::error::Result;
 use hilum_image::draw::encode_gray_png;
+use hilum_nn::chart::{Axes, Curve, csv, svg};
 use hilum_nn::weights::atomic_write;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! The metrics table of a run and its picture.
 
+use crate::chart::{Axes, Curve, Failure, panel};
 use crate::error::NnError;
 use crate::weights::atomic_write;
 use plotters::prelude::*;
@@ -83,66 +84,26 @@ pub(super) fn write(folder: &Path, rows: &[Row]) -> Result<(), NnError> {
     atomic_write(&folder.join("curves.svg"), svg.as_bytes())
 }
 
-fn draw(svg: &mut String, rows: &[Row]) -> Result<(), Box<dyn std::error::Error>> {
+fn draw(svg: &mut String, rows: &[Row]) -> Result<(), Failure> {
     let root = SVGBackend::with_string(svg, (900, 360)).into_drawing_area();
     root.fill(&WHITE)?;
     let (left, right) = root.split_horizontally(450);
-    let losses: Vec<(f64, f64)> = rows.iter().map(|r| (r.epoch as f64, r.loss)).collect();
-    panel(&left, "training loss", &[("loss".to_owned(), losses)])?;
-    let count = rows.first().map_or(0, |r| r.scores.len());
-    let series: Vec<_> = (0..count)
-        .map(|i| {
-            let points = rows
-                .iter()
-                .map(|r| (r.epoch as f64, r.scores[i].1))
-                .collect::<Vec<_>>();
-            (rows[0].scores[i].0.clone(), points)
-        })
-        .collect();
-    panel(&right, "validation", &series)?;
-    root.present()?;
-    Ok(())
-}
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-
-fn panel(
-    area: &Area<'_>,
-    title: &str,
-    series: &[(String, Vec<(f64, f64)>)],
-) -> Result<(), Box<dyn std::error::Error>> {
-    let finite = || {
-        series
-            .iter()
-            .flat_map(|(_, p)| p)
-            .filter(|p| p.1.is_finite())
+    let curve = |name: &str, of: &dyn Fn(&Row) -> f64| Curve {
+        name: name.to_owned(),
+        points: rows.iter().map(|r| (r.epoch as f64, of(r))).collect(),
     };
-    let low = finite().map(|p| p.1).fold(f64::INFINITY, f64::min);
-    let high = finite().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max);
-    if low > high {
-        return Ok(());
-    }
-    let pad = ((high - low) * 0.05).max(1e-6);
-    let last = finite().map(|p| p.0).fold(1.0, f64::max);
-    let mut chart = ChartBuilder::on(area)
-        .caption(title, ("sans-serif", 16))
-        .margin(10)
-        .x_label_area_size(30)
-        .y_label_area_size(50)
-        .build_cartesian_2d(0.0..last + 0.5, low - pad..high + pad)?;
-    chart.configure_mesh().x_desc("epoch").draw()?;
-    for (i, (name, points)) in series.iter().enumerate() {
-        let colour = Palette99::pick(i).to_rgba();
-        let shown: Vec<_> = points.iter().copied().filter(|p| p.1.is_finite()).collect();
-        chart
-            .draw_series(LineSeries::new(shown, colour.stroke_width(2)))?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 14, y)], colour));
-    }
-    chart
-        .configure_series_labels()
-        .background_style(WHITE.mix(0.8))
-        .border_style(BLACK)
-        .draw()?;
-    Ok(())
+    let axes = |title| Axes {
+        title,
+        x: "epoch",
+        y: "",
+    };
+    panel(&left, &[curve("loss", &|r| r.loss)], axes("training loss"))?;
+    let names = rows.first().map_or(&[][..], |r| &r.scores);
+    let scores: Vec<Curve> = names
+        .iter()
+        .enumerate()
+        .map(|(i, (name, _))| curve(name, &|r| r.scores[i].1))
+        .collect();
+    panel(&right, &scores, axes("validation"))?;
+    Ok(root.present()?)
 }

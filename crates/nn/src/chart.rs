@@ -1,6 +1,6 @@
-//! Curves of a study as CSV and as a picture.
+//! Curves as CSV and as pictures.
 
-use crate::error::{MethodError, Result};
+use crate::error::NnError;
 use plotters::prelude::*;
 use std::fmt::Write as _;
 
@@ -39,10 +39,9 @@ pub fn csv(curves: &[Curve], axes: Axes<'_>) -> String {
 ///
 /// # Errors
 /// Curves without a point that is finite.
-pub fn svg(curves: &[Curve], axes: Axes<'_>) -> Result<String> {
+pub fn svg(curves: &[Curve], axes: Axes<'_>) -> Result<String, NnError> {
     let mut out = String::new();
-    draw(&mut out, curves, axes)
-        .map_err(|e| MethodError::Config(format!("{}: {e}", axes.title)))?;
+    draw(&mut out, curves, axes).map_err(|e| NnError::Training(format!("{}: {e}", axes.title)))?;
     Ok(out)
 }
 
@@ -54,19 +53,30 @@ fn range(values: impl Iterator<Item = f64>) -> Option<std::ops::Range<f64>> {
     (low <= high).then_some(low - pad..high + pad)
 }
 
-fn draw(
-    out: &mut String,
+fn draw(out: &mut String, curves: &[Curve], axes: Axes<'_>) -> Result<(), Failure> {
+    let root = SVGBackend::with_string(out, (720, 420)).into_drawing_area();
+    root.fill(&WHITE)?;
+    if !panel(&root, curves, axes)? {
+        return Err("no point to draw".into());
+    }
+    Ok(root.present()?)
+}
+
+/// What the drawing library says.
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
+/// Draws curves and their legend into a part of a picture; false, and nothing drawn, without a finite point.
+pub(crate) fn panel(
+    area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
     curves: &[Curve],
     axes: Axes<'_>,
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
+) -> Result<bool, Failure> {
     let points = || curves.iter().flat_map(|c| &c.points);
     let finite = || points().filter(|p| p.0.is_finite() && p.1.is_finite());
     let (Some(x), Some(y)) = (range(finite().map(|p| p.0)), range(finite().map(|p| p.1))) else {
-        return Err("no point to draw".into());
+        return Ok(false);
     };
-    let root = SVGBackend::with_string(out, (720, 420)).into_drawing_area();
-    root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
+    let mut chart = ChartBuilder::on(area)
         .caption(axes.title, ("sans-serif", 16))
         .margin(10)
         .x_label_area_size(35)
@@ -91,8 +101,7 @@ fn draw(
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK)
         .draw()?;
-    root.present()?;
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]
