@@ -220,10 +220,15 @@ fn answer(model: &Model, scores: &Scores, code: &str) -> Option<Answered> {
     // Without an operating point, for want of laterals, the more probable side wins.
     let point = output.operating_point.as_ref().map_or(0.5, |p| p.threshold);
     let passes = probability >= point;
-    let sure = output
+    let decided = output
         .conformal
         .as_ref()
         .is_none_or(|c| c.set(probability) != PredictionSet::Undecided);
+    let sure = decided
+        && output
+            .sure_from
+            .as_ref()
+            .is_none_or(|p| probability >= p.threshold);
     probability.is_finite().then_some(Answered {
         probability,
         passes,

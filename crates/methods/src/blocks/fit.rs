@@ -82,6 +82,7 @@ fn fit_output(
         shown_by: format!("{positives} positives on {split}"),
         calibrator: None,
         operating_point: None,
+        sure_from: None,
         conformal: None,
     };
     if positives < ENOUGH || negatives < ENOUGH {
@@ -107,6 +108,28 @@ fn fit_output(
     card.conformal = Some(BinaryConformal::fit(&p, ALPHA)?);
     card.calibrator = Some(calibrator);
     Ok(card)
+}
+
+/// Another threshold for a fitted output, chosen on the same images; `None` where nothing was fitted.
+pub fn operating_point(
+    card: &OutputCard,
+    data: &ClassifyData,
+    logits: &[Vec<f64>],
+    output: usize,
+    rule: OperatingRule,
+    split: &str,
+) -> Result<Option<TunedPoint>> {
+    let Some(calibrator) = &card.calibrator else {
+        return Ok(None);
+    };
+    let scores = output_scores(data, logits, output);
+    let p: Vec<f64> = scores
+        .logits
+        .iter()
+        .map(|&z| calibrator.probability(z))
+        .collect();
+    let p = BinaryScores::new(&scores.labels, &p)?;
+    Ok(Some(TunedPoint::choose(&p, rule, split)?))
 }
 
 /// Rows of a card measured on one split of one set: AUROC, calibration error, coverage and error of the

@@ -1,6 +1,7 @@
 //! Pictures for the gate: chest X-rays upright and inverted, and everything else.
 
 use super::config::{CHEST, Config, LATERALS, OTHER};
+use super::framing::reframed;
 use crate::blocks::classify::ClassifyData;
 use crate::blocks::pictures::{Lungs, Picture, load_pictures};
 use crate::context::Context;
@@ -72,60 +73,100 @@ fn answers(s: &Sample) -> Answers {
     [1.0, frontal, 0.0, paediatric]
 }
 
-/// Loads pictures and answers; every chest X-ray comes a second time inverted. In training, laterals are
-/// repeated and a few synthetic pictures stand for test images, blank films and noise.
-pub fn load(samples: &[Sample], config: &Config, training: bool) -> Result<ClassifyData> {
+/// Loads pictures and answers. Every picture comes a second time framed otherwise, and every chest X-ray
+/// inverted as well. In training, laterals are repeated and a few synthetic pictures stand for test images,
+/// blank films and noise.
+pub fn load(samples: &[Sample], config: &Config, training: bool) -> Result<Labelled> {
     let pictures = load_pictures(samples, &config.contract(), Lungs::None, &[])?;
-    let mut data = ClassifyData::default();
-    let mut add = |picture: Picture, answers: Answers, patient: &str| {
-        data.pictures.push(picture);
-        data.targets.push(answers.to_vec());
-        data.patients.push(patient.to_owned());
-    };
+    let mut rng = ChaCha8Rng::seed_from_u64(20_260_417);
+    let mut out = Labelled::default();
     for (sample, picture) in samples.iter().zip(pictures) {
         let answers = answers(sample);
-        let patient = sample.patient.as_deref().unwrap_or(&sample.id);
         let copies = if training && answers[1] == 0.0 {
             config.lateral_copies
         } else {
             1
         };
         for _ in 0..copies {
-            if answers[0] == 1.0 {
-                let mut turned = answers;
-                turned[2] = 1.0;
-                let plane = picture.plane.map(|v| 255 - v);
-                add(
-                    Picture {
-                        plane,
-                        ..picture.clone()
-                    },
-                    turned,
-                    patient,
-                );
+            let framed = Picture {
+                plane: reframed(&picture.plane, &mut rng),
+                ..picture.clone()
+            };
+            for (picture, is_framed) in [(&picture, false), (&framed, true)] {
+                if answers[0] == 1.0 {
+                    out.add(inverted(picture), turned(answers), sample, is_framed);
+                }
+                out.add(picture.clone(), answers, sample, is_framed);
             }
-            add(picture.clone(), answers, patient);
         }
     }
     for (i, plane) in synthetic(config.size).into_iter().enumerate() {
+        if training == (i % 4 != 0) {
+            out.add_synthetic(plane, i);
+        }
+    }
+    Ok(out)
+}
+
+/// Pictures with answers, and which set each is of.
+#[derive(Default)]
+pub struct Labelled {
+    /// What is learnt from and measured on.
+    pub data: ClassifyData,
+    /// Set of every picture; `synthetic` for made ones.
+    pub sets: Vec<String>,
+    /// Whether the picture was framed otherwise than it is stored.
+    pub framed: Vec<bool>,
+}
+
+impl Labelled {
+    fn add(&mut self, picture: Picture, answers: Answers, sample: &Sample, framed: bool) {
+        let patient = sample.patient.as_deref().unwrap_or(&sample.id);
+        self.push(picture, answers, patient, &sample.set, framed);
+    }
+
+    fn add_synthetic(&mut self, plane: Plane<u8>, i: usize) {
+        let (w, h) = (plane.width, plane.height);
         let crop = hilum_core::Rect {
             x: 0.0,
             y: 0.0,
-            w: config.size as f64,
-            h: config.size as f64,
+            w: w as f64,
+            h: h as f64,
         };
-        let stored = (config.size, config.size);
         let picture = Picture {
             plane,
             crop,
-            stored,
+            stored: (w, h),
             masks: Vec::new(),
         };
-        if training == (i % 4 != 0) {
-            add(picture, NOT_CHEST, &format!("synthetic-{i}"));
-        }
+        self.push(
+            picture,
+            NOT_CHEST,
+            &format!("synthetic-{i}"),
+            "synthetic",
+            false,
+        );
     }
-    Ok(data)
+
+    fn push(&mut self, picture: Picture, answers: Answers, patient: &str, set: &str, framed: bool) {
+        self.data.pictures.push(picture);
+        self.data.targets.push(answers.to_vec());
+        self.data.patients.push(patient.to_owned());
+        self.sets.push(set.to_owned());
+        self.framed.push(framed);
+    }
+}
+
+fn inverted(picture: &Picture) -> Picture {
+    Picture {
+        plane: picture.plane.map(|v| 255 - v),
+        ..picture.clone()
+    }
+}
+
+fn turned(answers: Answers) -> Answers {
+    let [chest, frontal, _, paediatric] = answers;
+    [chest, frontal, 1.0, paediatric]
 }
 
 /// Blank, noisy, striped and graded pictures.

@@ -144,6 +144,7 @@ pub fn ship(ctx: &Context<'_>, config: &Config, trained: &Trained) -> Result<Pat
         shown_by: "Dice on the test split".to_owned(),
         calibrator: None,
         operating_point: None,
+        sure_from: None,
         conformal: None,
     };
     let mut card = ModelCard {

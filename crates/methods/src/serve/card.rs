@@ -50,6 +50,9 @@ pub struct OutputCard {
     pub calibrator: Option<Calibrator>,
     /// Threshold with its measured sensitivity and specificity.
     pub operating_point: Option<TunedPoint>,
+    /// From here up the answer is sure, for a gate whose operating point refuses only what is surely wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sure_from: Option<TunedPoint>,
     /// Label-conditional conformal set.
     pub conformal: Option<BinaryConformal>,
 }
