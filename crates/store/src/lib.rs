@@ -1,0 +1,1 @@
+//! Received DICOM objects.
