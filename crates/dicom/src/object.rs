@@ -245,7 +245,7 @@ fn guess_syntax(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// The element of a tag, if it is there and not empty.
-pub(crate) fn element(data: &InMemDicomObject, tag: Tag) -> Option<&InMemElement> {
+pub fn element(data: &InMemDicomObject, tag: Tag) -> Option<&InMemElement> {
     data.get(tag).filter(|e| {
         !matches!(
             e.value(),
@@ -255,7 +255,7 @@ pub(crate) fn element(data: &InMemDicomObject, tag: Tag) -> Option<&InMemElement
 }
 
 /// Text of an element, trimmed; `None` when missing, empty or no text.
-pub(crate) fn text(data: &InMemDicomObject, tag: Tag) -> Option<String> {
+pub fn text(data: &InMemDicomObject, tag: Tag) -> Option<String> {
     let text = element(data, tag)?
         .to_str()
         .ok()?
@@ -265,7 +265,7 @@ pub(crate) fn text(data: &InMemDicomObject, tag: Tag) -> Option<String> {
 }
 
 /// Numbers of a decimal or numeric element; `None` when missing or not all are finite numbers.
-pub(crate) fn numbers(data: &InMemDicomObject, tag: Tag) -> Option<Vec<f64>> {
+pub fn numbers(data: &InMemDicomObject, tag: Tag) -> Option<Vec<f64>> {
     let values = element(data, tag)?.to_multi_float64().ok()?;
     (!values.is_empty() && values.iter().all(|v| v.is_finite())).then_some(values)
 }

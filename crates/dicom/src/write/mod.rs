@@ -1,8 +1,10 @@
 //! Objects that others can read. Same content, same bytes: identifiers are made from it, nothing from the clock.
 
 mod dx;
+mod set;
 
 pub use dx::{DxImage, encode};
+pub use set::{DataSet, decimal};
 
 use sha2::{Digest, Sha256};
 
