@@ -69,6 +69,15 @@ pub enum MethodError {
     /// Calibration and the like.
     #[error(transparent)]
     Trust(#[from] hilum_trust::TrustError),
+    /// Attributions.
+    #[error(transparent)]
+    Explain(#[from] hilum_explain::ExplainError),
+    /// Audits.
+    #[error(transparent)]
+    Audit(#[from] hilum_audit::AuditError),
+    /// Generated images.
+    #[error(transparent)]
+    Phantom(#[from] hilum_phantom::PhantomError),
     /// A file.
     #[error("{path}: {source}")]
     Io {
