@@ -206,6 +206,7 @@ pub(crate) const PROVENANCE: Code = own("provenance", "Where the reading came fr
 pub(crate) const VERSION: Code = own("version", "Version of Hilum");
 pub(crate) const RECIPE: Code = own("recipe", "How pixels became 8 bit");
 pub(crate) const ENGINE: Code = own("engine", "What ran the networks");
+pub(crate) const ADDITION: Code = own("addition", "Addition: place in the reading and its JSON");
 pub(crate) const MODEL: Code = own("model", "Model that took part");
 
 /// Codes of a finding, the best known system first: SNOMED CT, RadLex, Hilum's own.
