@@ -6,6 +6,7 @@
 mod bert;
 mod densenet;
 mod inception;
+mod inception_resnet;
 mod mobilenet;
 mod resnet;
 mod squeezenet;
@@ -16,6 +17,7 @@ mod vit;
 pub use bert::{BertConfig, BertHead, HiddenAct, MASK, SEGMENTS, TOKENS, bert};
 pub use densenet::{DenseNetConfig, densenet};
 pub use inception::{InceptionConfig, inception};
+pub use inception_resnet::{InceptionResNetConfig, inception_resnet};
 pub use mobilenet::{MobileNetConfig, mobilenet};
 pub use resnet::{ResNetBlock, ResNetConfig, resnet};
 pub use squeezenet::{SqueezeNetConfig, squeezenet};
@@ -43,6 +45,8 @@ pub enum Backbone {
     MobileNet(MobileNetConfig),
     /// Parallel branches (Szegedy et al. 2015).
     Inception(InceptionConfig),
+    /// Parallel branches with a shortcut around them (Szegedy et al. 2017).
+    InceptionResNet(InceptionResNetConfig),
 }
 
 impl Backbone {
@@ -55,6 +59,7 @@ impl Backbone {
             Backbone::SqueezeNet(_) => "squeezenet",
             Backbone::MobileNet(_) => "mobilenet",
             Backbone::Inception(_) => "inception",
+            Backbone::InceptionResNet(_) => "inception_resnet",
         }
     }
 
@@ -67,6 +72,7 @@ impl Backbone {
             Backbone::SqueezeNet(c) => squeezenet(c, channels, head),
             Backbone::MobileNet(c) => mobilenet(c, channels, head),
             Backbone::Inception(c) => inception(c, channels, head),
+            Backbone::InceptionResNet(c) => inception_resnet(c, channels, head),
         }
     }
 }
