@@ -1,0 +1,24 @@
+//! DICOMweb (PS3.18) over the store.
+//!
+//! [`router`] answers QIDO-RS, WADO-RS and STOW-RS and can be mounted in any axum application; [`Server`] serves it on a port of
+//! its own. [`Client`] asks other servers.
+
+pub mod client;
+pub mod error;
+mod frames;
+mod media;
+mod metadata;
+mod multipart;
+mod qido;
+mod rendered;
+mod routes;
+mod server;
+mod state;
+mod stow;
+mod wado;
+
+pub use client::{Client, ClientError};
+pub use error::WebError;
+pub use routes::router;
+pub use server::Server;
+pub use state::WebState;

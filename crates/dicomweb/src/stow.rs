@@ -1,0 +1,211 @@
+//! STOW-RS: storing (PS3.18, 10.5). Every object is on the disk and in the index before it is answered for.
+
+use crate::error::{Result, WebError};
+use crate::metadata;
+use crate::multipart::{self, Part};
+use crate::qido::base_url;
+use crate::state::WebState;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Response, StatusCode, header};
+use dicom_core::value::DataSetSequence;
+use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use hilum_store::{Incoming, Ingested, Record, StoreError, Uid};
+
+pub(crate) async fn store(
+    state: State<WebState>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response<Body>> {
+    store_all(state.0, None, &headers, body).await
+}
+
+pub(crate) async fn store_in_study(
+    state: State<WebState>,
+    Path(study): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response<Body>> {
+    let study = Uid::new(&study, "StudyInstanceUID")?;
+    store_all(state.0, Some(study), &headers, body).await
+}
+
+/// What became of the parts.
+#[derive(Default)]
+struct Outcome {
+    stored: Vec<InMemDicomObject>,
+    failed: Vec<InMemDicomObject>,
+    studies: Vec<String>,
+}
+
+async fn store_all(
+    state: WebState,
+    study: Option<Uid>,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Result<Response<Body>> {
+    if !state.http.stow {
+        return Err(WebError::Forbidden);
+    }
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let boundary = multipart::boundary(kind)?;
+    let parts = multipart::parts(&body, &boundary)?;
+    if parts.is_empty() {
+        return Err(WebError::BadRequest("nothing to store".to_owned()));
+    }
+    let base = base_url(headers);
+    let mut outcome = Outcome::default();
+    for part in &parts {
+        let (uids, result) = store_one(&state, study.as_ref(), part).await;
+        outcome.add(&base, uids, result);
+    }
+    outcome.studies.sort();
+    outcome.studies.dedup();
+    for study in &outcome.studies {
+        let count = outcome.stored.len() as u64;
+        let from = std::net::IpAddr::from([127, 0, 0, 1]);
+        state.audit.write(&hilum_node::audit::received(
+            "DICOMweb", from, &state.aet, study, count,
+        ));
+    }
+    let status = match (outcome.stored.len(), outcome.failed.len()) {
+        (_, 0) => StatusCode::OK,
+        (0, _) => StatusCode::CONFLICT,
+        _ => StatusCode::ACCEPTED,
+    };
+    let mut answer = outcome.answer(&base);
+    metadata::mark_unicode(&mut answer);
+    let value = dicom_json::to_value(&answer).map_err(|e| WebError::Internal(e.to_string()))?;
+    metadata::value_response(status, &value)
+}
+
+/// UIDs of an object that was read so far as that.
+type Known = Option<(String, String, String, String)>;
+
+async fn store_one(
+    state: &WebState,
+    study: Option<&Uid>,
+    part: &Part<'_>,
+) -> (Known, Result<Ingested, u16>) {
+    let kind = part.kind.split(';').next().unwrap_or_default().trim();
+    if !matches!(kind, "" | "application/dicom") {
+        return (None, Err(0x0122));
+    }
+    let Some((data, transfer_syntax)) = split_file(part.data) else {
+        return (None, Err(0xC000));
+    };
+    let incoming = Incoming {
+        data,
+        transfer_syntax: &transfer_syntax,
+        sop_class: None,
+        instance: None,
+        source: "DICOMWEB",
+    };
+    let checked = tokio::task::block_in_place(|| state.store.check(&incoming));
+    let record = match checked {
+        Ok(record) => record,
+        Err(error) => return (None, Err(reason(&error))),
+    };
+    let known = Some(uids(&record));
+    if study.is_some_and(|s| *s != record.study) {
+        return (known, Err(0xA900));
+    }
+    let job = state.rules.job(&record, incoming.source);
+    let result = state.store.ingest(record, &incoming, job.as_ref()).await;
+    (known, result.map_err(|e| reason(&e)))
+}
+
+fn uids(record: &Record) -> (String, String, String, String) {
+    (
+        record.sop_class.to_string(),
+        record.instance.to_string(),
+        record.study.to_string(),
+        record.series.to_string(),
+    )
+}
+
+/// Data set and transfer syntax of a DICOM file.
+fn split_file(bytes: &[u8]) -> Option<(&[u8], String)> {
+    let length = bytes.get(140..144)?;
+    if bytes.get(128..132)? != b"DICM" {
+        return None;
+    }
+    let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
+    let start = length.checked_add(144)?;
+    let meta =
+        hilum_image::guard::catch(|| dicom_object::FileMetaTable::from_reader(&bytes[128..]));
+    let syntax = meta.ok()?.ok()?.transfer_syntax().to_owned();
+    Some((bytes.get(start..)?, syntax))
+}
+
+/// Failure Reason (PS3.18, table I.2-2).
+fn reason(error: &StoreError) -> u16 {
+    match error {
+        StoreError::Duplicate => 0x0111,
+        StoreError::Mismatch { .. }
+        | StoreError::MissingAttribute { .. }
+        | StoreError::BadUid { .. } => 0xA900,
+        StoreError::Dicom(_) | StoreError::Conflict { .. } => 0xC000,
+        _ => 0xA700,
+    }
+}
+
+impl Outcome {
+    fn add(&mut self, base: &str, known: Known, result: Result<Ingested, u16>) {
+        let mut item = InMemDicomObject::new_empty();
+        if let Some((class, instance, _, _)) = &known {
+            item.put(DataElement::new(
+                tags::REFERENCED_SOP_CLASS_UID,
+                VR::UI,
+                class.as_str(),
+            ));
+            item.put(DataElement::new(
+                tags::REFERENCED_SOP_INSTANCE_UID,
+                VR::UI,
+                instance.as_str(),
+            ));
+        }
+        match (result, known) {
+            (Ok(_), Some((_, instance, study, series))) => {
+                let url = format!("{base}/studies/{study}/series/{series}/instances/{instance}");
+                item.put(DataElement::new(tags::RETRIEVE_URL, VR::UR, url));
+                self.stored.push(item);
+                self.studies.push(study);
+            }
+            (Err(reason), _) => {
+                item.put(DataElement::new(
+                    tags::FAILURE_REASON,
+                    VR::US,
+                    PrimitiveValue::from(reason),
+                ));
+                self.failed.push(item);
+            }
+            (Ok(_), None) => {}
+        }
+    }
+
+    fn answer(&mut self, base: &str) -> InMemDicomObject {
+        let mut answer = InMemDicomObject::new_empty();
+        if let [study] = self.studies.as_slice() {
+            let url = format!("{base}/studies/{study}");
+            answer.put(DataElement::new(tags::RETRIEVE_URL, VR::UR, url));
+        }
+        for (tag, items) in [
+            (
+                tags::REFERENCED_SOP_SEQUENCE,
+                std::mem::take(&mut self.stored),
+            ),
+            (tags::FAILED_SOP_SEQUENCE, std::mem::take(&mut self.failed)),
+        ] {
+            if !items.is_empty() {
+                answer.put(DataElement::new(tag, VR::SQ, DataSetSequence::from(items)));
+            }
+        }
+        answer
+    }
+}

@@ -1,0 +1,122 @@
+//! What goes wrong on the network.
+
+use std::io;
+
+/// Errors of the network. Messages never hold values of a data set.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The connection could not be made.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// Host and port.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The connection broke.
+    #[error("connection: {0}")]
+    Io(#[from] io::Error),
+    /// The other side closed the connection between two units.
+    #[error("the connection was closed")]
+    Closed,
+    /// Nothing came in time.
+    #[error("nothing came within {seconds} s")]
+    TimedOut {
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// Bytes that are no protocol data unit.
+    #[error("malformed protocol data unit: {reason}")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A unit or message over a limit.
+    #[error("{what} of {bytes} bytes is over the limit of {limit}")]
+    TooLong {
+        /// What it is.
+        what: &'static str,
+        /// Its size.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A unit that has no place here.
+    #[error("unexpected {what}")]
+    Unexpected {
+        /// What came.
+        what: String,
+    },
+    /// The association was rejected.
+    #[error("association rejected: {reason}")]
+    Rejected {
+        /// The other side's reason.
+        reason: String,
+        /// Whether it may be tried again.
+        transient: bool,
+    },
+    /// The other side ended the association at once.
+    #[error("association aborted by the other side")]
+    Aborted,
+    /// No presentation context that the operation needs was accepted.
+    #[error("not accepted by the other side: {what}")]
+    NotAccepted {
+        /// SOP class or transfer syntax.
+        what: String,
+    },
+    /// The operation was answered with a failure.
+    #[error("status {status:#06X}{comment}")]
+    Status {
+        /// Status.
+        status: u16,
+        /// The comment with a separator before it, empty without one.
+        comment: String,
+    },
+    /// A data set that cannot be read or written.
+    #[error("data set: {0}")]
+    DataSet(String),
+    /// A file that cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] hilum_store::StoreError),
+    /// Certificates or keys.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// The configuration.
+    #[error("configuration: {0}")]
+    Config(String),
+}
+
+/// Result with [`NodeError`].
+pub type Result<T, E = NodeError> = std::result::Result<T, E>;
+
+impl NodeError {
+    /// Whether the same may work later: the other side or the way there was not ready.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            NodeError::Connect { .. }
+            | NodeError::Io(_)
+            | NodeError::Closed
+            | NodeError::TimedOut { .. }
+            | NodeError::Aborted => true,
+            NodeError::Rejected { transient, .. } => *transient,
+            // A7xx: out of resources (PS3.4, table GG.4-1).
+            NodeError::Status { status, .. } => status & 0xFF00 == 0xA700,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn malformed(reason: impl Into<String>) -> Self {
+        NodeError::Malformed {
+            reason: reason.into(),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The DICOM network.
+//!
+//! [`scp::Listener`] receives, answers searches and moves; [`scu::Session`] does the same from the other side. Both
+//! speak over a [`link::Link`], which limits length and time of everything that comes in.
+
+pub mod audit;
+pub mod auto;
+pub mod command;
+pub mod config;
+pub mod dataset;
+pub mod error;
+pub mod link;
+pub mod message;
+pub mod scp;
+pub mod scu;
+pub mod tls;
+
+pub use crate::config::Config;
+pub use crate::error::{NodeError, Result};

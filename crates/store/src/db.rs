@@ -1,0 +1,238 @@
+//! The database: SQLite in the store's folder, or PostgreSQL by URL. Statements are written for both; what differs
+//! is in this file.
+
+use crate::error::{Result, StoreError};
+use crate::keys::{self, Level, Matching};
+use sqlx::any::{AnyPoolOptions, install_default_drivers};
+use sqlx::{AnyPool, AssertSqlSafe, Executor};
+use std::path::Path;
+use std::time::Duration;
+
+/// Version of the tables below.
+const VERSION: i64 = 1;
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// Connections to the database.
+#[derive(Debug, Clone)]
+pub(crate) struct Db {
+    pub(crate) kind: Kind,
+    /// For searches.
+    pub(crate) read: AnyPool,
+    /// For what is received. SQLite does not flush these commits one by one: the object's file was flushed before,
+    /// and after a power cut the index is mended from the files.
+    pub(crate) receive: AnyPool,
+    /// For the queue and what is to be sent: every commit is flushed.
+    pub(crate) work: AnyPool,
+}
+
+impl Db {
+    /// Opens `url`, or the SQLite file at `file` when there is none.
+    pub(crate) async fn open(url: Option<&str>, file: &Path) -> Result<Self> {
+        install_default_drivers();
+        let db = match url {
+            Some(url) => Db::postgres(url).await?,
+            None => Db::sqlite(file).await?,
+        };
+        db.migrate().await?;
+        Ok(db)
+    }
+
+    async fn postgres(url: &str) -> Result<Self> {
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(StoreError::Query {
+                reason: "a database URL starts with postgres://".to_owned(),
+            });
+        }
+        let pool = AnyPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(Duration::from_secs(30))
+            .connect(url)
+            .await?;
+        Ok(Db {
+            kind: Kind::Postgres,
+            read: pool.clone(),
+            receive: pool.clone(),
+            work: pool,
+        })
+    }
+
+    async fn sqlite(file: &Path) -> Result<Self> {
+        let url = format!("sqlite://{}?mode=rwc", escape(file));
+        Ok(Db {
+            kind: Kind::Sqlite,
+            receive: sqlite_pool(&url, 1, "NORMAL").await?,
+            work: sqlite_pool(&url, 1, "FULL").await?,
+            read: sqlite_pool(&url, 4, "NORMAL").await?,
+        })
+    }
+
+    /// How a transaction that will write begins: SQLite must not find out half way that another one writes too.
+    pub(crate) fn begin(&self) -> &'static str {
+        match self.kind {
+            Kind::Sqlite => "BEGIN IMMEDIATE",
+            Kind::Postgres => "BEGIN",
+        }
+    }
+
+    /// What a SELECT of rows to be changed ends with.
+    pub(crate) fn skip_locked(&self) -> &'static str {
+        match self.kind {
+            Kind::Sqlite => "",
+            Kind::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    async fn migrate(&self) -> Result<()> {
+        let mut tx = self.work.begin_with(self.begin()).await?;
+        if self.kind == Kind::Postgres {
+            // Two processes that start at once must not both make the tables.
+            tx.execute("SELECT CAST(pg_advisory_xact_lock(72174158) AS TEXT)")
+                .await?;
+        }
+        for statement in schema() {
+            tx.execute(AssertSqlSafe(statement)).await?;
+        }
+        tx.execute("INSERT INTO hilum_meta (name, value) VALUES ('version', 1) ON CONFLICT (name) DO NOTHING")
+            .await?;
+        let found: i64 = sqlx::query_scalar("SELECT value FROM hilum_meta WHERE name = 'version'")
+            .fetch_one(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        if found == VERSION {
+            Ok(())
+        } else {
+            Err(StoreError::Version {
+                found,
+                known: VERSION,
+            })
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        self.read.close().await;
+        self.receive.close().await;
+        self.work.close().await;
+    }
+}
+
+async fn sqlite_pool(url: &str, connections: u32, synchronous: &'static str) -> Result<AnyPool> {
+    let pragmas = match synchronous {
+        "FULL" => {
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON;"
+        }
+        _ => {
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=30000; PRAGMA foreign_keys=ON;"
+        }
+    };
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(60))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                connection.execute(pragmas).await?;
+                Ok(())
+            })
+        })
+        .connect(url)
+        .await?;
+    Ok(pool)
+}
+
+/// A path as part of a URL.
+fn escape(path: &Path) -> String {
+    let mut text = String::new();
+    for byte in path.to_string_lossy().bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                text.push(char::from(byte));
+            }
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}
+
+/// The statements that make what is missing.
+fn schema() -> Vec<String> {
+    let mut statements = vec![
+        "CREATE TABLE IF NOT EXISTS hilum_meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL)"
+            .to_owned(),
+        format!(
+            "CREATE TABLE IF NOT EXISTS studies ({}, modalities TEXT NOT NULL DEFAULT '', n_series BIGINT NOT NULL DEFAULT 0, \
+             n_instances BIGINT NOT NULL DEFAULT 0, received BIGINT NOT NULL, PRIMARY KEY (study_uid))",
+            columns(Level::Study)
+        ),
+        format!(
+            "CREATE TABLE IF NOT EXISTS series ({}, study_uid TEXT NOT NULL REFERENCES studies (study_uid), \
+             series_instances BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (series_uid))",
+            columns(Level::Series)
+        ),
+        format!(
+            "CREATE TABLE IF NOT EXISTS instances ({}, series_uid TEXT NOT NULL REFERENCES series (series_uid), \
+             study_uid TEXT NOT NULL, transfer_syntax TEXT NOT NULL, file_size BIGINT NOT NULL, sha256 TEXT NOT NULL, \
+             sort BIGINT NOT NULL, received BIGINT NOT NULL, source TEXT NOT NULL, PRIMARY KEY (sop_uid))",
+            columns(Level::Instance)
+        ),
+    ];
+    statements.extend(OTHERS.iter().map(|s| (*s).to_owned()));
+    statements
+}
+
+/// Columns of the attributes of a level. Names are searched in a second column without regard to case.
+fn columns(level: Level) -> String {
+    let mut text = String::new();
+    for key in keys::stored(level) {
+        let separator = if text.is_empty() { "" } else { ", " };
+        text.push_str(&format!(
+            "{separator}{} TEXT NOT NULL DEFAULT ''",
+            key.column
+        ));
+        if key.matching == Matching::Name {
+            text.push_str(&format!(", {}_folded TEXT NOT NULL DEFAULT ''", key.column));
+        }
+    }
+    text
+}
+
+const OTHERS: &[&str] = &[
+    "CREATE INDEX IF NOT EXISTS studies_by_date ON studies (study_date, study_time, study_uid)",
+    "CREATE INDEX IF NOT EXISTS studies_by_patient ON studies (patient_id)",
+    "CREATE INDEX IF NOT EXISTS studies_by_accession ON studies (accession)",
+    "CREATE INDEX IF NOT EXISTS studies_by_name ON studies (patient_name_folded)",
+    "CREATE INDEX IF NOT EXISTS series_by_study ON series (study_uid)",
+    "CREATE INDEX IF NOT EXISTS instances_by_series ON instances (series_uid, sort, sop_uid)",
+    "CREATE INDEX IF NOT EXISTS instances_by_study ON instances (study_uid)",
+    // Files that are to go after their rows went: a kill between the two must not bring an object back.
+    "CREATE TABLE IF NOT EXISTS deletions (path TEXT PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS jobs (kind TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL, due BIGINT NOT NULL, \
+     attempts BIGINT NOT NULL DEFAULT 0, again BIGINT NOT NULL DEFAULT 0, owner TEXT NOT NULL DEFAULT '', \
+     lease_until BIGINT NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', created BIGINT NOT NULL, \
+     changed BIGINT NOT NULL, PRIMARY KEY (kind, subject))",
+    "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, due)",
+    "CREATE TABLE IF NOT EXISTS outbox (destination TEXT NOT NULL, sop_uid TEXT NOT NULL, sop_class TEXT NOT NULL, \
+     subject TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, due BIGINT NOT NULL, attempts BIGINT NOT NULL DEFAULT 0, \
+     owner TEXT NOT NULL DEFAULT '', lease_until BIGINT NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', \
+     created BIGINT NOT NULL, changed BIGINT NOT NULL, PRIMARY KEY (destination, sop_uid))",
+    "CREATE INDEX IF NOT EXISTS outbox_by_state ON outbox (state, due)",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_becomes_a_safe_part_of_a_url() {
+        assert_eq!(
+            escape(Path::new("/a b/ü?.sqlite")),
+            "/a%20b/%C3%BC%3F.sqlite"
+        );
+    }
+}
