@@ -82,7 +82,7 @@ pub struct Pass {
     pub statistics: Vec<BatchStatistics>,
 }
 
-/// The first layer that this engine does not know: those for sequences run on the kernels only.
+/// The first layer that this engine does not know: those for sequences and volumes run on the kernels only.
 pub fn unknown_layer(graph: &Graph) -> Option<&str> {
     let unknown = |op: &Op| {
         matches!(
@@ -94,6 +94,10 @@ pub fn unknown_layer(graph: &Graph) -> Option<&str> {
                 | Op::TakePlace { .. }
                 | Op::LayerNorm { .. }
                 | Op::Attention { .. }
+                | Op::GatherSlices { .. }
+                | Op::SpreadSlices { .. }
+                | Op::PoolSlices { .. }
+                | Op::ResizeSlices { .. }
         )
     };
     let node = graph.nodes.iter().find(|node| unknown(&node.op))?;

@@ -115,6 +115,16 @@ pub enum KernelError {
         /// Layer.
         node: String,
     },
+    /// The batch does not consist of whole volumes.
+    #[error("layer `{node}`: {images} images are not whole volumes of {slices} slices")]
+    Slices {
+        /// Layer.
+        node: String,
+        /// Images in the batch.
+        images: usize,
+        /// Slices of a volume.
+        slices: usize,
+    },
     /// A value of the input that is no row of the layer's table.
     #[error("layer `{node}`: {value} in the input is not one of the table's {rows} rows")]
     Row {

@@ -4,6 +4,8 @@
 //! export and any other engine walk the same nodes. Parameter names are the keys of the published
 //! checkpoints (torchvision's naming), so weights load by name.
 
+use crate::ops::slices::{SlicePooling, SliceWindow};
+
 /// Index of a node; node 0 is the input.
 pub type NodeId = usize;
 /// Index of a parameter in [`Graph::params`] and [`Params`].
@@ -219,6 +221,34 @@ pub enum Op {
         causal: bool,
         /// Channel of the graph's input that is zero at places nobody may attend to.
         mask: Option<usize>,
+    },
+    /// The slices of windows along volumes as channels, tap after tap: `[v s, c, h, w]`, `s` slices of each of `v` volumes one
+    /// behind the other, to `[v s', c taps, h, w]`. With a convolution behind it, a 3-D convolution.
+    GatherSlices {
+        /// Slices of the input, and the windows on them.
+        window: SliceWindow,
+    },
+    /// The transpose: `[v s, c taps, h, w]` to `[v s', c, h, w]`, `s' = (s - 1) stride + taps - 2 padding`. Behind a transposed
+    /// convolution, a transposed 3-D convolution.
+    SpreadSlices {
+        /// Slices of the input, each of which stands for a window on the output.
+        window: SliceWindow,
+    },
+    /// Pooling along the slices, without padding; with pooling of the images before it, 3-D pooling.
+    PoolSlices {
+        /// Slices of the input, and the windows on them.
+        window: SliceWindow,
+        /// Maximum or mean.
+        kind: SlicePooling,
+    },
+    /// Linear resizing along the slices; with bilinear resizing of the images, trilinear.
+    ResizeSlices {
+        /// Slices of the input.
+        slices: usize,
+        /// Slices of the output.
+        to: usize,
+        /// PyTorch's `align_corners`.
+        align_corners: bool,
     },
     /// Inverted dropout in training, identity otherwise.
     Dropout {

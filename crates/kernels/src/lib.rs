@@ -16,6 +16,7 @@ pub mod plan;
 pub mod profile;
 mod shapes;
 pub mod simd;
+mod slice_shapes;
 pub mod tensor;
 pub mod timing;
 mod token_shapes;
@@ -24,6 +25,7 @@ pub mod view;
 
 pub use error::KernelError;
 pub use graph::{Graph, Init, Node, NodeId, Op, ParamId, ParamInfo, ParamRole, Params};
+pub use ops::slices::{SlicePooling, SliceWindow};
 pub use plan::Plan;
 pub use tensor::Tensor;
 pub use timing::{Pass, Timing};

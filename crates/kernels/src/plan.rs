@@ -15,10 +15,11 @@ use crate::ops::activation::{self, Activation};
 use crate::ops::batch_norm::{self, Line};
 use crate::ops::{copy, elementwise, global_pool, layout, pool, resize};
 use crate::parallel::on_pool;
+use crate::slice_shapes;
 use crate::tensor::Tensor;
 use crate::timing::{Pass, Timing};
 use crate::train::layers::{global, input_in_blocks, window};
-use crate::train::tokens;
+use crate::train::{slices, tokens};
 use crate::view::{Dims, LANES, View, ViewMut};
 use build::Places;
 
@@ -280,6 +281,7 @@ impl Run<'_> {
             Kind::Layer(Op::FitLike) => copy::fit(input(0), out),
             Kind::Layer(Op::Add) => elementwise::add(input(0), input(1), out),
             Kind::Layer(Op::Mul) => elementwise::mul(input(0), input(1), out),
+            Kind::Layer(op) if slice_shapes::is(op) => slices::forward(op, input(0), out),
             Kind::Layer(op) => pooling(op, input(0), out),
         }
     }

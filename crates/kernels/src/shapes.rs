@@ -245,6 +245,10 @@ impl Check<'_> {
             | Op::TakePlace { .. }
             | Op::LayerNorm { .. }
             | Op::Attention { .. } => self.tokens(inputs),
+            Op::GatherSlices { .. }
+            | Op::SpreadSlices { .. }
+            | Op::PoolSlices { .. }
+            | Op::ResizeSlices { .. } => self.slices(inputs[0]),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod network;
 pub mod onnx;
 pub mod optim;
 pub mod train;
+pub mod volume;
 pub mod weights;
 
 pub use contract::{Fit, InputContract, Scaling};

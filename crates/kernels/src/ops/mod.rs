@@ -13,4 +13,5 @@ pub mod layer_norm;
 pub mod layout;
 pub mod pool;
 pub mod resize;
+pub mod slices;
 pub mod softmax;

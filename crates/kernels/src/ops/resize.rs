@@ -38,6 +38,11 @@ impl AxisWeights {
         }
     }
 
+    /// The places that place `to` takes from, with their weights.
+    pub fn taps(&self, to: usize) -> &[(usize, f32)] {
+        &self.taps[to]
+    }
+
     /// The transposed relation over `from` places: who takes from each place, and how much.
     pub fn transposed(&self, from: usize) -> Self {
         let mut taps = vec![Vec::new(); from];

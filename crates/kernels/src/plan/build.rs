@@ -216,6 +216,8 @@ fn channels(graph: &Graph) -> Vec<usize> {
             Op::Input { channels } => *channels,
             Op::Concat => node.inputs.iter().map(|&i| channels[i]).sum(),
             Op::Flatten => 1,
+            Op::GatherSlices { window } => of(0) * window.taps,
+            Op::SpreadSlices { window } => of(0) / window.taps.max(1),
             Op::Embedding { weight, .. } | Op::PositionEmbedding { weight, .. } => {
                 graph.params[*weight].shape.last().copied().unwrap_or(0)
             }

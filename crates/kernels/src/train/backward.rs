@@ -16,6 +16,7 @@ use crate::ops::{
     activation, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize,
 };
 use crate::parallel::on_pool;
+use crate::slice_shapes;
 use crate::tensor::Tensor;
 use crate::timing;
 use crate::view::{View, ViewMut};
@@ -253,6 +254,7 @@ impl Trainer {
             Op::Concat => self.backward_concat(&node, dy, pass),
             Op::Flatten => self.backward_flatten(id, node.inputs[0], dy, pass),
             Op::Mul => self.backward_mul(&node, dy, pass),
+            op if slice_shapes::is(op) => self.backward_slices(&node, dy, pass),
             op if tokens::is(op) => self.backward_tokens(&node, dy, pass),
             op if pointwise(op).is_some() || matches!(op, Op::Dropout { .. }) => {
                 return self.backward_pointwise(id, &node, grad, pass);

@@ -2,13 +2,14 @@
 
 use super::layers::{Product, global, pointwise, window};
 use super::schedule::Way;
-use super::{Mode, Norm, Saved, Trainer, tokens};
+use super::{Mode, Norm, Saved, Trainer, slices, tokens};
 use crate::buffer::Buffer;
 use crate::conv::{Epilogue, PackedWeights, Source, correlate};
 use crate::graph::{NodeId, Op, Params};
 use crate::ops::{
     activation, batch_norm, copy, dropout, elementwise, global_pool, layout, pool, resize,
 };
+use crate::slice_shapes;
 use crate::view::{View, ViewMut};
 
 /// Batch norm's parameters and settings, taken out of its node.
@@ -110,6 +111,7 @@ impl Trainer {
             Op::FitLike => copy::fit(input(0), out),
             Op::Flatten => self.flatten(node.inputs[0], out),
             Op::MaxPool2d { .. } => self.max_pool(id, buffer),
+            op if slice_shapes::is(op) => slices::forward(op, input(0), out),
             op if tokens::is(op) => {
                 let inputs: Vec<View> = node.inputs.iter().map(|&i| self.value(i)).collect();
                 tokens::forward(op, &inputs, |id| params[id].as_slice(), out);

@@ -8,6 +8,7 @@ mod forward;
 pub(crate) mod layers;
 mod rules;
 mod schedule;
+pub(crate) mod slices;
 pub(crate) mod tokens;
 
 use std::time::Instant;

@@ -11,6 +11,7 @@ use crate::error::KernelError;
 use crate::graph::{NodeId, Op};
 use crate::ops::activation::{self, Activation};
 use crate::ops::pool;
+use crate::slice_shapes;
 use crate::view::{View, ViewMut};
 
 /// Below this difference of two inputs a multiplier is the gradient, as in captum.
@@ -72,7 +73,10 @@ impl Rule {
             Rule::Guided | Rule::Deconvolution => {
                 pointwise(op).is_none_or(|_| rectifies(op)) && !matches!(op, Op::Mul)
             }
-            Rule::Rescale => !matches!(op, Op::Mul | Op::GlobalMaxPool | Op::GlobalLsePool { .. }),
+            Rule::Rescale => {
+                !matches!(op, Op::Mul | Op::GlobalMaxPool | Op::GlobalLsePool { .. })
+                    && !slice_shapes::reads_input(op)
+            }
             Rule::Epsilon(_) => {
                 shares_relevance(op)
                     || rectifies(op)

@@ -3,6 +3,7 @@
 use super::layers::{Product, input_in_blocks, pointwise, readers};
 use crate::graph::{Graph, NodeId, Op};
 use crate::ops::activation::Activation;
+use crate::slice_shapes;
 
 /// How a node is executed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,7 @@ fn reads_output(op: &Op) -> bool {
 fn reads_inputs(op: &Op) -> bool {
     match pointwise(op) {
         Some(kind) => !kind.from_output(),
+        None if slice_shapes::is(op) => slice_shapes::reads_input(op),
         None => matches!(
             op,
             Op::Conv2d { .. }

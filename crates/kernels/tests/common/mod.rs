@@ -3,7 +3,9 @@
 
 pub mod check;
 
-use hilum_kernels::{Graph, Init, Node, NodeId, Op, ParamId, ParamInfo, ParamRole, Params, Tensor};
+use hilum_kernels::{
+    Graph, Init, Node, NodeId, Op, ParamId, ParamInfo, ParamRole, Params, SlicePooling, Tensor,
+};
 
 /// Small deterministic random numbers.
 pub struct Rng(pub u64);
@@ -462,6 +464,57 @@ fn naive_node(
             let mean = all.iter().sum::<f64>() / xc as f64;
             let var = all.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / xc as f64;
             (all[c] - mean) / (var + f64::from(*eps)).sqrt() * params[*weight][c] + params[*bias][c]
+        }),
+        Op::GatherSlices { window: w } => {
+            let s2 = od[0] / (x.dims()[0] / w.slices);
+            out.fill(|[n, c, y, xx]| {
+                let slice = (n % s2 * w.stride + c / xc) as isize - w.padding as isize;
+                if slice < 0 || slice as usize >= w.slices {
+                    return 0.0;
+                }
+                x.at(n / s2 * w.slices + slice as usize, c % xc, y, xx)
+            });
+        }
+        Op::SpreadSlices { window: w } => {
+            let s2 = od[0] / (x.dims()[0] / w.slices);
+            out.fill(|[n, c, y, xx]| {
+                let mut sum = 0.0;
+                for i in 0..w.slices {
+                    for tap in 0..w.taps {
+                        if i * w.stride + tap == n % s2 + w.padding {
+                            sum += x.at(n / s2 * w.slices + i, tap * od[1] + c, y, xx);
+                        }
+                    }
+                }
+                sum
+            });
+        }
+        Op::PoolSlices { window: w, kind } => {
+            let s2 = od[0] / (x.dims()[0] / w.slices);
+            out.fill(|[n, c, y, xx]| {
+                let first = n / s2 * w.slices + n % s2 * w.stride;
+                let all = (0..w.taps).map(|tap| x.at(first + tap, c, y, xx));
+                match kind {
+                    SlicePooling::Max => all.fold(f64::NEG_INFINITY, f64::max),
+                    SlicePooling::Mean => all.sum::<f64>() / w.taps as f64,
+                }
+            });
+        }
+        Op::ResizeSlices {
+            slices,
+            to,
+            align_corners,
+        } => out.fill(|[n, c, y, xx]| {
+            let o = (n % to) as f64;
+            let p = match (*align_corners, *to) {
+                (true, 1) => 0.0,
+                (true, _) => o * (slices - 1) as f64 / (to - 1) as f64,
+                _ => ((o + 0.5) * *slices as f64 / *to as f64 - 0.5).max(0.0),
+            };
+            let low = (p.floor() as usize).min(slices - 1);
+            let high = (low + 1).min(slices - 1);
+            let at = |s: usize| x.at(n / to * slices + s, c, y, xx);
+            at(low) * (1.0 - (p - low as f64)) + at(high) * (p - low as f64)
         }),
         Op::Attention {
             heads,

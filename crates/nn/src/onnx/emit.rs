@@ -121,6 +121,15 @@ impl<'a> Emitter<'a> {
                     kind: "layers for sequences are not exported",
                 });
             }
+            Op::GatherSlices { .. }
+            | Op::SpreadSlices { .. }
+            | Op::PoolSlices { .. }
+            | Op::ResizeSlices { .. } => {
+                return Err(OnnxError::Unsupported {
+                    layer: node.name.clone(),
+                    kind: "layers along the slices of volumes are not exported",
+                });
+            }
             Op::Add => self.add(layer, "Add", x, vec![])?,
             Op::Mul => self.add(layer, "Mul", x, vec![])?,
             Op::Concat => self.add(layer, "Concat", x, vec![Attribute::int("axis", 1)])?,

@@ -4,6 +4,7 @@
 use crate::contract::InputContract;
 use crate::error::NnError;
 use crate::network::Network;
+use crate::volume::gathered_weight;
 use hilum_kernels::{Graph, Params};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
@@ -70,7 +71,7 @@ impl WeightFile {
         })
     }
 
-    /// The values for `graph`, matched by name and shape. Keys that the graph does not know are ignored;
+    /// The values for `graph`, matched by name and shape; 3-D convolutions may have their published five axes. Keys that the graph does not know are ignored;
     /// missing or misshaped ones are an error.
     pub fn params_for(&self, graph: &Graph) -> Result<Params, NnError> {
         let (mut missing, mut misshaped) = (Vec::new(), Vec::new());
@@ -78,8 +79,11 @@ impl WeightFile {
         for info in &graph.params {
             match self.tensors.get(&info.name) {
                 None => missing.push(info.name.clone()),
-                Some((shape, _)) if *shape != info.shape => misshaped.push(info.name.clone()),
-                Some((_, values)) => params.push(values.clone()),
+                Some((shape, values)) if *shape == info.shape => params.push(values.clone()),
+                Some((shape, values)) => match gathered_weight(values, shape, &info.shape) {
+                    Some(values) => params.push(values),
+                    None => misshaped.push(info.name.clone()),
+                },
             }
         }
         if missing.is_empty() && misshaped.is_empty() {
