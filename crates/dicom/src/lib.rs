@@ -17,7 +17,7 @@ pub mod write;
 
 pub use crate::error::DicomError;
 pub use crate::image::{DicomImage, Displayed};
-pub use crate::load::{FileKind, LoadError, LoadedImage, load, load_bytes, load_frame};
+pub use crate::load::{FileKind, LoadError, LoadedImage, is_raster, load, load_bytes, load_frame};
 pub use crate::meta::DicomMeta;
 pub use crate::pixels::Frame;
 pub use hilum_image::{Limits, Recipe};

@@ -164,7 +164,7 @@ pub fn load_bytes(
         return Err(LoadError::Empty { path: path() });
     }
     let sha256 = hex(&Sha256::digest(bytes));
-    if RasterKind::sniff(bytes).is_some() {
+    if is_raster(bytes) {
         let raster = decode::decode(bytes, limits).map_err(|source| LoadError::Raster {
             path: path(),
             source,
@@ -186,6 +186,12 @@ pub fn load_bytes(
             path: path(),
             source,
         })
+}
+
+/// True for a PNG, JPEG or TIFF file. A DICOM file may carry another format's header in its preamble (PS3.10 section 7.1),
+/// so that other programs can open it, and stays a DICOM file.
+pub fn is_raster(bytes: &[u8]) -> bool {
+    !object::has_prefix(bytes) && RasterKind::sniff(bytes).is_some()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -37,7 +37,8 @@ pub fn looks_like_dicom(bytes: &[u8]) -> bool {
     has_prefix(bytes) || guess_syntax(bytes).is_some()
 }
 
-fn has_prefix(bytes: &[u8]) -> bool {
+/// True when the bytes have the DICOM prefix.
+pub(crate) fn has_prefix(bytes: &[u8]) -> bool {
     bytes.get(128..132) == Some(b"DICM") || bytes.starts_with(b"DICM")
 }
 

@@ -210,3 +210,23 @@ fn a_file_over_the_limit_is_not_read() {
     let error = hilum_dicom::load_frame(&path, Recipe::Voi, 3, &Limits::default()).unwrap_err();
     assert_eq!(error.kind(), "no_such_frame");
 }
+
+/// A file that is DICOM and TIFF at once, as PS3.10 allows, is read as DICOM: the TIFF side says nothing of windows or polarity.
+#[test]
+fn another_header_in_the_preamble_does_not_matter() {
+    let plain = native();
+    for header in [
+        b"II*\0".as_slice(),
+        b"MM\0*",
+        b"\x89PNG\r\n\x1a\n",
+        b"\xFF\xD8\xFF",
+    ] {
+        let mut both = plain.clone();
+        both[..header.len()].copy_from_slice(header);
+        let limits = Limits::default();
+        let of = |bytes: &[u8]| load_bytes(bytes, Path::new("both"), Recipe::Voi, 0, &limits);
+        let (image, alone) = (of(&both).unwrap(), of(&plain).unwrap());
+        assert_eq!(image.kind, FileKind::Dicom);
+        assert_eq!(image.pixels.data, alone.pixels.data);
+    }
+}

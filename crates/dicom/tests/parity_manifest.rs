@@ -5,7 +5,7 @@
 mod common;
 
 use common::{sha256, shared, skip};
-use hilum_dicom::{DicomError, DicomImage, Limits};
+use hilum_dicom::{DicomError, DicomImage, FileKind, Limits, LoadError, Recipe, load_bytes};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -97,6 +97,21 @@ fn examine(bytes: &[u8], row: &Row) -> Outcome {
     }
 }
 
+/// Whatever stands in its preamble, a DICOM file is loaded, or refused, as a DICOM file.
+fn check_front_door(bytes: &[u8], name: &str) {
+    let as_dicom = DicomImage::from_bytes(bytes, &Limits::default())
+        .and_then(|image| image.display(0, Recipe::Voi));
+    let loaded = load_bytes(bytes, Path::new(name), Recipe::Voi, 0, &Limits::default());
+    match (as_dicom, loaded) {
+        (Ok(shown), Ok(image)) => {
+            assert_eq!(image.kind, FileKind::Dicom, "{name}");
+            assert!(image.pixels.data == shown.pixels.data, "{name}: pixels");
+        }
+        (Err(_), Err(LoadError::Dicom { .. } | LoadError::NotAnImage { .. })) => {}
+        (_, loaded) => panic!("{name}: the front door says {:?}", loaded.err()),
+    }
+}
+
 fn rows(root: &Path) -> Vec<Row> {
     let mut reader = csv::Reader::from_path(root.join("manifests/dicom.csv")).unwrap();
     reader.deserialize().map(|row| row.unwrap()).collect()
@@ -115,6 +130,7 @@ fn every_file_gives_its_pixels_or_a_reason() {
     for row in &rows {
         let bytes = std::fs::read(root.join(&row["path"])).unwrap();
         let name = row["path"].trim_start_matches("dicom/").to_owned();
+        check_front_door(&bytes, &name);
         match examine(&bytes, row) {
             Outcome::Exact => exact += 1,
             Outcome::Close(difference) => {

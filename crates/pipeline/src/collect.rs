@@ -4,7 +4,6 @@
 use crate::error::PipelineError;
 use hilum_core::FailedPath;
 use hilum_dicom::{DicomImage, Limits, object};
-use hilum_image::RasterKind;
 use hilum_nn::weights::sha256_hex;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -149,7 +148,7 @@ fn key(path: &Path, limits: &Limits) -> Key {
     let Some(bytes) = small.then(|| std::fs::read(path).ok()).flatten() else {
         return Key::Unknown;
     };
-    if RasterKind::sniff(&bytes).is_some() {
+    if hilum_dicom::is_raster(&bytes) {
         return Key::Alone(content_id(&sha256_hex(&bytes)));
     }
     if !object::looks_like_dicom(&bytes) {
