@@ -3,6 +3,8 @@
 use crate::verbs::{
     bench, data, doctor, drr, inspect, methods, phantom, read, run, score, text, weights,
 };
+#[cfg(feature = "node")]
+use crate::verbs::{deidentify, echo, find, listen, move_, send, worker};
 use clap::{Parser, Subcommand};
 
 /// Reads chest X-rays and reproduces published methods. Research use only: not a medical device.
@@ -49,6 +51,27 @@ pub enum Verb {
     Drr(Box<drr::Args>),
     /// Make phantom studies: images, masks, reports and the truth
     Phantom(phantom::Args),
+    /// Receive, keep, find, move and read DICOM objects
+    #[cfg(feature = "node")]
+    Listen(Box<listen::Args>),
+    /// Send DICOM files to a node
+    #[cfg(feature = "node")]
+    Send(Box<send::Args>),
+    /// Ask a DICOM node whether it is there
+    #[cfg(feature = "node")]
+    Echo(echo::Args),
+    /// Search a DICOM node
+    #[cfg(feature = "node")]
+    Find(find::Args),
+    /// Have a DICOM node send objects to another one
+    #[cfg(feature = "node")]
+    Move(move_::Args),
+    /// Read studies that a listener received, on another machine
+    #[cfg(feature = "node")]
+    Worker(worker::Args),
+    /// Take out of DICOM files what identifies the patient
+    #[cfg(feature = "node")]
+    Deidentify(Box<deidentify::Args>),
     /// Check this machine and this installation
     Doctor(doctor::Args),
     /// Measure speed

@@ -19,6 +19,6 @@ mod secret;
 
 pub use apply::Deidentifier;
 pub use error::{DeidError, Result};
-pub use options::Options;
+pub use options::{Options, SafePrivate};
 pub use report::{Change, Done, Report};
 pub use secret::Secret;

@@ -73,6 +73,8 @@ const APPLICATION: Code = ("110150", "Application");
 const DESTINATION: Code = ("110152", "Destination Role ID");
 const SOURCE: Code = ("110153", "Source Role ID");
 const STUDY_UID: Code = ("110180", "Study Instance UID");
+const SOP_CLASS_UID: Code = ("110181", "SOP Class UID");
+const NODE_ID: Code = ("110182", "Node ID");
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +96,17 @@ pub struct Message {
     outcome: Outcome,
     participants: Vec<Participant>,
     source: String,
-    objects: Vec<(String, Option<String>)>,
+    objects: Vec<Object>,
+}
+
+/// What it was about.
+#[derive(Debug, Clone)]
+struct Object {
+    id: String,
+    kind: Code,
+    /// ParticipantObjectTypeCodeRole: 3 report (studies), 13 security resource, 24 query.
+    role: u8,
+    detail: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -146,9 +158,18 @@ impl Message {
         self
     }
 
-    fn study(mut self, uid: &str, detail: Option<String>) -> Self {
-        self.objects.push((uid.to_owned(), detail));
+    fn object(mut self, id: &str, kind: Code, role: u8, detail: Option<String>) -> Self {
+        self.objects.push(Object {
+            id: id.to_owned(),
+            kind,
+            role,
+            detail,
+        });
         self
+    }
+
+    fn study(self, uid: &str, detail: Option<String>) -> Self {
+        self.object(uid, STUDY_UID, 3, detail)
     }
 
     /// The XML document.
@@ -196,23 +217,24 @@ impl Message {
             "<AuditSourceIdentification AuditSourceID=\"{}\"/>",
             escape(&self.source)
         );
-        for (uid, detail) in &self.objects {
-            object(&mut xml, uid, detail.as_deref());
+        for about in &self.objects {
+            object(&mut xml, about);
         }
         xml.push_str("</AuditMessage>");
         xml
     }
 }
 
-fn object(xml: &mut String, uid: &str, detail: Option<&str>) {
+fn object(xml: &mut String, about: &Object) {
     let _ = write!(
         xml,
         "<ParticipantObjectIdentification ParticipantObjectID=\"{}\" ParticipantObjectTypeCode=\"2\" \
-         ParticipantObjectTypeCodeRole=\"3\">{}",
-        escape(uid),
-        code("ParticipantObjectIDTypeCode", STUDY_UID)
+         ParticipantObjectTypeCodeRole=\"{}\">{}",
+        escape(&about.id),
+        about.role,
+        code("ParticipantObjectIDTypeCode", about.kind)
     );
-    if let Some(detail) = detail {
+    if let Some(detail) = &about.detail {
         let _ = write!(
             xml,
             "<ParticipantObjectDescription>{}</ParticipantObjectDescription>",
@@ -280,14 +302,17 @@ fn activity(aet: &str, kind: Code) -> Message {
 
 /// An association was rejected.
 pub fn rejected(from: IpAddr, reason: &str) -> Message {
-    let mut message = Message::new(SECURITY_ALERT, 'E', "HILUM")
+    let from = from.to_string();
+    Message::new(SECURITY_ALERT, 'E', "HILUM")
         .kind(NODE_AUTHENTICATION)
         .outcome(Outcome::Minor)
-        .participant("unknown", true, Some(&from.to_string()), SOURCE);
-    message
-        .objects
-        .push((format!("association: {reason}"), None));
-    message
+        .participant("unknown", true, Some(&from), SOURCE)
+        .object(
+            &from,
+            NODE_ID,
+            13,
+            Some(format!("association rejected: {reason}")),
+        )
 }
 
 /// Objects of a study were received.
@@ -298,15 +323,12 @@ pub fn received(calling: &str, from: IpAddr, aet: &str, study: &str, count: u64)
         .study(study, Some(format!("{count} instances")))
 }
 
-/// A search was answered.
-pub fn query(calling: &str, from: IpAddr, aet: &str, level: &str) -> Message {
-    let mut message = Message::new(QUERY, 'E', aet)
+/// A search in a model was answered.
+pub fn query(calling: &str, from: IpAddr, aet: &str, model: &str, level: &str) -> Message {
+    Message::new(QUERY, 'E', aet)
         .participant(calling, true, Some(&from.to_string()), SOURCE)
-        .participant(aet, false, None, DESTINATION);
-    message
-        .objects
-        .push((format!("search, level {level}"), None));
-    message
+        .participant(aet, false, None, DESTINATION)
+        .object(model, SOP_CLASS_UID, 24, Some(format!("level {level}")))
 }
 
 /// Objects of studies were sent.

@@ -243,7 +243,23 @@ impl Link {
         };
         // The connection goes either way.
         let _ = self.send(&pdu);
+        self.drain();
         self.close();
+    }
+
+    /// Takes in what is still coming, for a moment. A connection that is closed with bytes unread is reset, and the other side
+    /// then never sees why.
+    fn drain(&mut self) {
+        const MOST: usize = 1 << 20;
+        let deadline = Instant::now() + Duration::from_millis(300);
+        let _ = self.stream.get_ref().tcp().shutdown(Shutdown::Write);
+        let (mut buffer, mut taken) = ([0u8; 4096], 0);
+        while taken < MOST {
+            match self.fill(&mut buffer, deadline, Duration::from_millis(300)) {
+                Ok(n) if n > 0 => taken += n,
+                _ => return,
+            }
+        }
     }
 
     /// Closes the connection.

@@ -228,6 +228,22 @@ const OTHERS: &[&str] = &[
 mod tests {
     use super::*;
 
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_to_be_sent_is_flushed_and_what_is_received_need_not_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(None, &dir.path().join("i ü.sqlite"))
+            .await
+            .unwrap();
+        let asked = |pool: AnyPool, pragma: &'static str| async move {
+            let row = sqlx::query(pragma).fetch_one(&pool).await.unwrap();
+            sqlx::Row::try_get::<i64, _>(&row, 0).unwrap()
+        };
+        assert_eq!(asked(db.work.clone(), "PRAGMA synchronous").await, 2);
+        assert_eq!(asked(db.receive.clone(), "PRAGMA synchronous").await, 1);
+        assert_eq!(asked(db.receive.clone(), "PRAGMA foreign_keys").await, 1);
+        db.close().await;
+    }
+
     #[test]
     fn a_path_becomes_a_safe_part_of_a_url() {
         assert_eq!(

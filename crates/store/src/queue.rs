@@ -1,7 +1,7 @@
 //! Work on what was received. A job belongs to one subject (a study), is leased to one worker at a time and comes
 //! back when that worker falls silent. The same tables serve one process on SQLite and many on PostgreSQL.
 
-use crate::db::Db;
+use crate::db::{Db, Kind};
 use crate::error::Result;
 use crate::index::Tx;
 use crate::outbox::{self, NewOutgoing};
@@ -69,6 +69,21 @@ pub(crate) async fn request(tx: &mut Tx<'_>, job: &NewJob, now: i64) -> Result<(
     .bind(now)
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+/// Ends the leases of a process that is gone. An SQLite index belongs to one process, and that is the one that opens it; with
+/// PostgreSQL others may be at work, and their leases run out by themselves.
+pub(crate) async fn release(db: &Db) -> Result<()> {
+    if db.kind == Kind::Postgres {
+        return Ok(());
+    }
+    for sql in [
+        "UPDATE jobs SET lease_until = 0 WHERE state = 'leased'",
+        "UPDATE outbox SET lease_until = 0 WHERE state = 'sending'",
+    ] {
+        sqlx::query(sql).execute(&db.work).await?;
+    }
     Ok(())
 }
 

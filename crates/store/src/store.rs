@@ -363,6 +363,7 @@ impl Store {
             unfinished: self.inner.files.clear_incoming()?,
             ..Recovered::default()
         };
+        queue::release(&self.inner.db).await?;
         for path in index::deletions(&self.inner.db).await? {
             self.inner.files.remove(&path)?;
             index::deleted(&self.inner.db, &path).await?;

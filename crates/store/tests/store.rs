@@ -350,6 +350,29 @@ async fn a_job_is_leased_to_one_and_comes_back_when_its_worker_is_silent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_process_had_in_hand_is_taken_up_at_once_and_is_in_doubt() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    store.request(&job(0)).await.unwrap();
+    let lease = store.lease("read", "a", 60_000).await.unwrap().unwrap();
+    store.complete(&lease, &[result()]).await.unwrap();
+    store.request(&job(0)).await.unwrap();
+    store.lease("read", "a", 600_000).await.unwrap().unwrap();
+    store.lease_outgoing("a", 600_000).await.unwrap().unwrap();
+    kill(store).await;
+    let store = open(dir.path()).await;
+    assert!(store.lease("read", "b", 60_000).await.unwrap().is_some());
+    assert!(
+        store
+            .lease_outgoing("b", 60_000)
+            .await
+            .unwrap()
+            .unwrap()
+            .in_doubt
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_result_is_sent_once_and_one_without_an_answer_is_in_doubt() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).await;

@@ -1,5 +1,7 @@
 //! `hilum doctor`: is this machine fit, and is the installation whole?
 
+#[cfg(feature = "node")]
+use super::doctor_node;
 use crate::exit::Code;
 use crate::places;
 use anyhow::Result;
@@ -19,11 +21,15 @@ pub struct Args {
     /// Folder that holds manifests/ (also $HILUM_DATA); only needed for training
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Configuration of a node (TOML, see docs/config.md): ports, titles, destinations, disk and clock are checked too
+    #[cfg(feature = "node")]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// What was found; problems make the exit code 1, notes do not.
 #[derive(Default)]
-struct Findings {
+pub(super) struct Findings {
     text: String,
     problems: usize,
 }
@@ -33,15 +39,15 @@ impl Findings {
         let _ = writeln!(self.text, "{state:<8} {what:<9} {text}");
     }
 
-    fn ok(&mut self, what: &str, text: &str) {
+    pub(super) fn ok(&mut self, what: &str, text: &str) {
         self.line("ok", what, text);
     }
 
-    fn note(&mut self, what: &str, text: &str) {
+    pub(super) fn note(&mut self, what: &str, text: &str) {
         self.line("note", what, text);
     }
 
-    fn problem(&mut self, what: &str, text: &str) {
+    pub(super) fn problem(&mut self, what: &str, text: &str) {
         self.problems += 1;
         self.line("PROBLEM", what, text);
     }
@@ -55,6 +61,10 @@ pub fn run(args: &Args) -> Result<Code> {
     models(args.models.as_deref(), &mut found);
     writable(&args.out, &mut found);
     data(args.data.as_deref(), &mut found);
+    #[cfg(feature = "node")]
+    if let Some(config) = &args.config {
+        doctor_node::check(config, &mut found);
+    }
     std::io::Write::write_all(&mut std::io::stdout().lock(), found.text.as_bytes())?;
     Ok(if found.problems == 0 {
         Code::Success

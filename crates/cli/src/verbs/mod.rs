@@ -5,17 +5,37 @@ mod bench_layers;
 mod bench_net;
 mod bench_peers;
 pub mod data;
+#[cfg(feature = "node")]
+pub mod deidentify;
 pub mod doctor;
+#[cfg(feature = "node")]
+mod doctor_node;
 pub mod drr;
+#[cfg(feature = "node")]
+pub mod echo;
+#[cfg(feature = "node")]
+pub mod find;
 pub mod inspect;
+#[cfg(feature = "node")]
+pub mod listen;
 pub mod methods;
+#[cfg(feature = "node")]
+pub mod move_;
+#[cfg(feature = "node")]
+mod node_parts;
+#[cfg(feature = "node")]
+mod node_read;
 mod npy;
 pub mod phantom;
 pub mod read;
 pub mod run;
 pub mod score;
+#[cfg(feature = "node")]
+pub mod send;
 pub mod text;
 pub mod weights;
+#[cfg(feature = "node")]
+pub mod worker;
 
 use crate::app::Verb;
 use crate::exit::Code;
@@ -37,6 +57,20 @@ pub fn run(verb: Verb) -> Result<Code> {
         Verb::Drr(args) => drr::run(&args),
         Verb::Phantom(args) => phantom::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
+        #[cfg(feature = "node")]
+        Verb::Listen(args) => listen::run(&args),
+        #[cfg(feature = "node")]
+        Verb::Send(args) => send::run(&args),
+        #[cfg(feature = "node")]
+        Verb::Echo(args) => echo::run(&args),
+        #[cfg(feature = "node")]
+        Verb::Find(args) => find::run(&args),
+        #[cfg(feature = "node")]
+        Verb::Move(args) => move_::run(&args),
+        #[cfg(feature = "node")]
+        Verb::Worker(args) => worker::run(&args),
+        #[cfg(feature = "node")]
+        Verb::Deidentify(args) => deidentify::run(&args),
         Verb::Bench(verb) => bench::run(&verb),
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn find(session: &mut Session<'_>, context: &Context, message: &Messa
         &session.association.calling,
         session.from,
         &shared.config.node.aet,
+        &context.sop_class,
         query.level.name(),
     ));
     let pending = Command::response(command, status::PENDING).with_data_set();

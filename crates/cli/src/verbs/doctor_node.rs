@@ -1,0 +1,161 @@
+//! The part of `hilum doctor` that looks at the configuration of a node.
+
+use super::doctor::Findings;
+use dicom_dictionary_std::uids;
+use hilum_node::config::{Config, Destination};
+use hilum_node::scu::{Proposed, Remote};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Checks a configuration file and what it names.
+pub(super) fn check(path: &Path, found: &mut Findings) {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(error) => return found.problem("config", &format!("{}: {error}", path.display())),
+    };
+    found.ok(
+        "config",
+        &format!("{}, application entity {}", path.display(), config.node.aet),
+    );
+    port("dicom", config.node.bind, config.node.port, found);
+    if let Some(number) = config.http.port {
+        port("http", config.http.bind, number, found);
+    }
+    open_to_others(&config, found);
+    for destination in &config.destination {
+        reach(destination, &config.node.aet, found);
+    }
+    match &config.store.dir {
+        Some(dir) => store(dir, found),
+        None => found.note(
+            "store",
+            "store.dir is not set: `hilum listen` needs --store",
+        ),
+    }
+    if let Some(tls) = &config.node.tls {
+        match hilum_node::tls::server(tls) {
+            Ok(_) => found.ok("tls", "certificate and key can be used"),
+            Err(error) => found.problem("tls", &error.to_string()),
+        }
+    }
+    if config.rule.is_empty() {
+        found.note("rules", "none: what is received is kept and not read");
+    } else {
+        found.ok("rules", &format!("{}", config.rule.len()));
+    }
+}
+
+fn port(what: &str, address: IpAddr, number: u16, found: &mut Findings) {
+    let address = SocketAddr::new(address, number);
+    match TcpListener::bind(address) {
+        Ok(_) => found.ok("port", &format!("{what}: {address} is free")),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            found.note(
+                "port",
+                &format!("{what}: {address} is in use; right when Hilum listens there already"),
+            );
+        }
+        Err(error) => found.problem(
+            "port",
+            &format!("{what}: {address} cannot be listened on: {error}"),
+        ),
+    }
+}
+
+/// What others can reach should ask who they are.
+fn open_to_others(config: &Config, found: &mut Findings) {
+    if !config.node.bind.is_loopback() && config.node.allow.is_empty() {
+        found.note("access", "the DICOM port is open to other machines and node.allow is empty: anybody may store and search");
+    }
+    if !config.node.bind.is_loopback() && config.node.tls.is_none() {
+        found.note(
+            "access",
+            "the DICOM port is open to other machines without TLS",
+        );
+    }
+    let web = config.http.port.is_some() && !config.http.bind.is_loopback();
+    if web && config.http.token_file.is_none() {
+        found.problem(
+            "access",
+            "the DICOMweb port is open to other machines without a token (http.token_file)",
+        );
+    }
+}
+
+fn reach(destination: &Destination, aet: &str, found: &mut Findings) {
+    let name = format!(
+        "{} ({} at {}:{})",
+        destination.name, destination.aet, destination.host, destination.port
+    );
+    let answered = Remote::new(destination, aet).and_then(|remote| {
+        let remote = remote.with_timeout(Duration::from_secs(5));
+        let mut session = remote.associate(&[Proposed::service(uids::VERIFICATION)])?;
+        session.echo()?;
+        session.release()
+    });
+    match answered {
+        Ok(()) => found.ok("remote", &format!("{name} answers")),
+        Err(error) => found.problem("remote", &format!("{name}: {error}")),
+    }
+}
+
+fn store(dir: &Path, found: &mut Findings) {
+    if let Err(error) = std::fs::create_dir_all(dir) {
+        return found.problem("store", &format!("{}: {error}", dir.display()));
+    }
+    match free_mb(dir) {
+        Some(mb) if mb < 1024 => {
+            found.problem("disk", &format!("{mb} MB are left under {}", dir.display()))
+        }
+        Some(mb) => found.ok("disk", &format!("{mb} MB are left under {}", dir.display())),
+        None => found.note("disk", "this system does not tell how much is left"),
+    }
+    clock(dir, found);
+}
+
+#[cfg(unix)]
+fn free_mb(dir: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(dir).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize) >> 20)
+}
+
+#[cfg(not(unix))]
+fn free_mb(_dir: &Path) -> Option<u64> {
+    None
+}
+
+/// Whether the clock can be right, and goes like the one of the store's disk, which may be another machine's.
+fn clock(dir: &Path, found: &mut Findings) {
+    // 2026-01-01; this program is not older.
+    const EARLIEST: u64 = 1_767_225_600;
+    let now = SystemTime::now();
+    let seconds = now.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    if seconds < EARLIEST {
+        return found.problem("clock", "the clock stands before this program was made");
+    }
+    let probe = dir.join(format!(".hilum-doctor-{}.part", std::process::id()));
+    let written =
+        std::fs::write(&probe, b"probe").and_then(|()| std::fs::metadata(&probe)?.modified());
+    let _ = std::fs::remove_file(&probe);
+    match written {
+        Ok(time) => {
+            let apart = time
+                .duration_since(now)
+                .or_else(|_| now.duration_since(time));
+            let apart = apart.map_or(0, |d| d.as_secs());
+            if apart > 5 {
+                found.problem(
+                    "clock",
+                    &format!("{apart} s apart from the clock of {}", dir.display()),
+                );
+            } else {
+                found.ok("clock", "in step with the store's disk");
+            }
+        }
+        Err(error) => found.problem(
+            "store",
+            &format!("{} cannot be written to: {error}", dir.display()),
+        ),
+    }
+}

@@ -1,0 +1,423 @@
+//! `hilum listen` and the verbs that talk to it, as processes: what is acknowledged survives a kill.
+#![cfg(all(unix, feature = "node"))]
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+
+mod common;
+
+use common::{code, hilum, run, sample, stderr, stdout};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// A listener on a free port; ended when the test ends.
+struct Listener {
+    child: Child,
+    out: BufReader<std::process::ChildStdout>,
+    port: u16,
+    http: Option<String>,
+}
+
+impl Listener {
+    fn start(store: &Path, more: &[&str]) -> Self {
+        Listener::named("HILUM", store, more)
+    }
+
+    fn named(aet: &str, store: &Path, more: &[&str]) -> Self {
+        let mut command = hilum();
+        let port: &[&str] = if more.contains(&"--port") {
+            &[]
+        } else {
+            &["--port", "0"]
+        };
+        command
+            .args(["listen", "--aet", aet, "--store"])
+            .arg(store)
+            .args(port)
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let (mut port, mut http) = (0, None);
+        loop {
+            let mut line = String::new();
+            if out.read_line(&mut line).unwrap() == 0 {
+                let mut text = String::new();
+                child
+                    .stderr
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut text)
+                    .unwrap();
+                panic!("hilum listen ended: {text}");
+            }
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words.as_slice() {
+                ["dicom", address, _] => {
+                    port = address.rsplit(':').next().unwrap().parse().unwrap()
+                }
+                ["http", url] => http = Some((*url).to_owned()),
+                ["listening"] => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        Listener {
+            child,
+            out,
+            port,
+            http,
+        }
+    }
+
+    fn remote(&self) -> String {
+        format!("HILUM@127.0.0.1:{}", self.port)
+    }
+
+    fn signal(&self, name: &str) {
+        let line = format!("kill {name} {}", self.child.id());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &line])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Ends it as a service manager does. Returns exit code, stdout and stderr.
+    fn terminate(mut self) -> (Option<i32>, String, String) {
+        self.signal("-TERM");
+        let status = self.child.wait().unwrap();
+        let (mut out, mut err) = (String::new(), String::new());
+        self.out.read_to_string(&mut out).unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut err)
+            .unwrap();
+        (status.code(), out, err)
+    }
+
+    fn kill(mut self) {
+        self.signal("-KILL");
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // Ended already where the test went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn dicom_samples() -> Vec<PathBuf> {
+    ["images/adult-pa.dcm", "images/adult-pa-monochrome1.dcm"]
+        .map(sample)
+        .to_vec()
+}
+
+fn send(remote: &str, paths: &[PathBuf]) -> std::process::Output {
+    let mut command = hilum();
+    command
+        .args(["send", remote, "--json", "--retries", "0"])
+        .args(paths);
+    command.output().unwrap()
+}
+
+fn lines(output: &std::process::Output) -> Vec<Value> {
+    stdout(output)
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect()
+}
+
+#[test]
+fn echo_send_find_and_move() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let there = Listener::named("THERE", second.path(), &[]);
+    let destination = format!("THERE@127.0.0.1:{}", there.port);
+    let here = Listener::start(first.path(), &["--destination", &destination]);
+    let remote = here.remote();
+    let echo = run(["echo", &remote]);
+    assert_eq!(code(&echo), 0, "{}", stderr(&echo));
+    let sent = send(&remote, &dicom_samples());
+    assert_eq!(code(&sent), 0, "{}", stderr(&sent));
+    assert!(lines(&sent).iter().all(|l| l["sent"] == true));
+    let found = run(["find", &remote, "--json"]);
+    let rows = lines(&found);
+    assert!(!rows.is_empty(), "{}", stderr(&found));
+    let uid = rows[0]["0020000D"]["Value"][0].as_str().unwrap().to_owned();
+    let moved = run([
+        "move",
+        &remote,
+        "--to",
+        "THERE",
+        "--json",
+        &format!("StudyInstanceUID={uid}"),
+    ]);
+    assert_eq!(code(&moved), 0, "{}", stderr(&moved));
+    assert!(lines(&moved)[0]["completed"].as_u64().unwrap() >= 1);
+    let elsewhere = run(["find", &there.remote(), "--json"]);
+    assert_eq!(lines(&elsewhere).len(), 1);
+    let (status, out, err) = here.terminate();
+    assert_eq!(status, Some(0), "{err}");
+    assert!(out.contains("stored"), "{out}");
+}
+
+#[test]
+fn what_cannot_be_sent_is_said_and_the_exit_code_is_one() {
+    let store = tempfile::tempdir().unwrap();
+    let here = Listener::start(store.path(), &[]);
+    let bad = sample("bad/truncated.dcm");
+    let sent = send(&here.remote(), &[bad, dicom_samples()[0].clone()]);
+    assert_eq!(code(&sent), 1);
+    let by = |sent: bool| move |l: &&Value| l["sent"] == sent;
+    let lines = lines(&sent);
+    assert_eq!(lines.iter().filter(by(true)).count(), 1, "{lines:?}");
+    assert_eq!(lines.iter().filter(by(false)).count(), 1, "{lines:?}");
+    let nobody = run(["echo", "X@127.0.0.1:1"]);
+    assert_eq!(code(&nobody), 1);
+    assert_eq!(code(&run(["echo", "no address"])), 2);
+    let gone = here.remote();
+    here.terminate();
+    assert_eq!(code(&send(&gone, &dicom_samples())), 1);
+}
+
+/// Copies of a sample with UIDs of their own: the digits of one UID are counted up in the file's bytes.
+fn copies(dir: &Path, count: usize) -> Vec<PathBuf> {
+    let bytes = std::fs::read(sample("images/adult-pa.dcm")).unwrap();
+    let meta = dicom_object::FileMetaTable::from_reader(&bytes[128..]).unwrap();
+    let uid = meta
+        .media_storage_sop_instance_uid
+        .trim_end_matches('\0')
+        .to_owned();
+    (0..count)
+        .map(|n| {
+            let tail = format!("{n:04}");
+            let new = format!("{}{tail}", &uid[..uid.len() - 4]);
+            assert!(new.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
+            let mut copy = bytes.clone();
+            let mut at = 0;
+            while let Some(found) = copy[at..]
+                .windows(uid.len())
+                .position(|w| w == uid.as_bytes())
+            {
+                copy[at + found..at + found + uid.len()].copy_from_slice(new.as_bytes());
+                at += found + uid.len();
+            }
+            let path = dir.join(format!("{n}.dcm"));
+            std::fs::write(&path, copy).unwrap();
+            path
+        })
+        .collect()
+}
+
+#[test]
+fn a_kill_while_receiving_loses_nothing_that_was_acknowledged() {
+    let (store, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let paths = copies(files.path(), 60);
+    let mut acknowledged = Vec::new();
+    for (round, part) in paths.chunks(20).enumerate() {
+        let here = Listener::start(store.path(), &[]);
+        let remote = here.remote();
+        let going = AtomicBool::new(true);
+        std::thread::scope(|scope| {
+            let senders: Vec<_> = part
+                .chunks(5)
+                .map(|set| scope.spawn(|| lines(&send(&remote, set))))
+                .collect();
+            // The more rounds the later; somewhere in between some are under way.
+            std::thread::sleep(Duration::from_millis(150 + 200 * round as u64));
+            here.kill();
+            going.store(false, Ordering::SeqCst);
+            for sender in senders {
+                let sent = sender
+                    .join()
+                    .unwrap()
+                    .into_iter()
+                    .filter(|l| l["sent"] == true);
+                acknowledged
+                    .extend(sent.map(|l| l["sop_instance_uid"].as_str().unwrap().to_owned()));
+            }
+        });
+    }
+    let here = Listener::start(store.path(), &[]);
+    let found = run(["find", &here.remote(), "--level", "image", "--json"]);
+    let there: Vec<String> = lines(&found)
+        .iter()
+        .map(|l| l["00080018"]["Value"][0].as_str().unwrap().to_owned())
+        .collect();
+    for uid in &acknowledged {
+        assert!(
+            there.contains(uid),
+            "{uid} was acknowledged and is not there"
+        );
+    }
+    assert_eq!(
+        std::fs::read_dir(store.path().join("incoming"))
+            .unwrap()
+            .count(),
+        0
+    );
+    // All of them once more: those that were stored are known, the others are new, and each is there once.
+    let again = send(&here.remote(), &paths);
+    assert_eq!(code(&again), 0, "{}", stderr(&again));
+    let found = run(["find", &here.remote(), "--level", "image", "--json"]);
+    assert_eq!(lines(&found).len(), 60);
+    here.terminate();
+}
+
+fn until<T>(seconds: u64, mut what: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = what() {
+            return value;
+        }
+        assert!(
+            start.elapsed() < Duration::from_secs(seconds),
+            "not within {seconds} s"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn free_port() -> u16 {
+    let tcp = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    tcp.local_addr().unwrap().port()
+}
+
+#[test]
+fn a_received_study_is_read_and_its_report_sent_once_through_kills_and_a_destination_that_comes_late()
+ {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("hilum.toml");
+    let port = free_port();
+    std::fs::write(
+        &config,
+        format!(
+            "[read]\nsettle_s = 0\nbackoff_s = 1\nattempts = 60\n[[rule]]\nname = \"chest\"\nmodality = [\"CR\", \"DX\"]\n\
+             send_to = [\"pacs\"]\n[[destination]]\nname = \"pacs\"\naet = \"PACS\"\nhost = \"127.0.0.1\"\nport = {port}\n"
+        ),
+    )
+    .unwrap();
+    let store = dir.path().join("store");
+    let options = ["--config", &config.to_string_lossy()];
+    let here = Listener::start(&store, &options);
+    let sent = send(&here.remote(), &dicom_samples()[..1]);
+    assert_eq!(code(&sent), 0, "{}", stderr(&sent));
+    // Killed before or while it reads; the next one reads the study.
+    here.kill();
+    let here = Listener::start(&store, &options);
+    let readings = store.join("readings");
+    let reading = until(90, || {
+        let folder = std::fs::read_dir(&readings).ok()?.flatten().next()?.path();
+        std::fs::read_to_string(folder.join("reading.json")).ok()
+    });
+    let reading: Value = serde_json::from_str(&reading).unwrap();
+    assert_eq!(reading["gate"]["analysable"], true);
+    // The destination is not there yet: killed while it tries to send.
+    std::thread::sleep(Duration::from_millis(500));
+    here.kill();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let pacs = Listener::named("PACS", elsewhere.path(), &["--port", &port.to_string()]);
+    let here = Listener::start(&store, &options);
+    let arrived = until(90, || {
+        let found = run(["find", &pacs.remote(), "--level", "image", "--json"]);
+        Some(lines(&found)).filter(|l| !l.is_empty())
+    });
+    assert_eq!(arrived.len(), 1);
+    let class = arrived[0]["00080016"]["Value"][0]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        class.starts_with("1.2.840.10008.5.1.4.1.1.88."),
+        "{class} is no structured report"
+    );
+    let (status, _, err) = here.terminate();
+    assert_eq!(status, Some(0), "{err}");
+    let (_, table, _) = pacs.terminate();
+    assert!(!table.contains("known"), "sent twice: {table}");
+    let audit = std::fs::read_to_string(store.join("audit.xml")).unwrap();
+    assert!(audit.contains("110103") && audit.contains("110102") && audit.contains("110121"));
+}
+
+#[test]
+fn dicomweb_answers_what_was_stored() {
+    let store = tempfile::tempdir().unwrap();
+    let here = Listener::start(store.path(), &["--http", "0"]);
+    send(&here.remote(), &dicom_samples()[..1]);
+    let base = here.http.clone().unwrap();
+    let client = hilum_dicomweb::Client::new(&base, None);
+    let studies = client.search("/studies", &[]).unwrap();
+    assert_eq!(studies.len(), 1);
+    let uid = studies[0]["0020000D"]["Value"][0].as_str().unwrap();
+    let objects = client.retrieve(&format!("/studies/{uid}")).unwrap();
+    assert_eq!(objects.len(), 1);
+    here.terminate();
+}
+
+#[test]
+fn deidentified_files_are_read_as_before_and_say_nothing_of_the_patient() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "some bytes that nobody knows").unwrap();
+    let out = dir.path().join("out");
+    let report = dir.path().join("report.jsonl");
+    let result = hilum()
+        .arg("deidentify")
+        .arg(&dicom_samples()[0])
+        .args([
+            "--out".as_ref(),
+            out.as_os_str(),
+            "--secret".as_ref(),
+            secret.as_os_str(),
+        ])
+        .args(["--report".as_ref(), report.as_os_str()])
+        .output()
+        .unwrap();
+    assert_eq!(code(&result), 0, "{}", stderr(&result));
+    let file = std::fs::read_dir(&out)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let read = run(["inspect".as_ref(), file.as_os_str()]);
+    assert_eq!(code(&read), 0, "{}", stderr(&read));
+    let line: Value =
+        serde_json::from_str(std::fs::read_to_string(&report).unwrap().trim()).unwrap();
+    assert!(line["changes"].as_array().unwrap().len() > 3, "{line}");
+}
+
+#[test]
+fn doctor_checks_a_nodes_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("hilum.toml");
+    let store = dir.path().join("store");
+    std::fs::write(
+        &config,
+        format!(
+            "[node]\nport = 0\n[store]\ndir = {:?}\n[[destination]]\nname = \"pacs\"\naet = \"PACS\"\nhost = \"127.0.0.1\"\nport = 1\n",
+            store.to_string_lossy()
+        ),
+    )
+    .unwrap();
+    let doctor = run(["doctor".as_ref(), "--config".as_ref(), config.as_os_str()]);
+    let text = stdout(&doctor);
+    assert_eq!(code(&doctor), 1, "{text}");
+    assert!(
+        text.contains("PROBLEM  remote") && text.contains("pacs"),
+        "{text}"
+    );
+    assert!(text.contains("disk") && text.contains("clock"), "{text}");
+    std::fs::write(&config, "[node]\nwrong = 1\n").unwrap();
+    let doctor = run(["doctor".as_ref(), "--config".as_ref(), config.as_os_str()]);
+    assert!(stdout(&doctor).contains("wrong"), "{}", stdout(&doctor));
+}

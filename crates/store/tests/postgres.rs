@@ -1,0 +1,267 @@
+//! The same store on PostgreSQL, started here on loopback from its Debian package. Skipped where it is not installed.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+
+use dicom_core::{DataElement, VR};
+use dicom_dictionary_std::tags;
+use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
+use dicom_object::InMemDicomObject;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use hilum_store::{
+    Incoming, Ingested, Level, NewJob, NewOutgoing, Options, Query, Sent, Store, Target, Uid, keys,
+};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server with a folder of its own.
+struct Postgres {
+    bin: PathBuf,
+    dir: tempfile::TempDir,
+    port: u16,
+}
+
+impl Postgres {
+    /// `None` and a word on stderr where it is not installed.
+    fn start() -> Option<Self> {
+        let Some(bin) = binaries() else {
+            eprintln!("skipped: PostgreSQL is not installed");
+            return None;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        if is_root() && !run(Command::new("chown").arg("postgres").arg(dir.path())) {
+            eprintln!("skipped: no user postgres to run the server as");
+            return None;
+        }
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0))
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let server = Postgres { bin, dir, port };
+        let data = server.data();
+        assert!(run(server
+            .command("initdb")
+            .args(["-A", "trust", "-U", "hilum", "-D"])
+            .arg(&data)));
+        server.up();
+        Some(server)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The server refuses to run as root.
+    fn command(&self, program: &str) -> Command {
+        let path = self.bin.join(program);
+        if !is_root() {
+            return Command::new(path);
+        }
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(path);
+        command
+    }
+
+    fn up(&self) {
+        let socket = self.dir.path().to_string_lossy().into_owned();
+        let options = format!("-p {} -k {socket} -h 127.0.0.1 -c fsync=off", self.port);
+        let mut command = self.command("pg_ctl");
+        command
+            .args(["-w", "-t", "60", "-o", &options, "-l"])
+            .arg(self.dir.path().join("log"));
+        assert!(run(command.arg("-D").arg(self.data()).arg("start")));
+    }
+
+    fn down(&self) -> bool {
+        run(self
+            .command("pg_ctl")
+            .args(["-w", "-m", "immediate", "-D"])
+            .arg(self.data())
+            .arg("stop"))
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            database: Some(format!("postgres://hilum@127.0.0.1:{}/postgres", self.port)),
+            ..Options::default()
+        }
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.down();
+    }
+}
+
+fn binaries() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    versions
+        .flatten()
+        .map(|v| v.path().join("bin"))
+        .find(|b| b.join("initdb").is_file())
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|o| o.stdout.trim_ascii() == b"0")
+}
+
+fn run(command: &mut Command) -> bool {
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|s| s.success())
+}
+
+fn encoded(study: &str, sop: &str) -> Vec<u8> {
+    let object = InMemDicomObject::from_element_iter([
+        DataElement::new(tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.1"),
+        DataElement::new(tags::SOP_INSTANCE_UID, VR::UI, sop),
+        DataElement::new(tags::STUDY_DATE, VR::DA, "20260102"),
+        DataElement::new(tags::MODALITY, VR::CS, "CR"),
+        DataElement::new(tags::PATIENT_NAME, VR::PN, "Doe^Jane"),
+        DataElement::new(tags::PATIENT_ID, VR::LO, "P1"),
+        DataElement::new(tags::STUDY_INSTANCE_UID, VR::UI, study),
+        DataElement::new(tags::SERIES_INSTANCE_UID, VR::UI, format!("{study}.1")),
+    ]);
+    let mut bytes = Vec::new();
+    let syntax = TransferSyntaxRegistry.get("1.2.840.10008.1.2.1").unwrap();
+    object.write_dataset_with_ts(&mut bytes, syntax).unwrap();
+    bytes
+}
+
+async fn put(store: &Store, study: &str, sop: &str) -> Ingested {
+    let data = encoded(study, sop);
+    let incoming = Incoming {
+        data: &data,
+        transfer_syntax: "1.2.840.10008.1.2.1",
+        sop_class: None,
+        instance: None,
+        source: "SENDER",
+    };
+    let record = store.check(&incoming).unwrap();
+    let job = NewJob {
+        kind: "read".to_owned(),
+        subject: study.to_owned(),
+        due: 0,
+    };
+    store.ingest(record, &incoming, Some(&job)).await.unwrap()
+}
+
+async fn open(dir: &Path, options: Options) -> Store {
+    Store::open(dir, options, |_, _| None).await.unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_searches_jobs_and_what_is_to_be_sent() {
+    let Some(server) = Postgres::start() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), server.options()).await;
+    assert_eq!(put(&store, "1.2", "1.2.9").await, Ingested::Stored);
+    assert_eq!(put(&store, "1.2", "1.2.9").await, Ingested::Known);
+    assert_eq!(put(&store, "1.2", "1.2.10").await, Ingested::Stored);
+    for (name, value, expected) in [
+        ("PatientName", "doe*", 1),
+        ("StudyDate", "20260101-20260103", 1),
+        ("ModalitiesInStudy", "CR", 1),
+        ("PatientID", "P2", 0),
+    ] {
+        let query = Query::all(Level::Study).with(keys::by_name(name).unwrap(), value);
+        assert_eq!(store.find(&query).await.unwrap().len(), expected, "{name}");
+    }
+    assert_eq!(
+        store.find(&Query::all(Level::Patient)).await.unwrap().len(),
+        1
+    );
+
+    // A second process with a part in the queue only.
+    let other = Store::join(dir.path(), server.options()).await.unwrap();
+    let lease = other.lease("read", "b", 60_000).await.unwrap().unwrap();
+    assert_eq!(store.lease("read", "a", 60_000).await.unwrap(), None);
+    let result = NewOutgoing {
+        destination: "pacs".to_owned(),
+        sop_uid: "2.25.1".to_owned(),
+        sop_class: "1.2.840.10008.5.1.4.1.1.88.33".to_owned(),
+        path: "outbox/2.25.1.dcm".to_owned(),
+    };
+    assert!(other.complete(&lease, &[result]).await.unwrap());
+    let out = store.lease_outgoing("a", 60_000).await.unwrap().unwrap();
+    assert!(other.lease_outgoing("b", 60_000).await.unwrap().is_none());
+    assert!(store.finish_outgoing(&out, &Sent::Yes, "").await.unwrap());
+    assert_eq!(
+        store
+            .delete(&Target::Study(Uid::new("1.2", "x").unwrap()))
+            .await
+            .unwrap(),
+        2
+    );
+    assert!(
+        store
+            .find(&Query::all(Level::Study))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_workers_share_the_work_and_nobody_does_anothers() {
+    let Some(server) = Postgres::start() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), server.options()).await;
+    for n in 0..30 {
+        put(&store, &format!("1.2.{n}"), &format!("1.2.{n}.9")).await;
+    }
+    let workers: Vec<_> = (0..6)
+        .map(|w| {
+            let (path, options) = (dir.path().to_owned(), server.options());
+            tokio::spawn(async move {
+                let store = Store::join(&path, options).await.unwrap();
+                let mut done = Vec::new();
+                while let Some(lease) = store.lease("read", &format!("w{w}"), 60_000).await.unwrap()
+                {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    assert!(store.complete(&lease, &[]).await.unwrap());
+                    done.push(lease.subject);
+                }
+                done
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for worker in workers {
+        all.extend(worker.await.unwrap());
+    }
+    all.sort();
+    let count = all.len();
+    all.dedup();
+    assert_eq!((count, all.len()), (30, 30));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_restarts_is_found_again() {
+    let Some(server) = Postgres::start() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), server.options()).await;
+    put(&store, "1.2", "1.2.9").await;
+    let lease = store.lease("read", "a", 60_000).await.unwrap().unwrap();
+    assert!(server.down());
+    assert!(store.jobs().await.is_err());
+    server.up();
+    let start = Instant::now();
+    loop {
+        if let Ok(done) = store.complete(&lease, &[]).await {
+            assert!(done);
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(put(&store, "1.2", "1.2.10").await, Ingested::Stored);
+}
