@@ -1,7 +1,8 @@
 //! The command line as a whole.
 
 use crate::verbs::{
-    bench, data, doctor, drr, inspect, methods, phantom, read, run, score, text, weights,
+    audit, bench, calibrate, data, doctor, drr, index, inspect, methods, phantom, read, run, score,
+    text, weights,
 };
 #[cfg(feature = "node")]
 use crate::verbs::{deidentify, echo, find, listen, move_, send, worker};
@@ -49,6 +50,14 @@ pub enum Verb {
     Score(Box<score::Args>),
     /// Project a CT to a radiograph with its exact geometry
     Drr(Box<drr::Args>),
+    /// Calibrate the reader on your own labelled images, or any scores
+    Calibrate(Box<calibrate::Args>),
+    /// Is a model right for the right reason, and for whom does it fail?
+    #[command(subcommand)]
+    Audit(audit::Verb),
+    /// Known cases to compare readings with
+    #[command(subcommand)]
+    Index(index::Verb),
     /// Make phantom studies: images, masks, reports and the truth
     Phantom(phantom::Args),
     /// Receive, keep, find, move and read DICOM objects

@@ -1,5 +1,6 @@
 //! A finding as a model saw it, with every kind of confidence kept apart.
 
+use crate::explanation::{Explanation, Uncertainty};
 use crate::geometry::{Point, Rect};
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +97,12 @@ pub struct Finding {
     pub model: Option<String>,
     /// Where.
     pub regions: Vec<Region>,
+    /// How sure, beyond probability and set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncertainty: Option<Uncertainty>,
+    /// Attribution maps, when they were asked for and the finding is worth explaining.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explanations: Vec<Explanation>,
 }
 
 impl Finding {
@@ -112,6 +119,8 @@ impl Finding {
             set: None,
             model: None,
             regions: Vec::new(),
+            uncertainty: None,
+            explanations: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Nothing here touches a file or a tensor. Pixel coordinates are always those of the *stored*
 //! image (column `x` to the right, row `y` down, origin at the outer corner of the first pixel).
 
+pub mod explanation;
 pub mod finding;
 pub mod geometry;
 pub mod measurement;
@@ -14,6 +15,9 @@ pub mod study;
 pub mod taxonomy;
 pub mod zone;
 
+pub use explanation::{
+    Explanation, MapTrust, MemberSpread, Similar, SimilarCase, Span, Uncertainty,
+};
 pub use finding::{Finding, FindingStatus, OperatingPoint, PredictionSet, Region, RegionKind};
 pub use geometry::{Line, Point, Rect};
 pub use measurement::{Interval, Measurement, NamedLine, Unit};

@@ -1,6 +1,7 @@
 //! The reading: what Hilum says about one study. Its JSON form is published as a schema in `docs/`.
 
 use crate::{
+    explanation::Similar,
     finding::Finding,
     measurement::Measurement,
     provenance::Provenance,
@@ -83,6 +84,9 @@ pub struct Reading {
     pub findings: Vec<Finding>,
     /// Measurements.
     pub measurements: Vec<Measurement>,
+    /// Known cases that look like it, when an index was given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub similar: Vec<Similar>,
     /// The draft.
     pub report: Report,
     /// Where it came from.

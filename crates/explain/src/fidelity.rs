@@ -209,6 +209,8 @@ pub struct Trust {
     pub random_deletion: f64,
     /// Mean area under the insertion curve of the moved maps.
     pub random_insertion: f64,
+    /// Moved maps compared with.
+    pub random: usize,
     /// Share of maps, itself counted, whose insertion less deletion area is not below the map's (a permutation p value).
     pub p: f64,
     /// Whether `p` is not above the level.
@@ -255,6 +257,7 @@ pub fn trust(
         insertion,
         random_deletion: d_sum / n,
         random_insertion: i_sum / n,
+        random: settings.random,
         p,
         trusted: p <= settings.level + 1e-12,
     })

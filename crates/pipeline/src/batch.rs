@@ -54,7 +54,7 @@ pub fn run(
     mut emit: impl FnMut(Answer) -> ControlFlow<()>,
 ) {
     if items.len() > 1 {
-        pool.install(|| reader.store().build_all());
+        pool.install(|| reader.build_all());
     }
     let folders = folders(items);
     let stop = AtomicBool::new(false);

@@ -35,6 +35,26 @@ pub enum PipelineError {
         /// Why.
         source: hilum_methods::MethodError,
     },
+    /// A map could not be made or judged.
+    #[error("{}: model `{model}`, {method}: {source}", path.display())]
+    Explain {
+        /// The image.
+        path: PathBuf,
+        /// Which model.
+        model: String,
+        /// Which attribution.
+        method: String,
+        /// Why.
+        source: hilum_explain::ExplainError,
+    },
+    /// A calibration file or an index that does not fit.
+    #[error("{}: {reason}", path.display())]
+    Extra {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// Pixel work failed.
     #[error("{}: {source}", path.display())]
     Image {
@@ -75,6 +95,8 @@ impl PipelineError {
             PipelineError::Io { .. } => "io",
             PipelineError::Model { .. } => "model",
             PipelineError::Network { .. } => "network",
+            PipelineError::Explain { .. } => "explain",
+            PipelineError::Extra { .. } => "extra",
             PipelineError::Image { .. } => "image",
             PipelineError::Reading(error) => error.kind(),
             PipelineError::Internal { .. } => "internal",

@@ -1,13 +1,14 @@
 //! Pictures of an image for the page, the overlay and the mask files.
 
 use crate::error::{PipelineError, Result};
+use crate::explain::{CAM, Explained};
 use crate::findings::Heat;
 use crate::read::Masks;
-use hilum_core::{Line, Point, Reading, Rect};
+use hilum_core::{Explanation, Line, Point, Reading, Rect};
 use hilum_dicom::LoadedImage;
 use hilum_image::draw::{self, Canvas, PALETTE};
 use hilum_image::{ImageError, Kernel, Mask, Plane, resize};
-use hilum_reading::html::ImageLayers;
+use hilum_reading::html::{ImageLayers, MapLayer};
 use std::path::Path;
 
 /// Longest side of a picture on the page.
@@ -24,6 +25,8 @@ pub(crate) struct Film {
     pub(crate) layers: ImageLayers,
     pub(crate) lungs_png: Option<Vec<u8>>,
     pub(crate) heart_png: Option<Vec<u8>>,
+    /// Finding, method and PNG of every map that was judged.
+    pub(crate) maps_png: Vec<(String, String, Vec<u8>)>,
     shown: Shown,
 }
 
@@ -57,8 +60,9 @@ pub(crate) fn film(
     loaded: &LoadedImage,
     masks: Option<&Masks>,
     heats: &[Heat],
+    explained: &[Explained],
 ) -> Result<Film> {
-    make(loaded, masks, heats).map_err(|source| PipelineError::Image {
+    make(loaded, masks, heats, explained).map_err(|source| PipelineError::Image {
         path: path.to_owned(),
         source,
     })
@@ -68,6 +72,7 @@ fn make(
     loaded: &LoadedImage,
     masks: Option<&Masks>,
     heats: &[Heat],
+    explained: &[Explained],
 ) -> std::result::Result<Film, ImageError> {
     let size = (loaded.width, loaded.height);
     let (w, h) = fitted(size, SHOWN);
@@ -94,11 +99,23 @@ fn make(
             .iter()
             .map(|(code, map)| Ok((code.clone(), draw::encode_gray_png(map)?)))
             .collect::<std::result::Result<_, ImageError>>()?,
+        maps: maps(
+            explained,
+            size,
+            (hw, hh),
+            |e| e.method != CAM,
+            |e, png| MapLayer {
+                code: e.0,
+                method: e.1,
+                png,
+            },
+        )?,
     };
     Ok(Film {
         lungs_png: masks.map(|m| png(&m.lungs)).transpose()?,
         heart_png: masks.and_then(|m| m.shown_heart()).map(png).transpose()?,
         layers,
+        maps_png: maps(explained, size, (w, h), |_| true, |e, png| (e.0, e.1, png))?,
         shown: Shown {
             image,
             lungs,
@@ -106,6 +123,24 @@ fn make(
             heats,
         },
     })
+}
+
+/// PNGs of the maps that `keep` takes, `to` pixels large.
+fn maps<T>(
+    explained: &[Explained],
+    size: (usize, usize),
+    to: (usize, usize),
+    keep: impl Fn(&Explanation) -> bool,
+    make: impl Fn((String, String), Vec<u8>) -> T,
+) -> std::result::Result<Vec<T>, ImageError> {
+    let wanted = explained.iter().filter(|e| keep(&e.explanation));
+    wanted
+        .filter_map(|e| Some((e, e.heat.as_ref()?)))
+        .map(|(e, heat)| {
+            let png = draw::encode_gray_png(&heat.over(size, to.0, to.1).to_u8())?;
+            Ok(make((e.code.clone(), e.explanation.method.clone()), png))
+        })
+        .collect()
 }
 
 /// `overlay.png`: the image that was analysed (else the first) with masks, the strongest finding's map, boxes

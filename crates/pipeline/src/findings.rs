@@ -1,6 +1,8 @@
 //! From a classifier's scores to findings: probability, operating point, conformal set, boxes and heat maps.
 
+use crate::own::Calibration;
 use crate::store::Model;
+use crate::uncertainty;
 use crate::zones::Zones;
 use hilum_core::taxonomy::{self, Taxon};
 use hilum_core::{Finding, FindingStatus, PredictionSet, Rect, Region, RegionKind};
@@ -59,6 +61,15 @@ impl Heat {
     }
 }
 
+/// What is known beside the scores of an image.
+#[derive(Debug, Default)]
+pub struct Beside<'a> {
+    /// The user's own calibration, in place of the card's.
+    pub calibration: Option<&'a Calibration>,
+    /// Logits of changed copies of the image, `[copy][output]`.
+    pub copies: &'a [Vec<f64>],
+}
+
 /// The findings of the reporting list that `model` answers for one image, with the heat maps of those that
 /// are worth showing. Outputs that were not shown to detect their finding are given as not assessed.
 pub fn of_scores(
@@ -66,13 +77,14 @@ pub fn of_scores(
     scores: &Scores,
     image: usize,
     zones: Option<&Zones>,
+    beside: &Beside<'_>,
 ) -> (Vec<Finding>, Vec<Heat>) {
     let (mut findings, mut heats) = (Vec::new(), Vec::new());
     for (at, output) in model.description.card.outputs.iter().enumerate() {
         let Some(taxon) = taxonomy::by_code(&output.code).filter(|t| t.reported) else {
             continue;
         };
-        let mut finding = answer(model, taxon, output, scores.logits.get(at).copied());
+        let mut finding = answer(model, taxon, output, scores, at, beside);
         if is_shown(&finding)
             && let Some(map) = scores.maps.get(at)
         {
@@ -99,7 +111,14 @@ fn is_shown(finding: &Finding) -> bool {
     positive || finding.set == Some(PredictionSet::Present) || open
 }
 
-fn answer(model: &Model, taxon: &Taxon, output: &OutputCard, logit: Option<f64>) -> Finding {
+fn answer(
+    model: &Model,
+    taxon: &Taxon,
+    output: &OutputCard,
+    scores: &Scores,
+    at: usize,
+    beside: &Beside<'_>,
+) -> Finding {
     let not = |reason: String| Finding::not_assessed(taxon.code, taxon.name, reason);
     if !output.assessed {
         return not(format!(
@@ -107,10 +126,15 @@ fn answer(model: &Model, taxon: &Taxon, output: &OutputCard, logit: Option<f64>)
             model.name, output.shown_by
         ));
     }
+    let logit = scores.logits.get(at).copied();
     let Some(logit) = logit.filter(|z| z.is_finite()) else {
         return not(format!("model `{}` gave no finite number", model.name));
     };
-    let Some(calibrator) = &output.calibrator else {
+    let own = beside
+        .calibration
+        .and_then(|c| c.of(&model.name, &output.code));
+    let fitted = own.map(|o| &o.calibrator).or(output.calibrator.as_ref());
+    let Some(calibrator) = fitted else {
         return not(format!(
             "the output of model `{}` is not calibrated",
             model.name
@@ -124,14 +148,29 @@ fn answer(model: &Model, taxon: &Taxon, output: &OutputCard, logit: Option<f64>)
         reason: None,
         logit: Some(logit),
         probability: Some(probability),
-        operating_point: output
-            .operating_point
-            .as_ref()
+        operating_point: own
+            .map(|o| &o.operating_point)
+            .or(output.operating_point.as_ref())
             .map(|p| p.apply(probability)),
-        set: output.conformal.as_ref().map(|c| c.set(probability)),
+        set: own
+            .map(|o| &o.conformal)
+            .or(output.conformal.as_ref())
+            .map(|c| c.set(probability)),
         model: Some(model.name.clone()),
         regions: Vec::new(),
+        uncertainty: uncertainty::of_output(
+            calibrator,
+            logit,
+            &column(&scores.members, at),
+            &column(beside.copies, at),
+        ),
+        explanations: Vec::new(),
     }
+}
+
+/// One output of several answers.
+fn column(rows: &[Vec<f64>], at: usize) -> Vec<f64> {
+    rows.iter().filter_map(|r| r.get(at).copied()).collect()
 }
 
 /// Boxes at the two levels of card 03; a box of the lower level that holds one of the higher is left out,

@@ -9,17 +9,23 @@
 pub mod batch;
 pub mod collect;
 pub mod error;
+mod explain;
 mod films;
 mod findings;
 pub mod gate;
+pub mod index;
 mod measure;
 mod merge;
+pub mod own;
 pub mod read;
 pub mod store;
+mod uncertainty;
 mod zones;
 
 pub use batch::{Answer, BatchOptions};
 pub use collect::{Collected, Study, collect};
 pub use error::{PipelineError, Result};
-pub use read::{Outcome, Reader};
+pub use index::{Index, Search};
+pub use own::{Calibration, CalibrationFile};
+pub use read::{Extras, Outcome, Reader};
 pub use store::{Model, Source, Store};

@@ -60,6 +60,7 @@ pub(crate) fn study(
         gate,
         findings,
         measurements: measurements(&images),
+        similar: Vec::new(),
         report: Report::default(),
         provenance,
         images: images.into_iter().map(|i| i.record).collect(),
@@ -78,9 +79,10 @@ fn finding(store: &Store, images: &[ImageResult], taxon: &taxonomy::Taxon) -> Fi
     };
     let passed = || images.iter().filter(|i| i.verdict.passes());
     let mut best: Option<Finding> = None;
-    let mut regions = Vec::new();
+    let (mut regions, mut explanations) = (Vec::new(), Vec::new());
     for mut found in passed().filter_map(of) {
         regions.append(&mut found.regions);
+        explanations.append(&mut found.explanations);
         if best
             .as_ref()
             .is_none_or(|b| found.probability > b.probability)
@@ -92,7 +94,11 @@ fn finding(store: &Store, images: &[ImageResult], taxon: &taxonomy::Taxon) -> Fi
         region.id = format!("{}/{number}", taxon.code);
     }
     match best {
-        Some(found) if found.status == FindingStatus::Assessed => Finding { regions, ..found },
+        Some(found) if found.status == FindingStatus::Assessed => Finding {
+            regions,
+            explanations,
+            ..found
+        },
         Some(found) => found,
         None => Finding::not_assessed(
             taxon.code,

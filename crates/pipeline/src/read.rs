@@ -3,23 +3,31 @@
 
 use crate::collect::{Study, content_id};
 use crate::error::{PipelineError, Result};
+use crate::explain::{self, Explained};
 use crate::films::{self, Film};
-use crate::findings::{self, Heat};
+use crate::findings::{self, Beside, Heat};
 use crate::gate::{self, Verdict};
+use crate::index::Search;
 use crate::measure;
 use crate::merge;
+use crate::own::Calibration;
 use crate::store::{Model, Store};
+use crate::uncertainty;
 use crate::zones::Zones;
 use hilum_core::{
     AgeGroup, FailedPath, Finding, ImageRecord, Measurement, ModelRef, Provenance, Reading,
-    StudyInfo,
+    Similar, StudyInfo,
 };
 use hilum_dicom::{Limits, LoadedImage, load_frame};
+use hilum_explain::Method;
 use hilum_image::chest::{Cardiothoracic, cardiothoracic};
 use hilum_image::{Mask, Recipe, guard};
-use hilum_methods::serve::{Classifier, Segmenter};
+use hilum_kernels::Tensor;
+use hilum_methods::serve::{Classifier, NetClassifier, Segmenter};
+use hilum_nn::InputContract;
+use hilum_nn::contract::Prepared;
 use hilum_reading::html::{ImageLayers, PageInput, render};
-use hilum_reading::{Artefacts, ImageMasks, folder_name, write_reading};
+use hilum_reading::{Artefacts, ImageMasks, MapFile, folder_name, write_reading};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -30,6 +38,20 @@ pub struct Reader {
     recipe: Recipe,
     limits: Limits,
     films: bool,
+    extras: Extras,
+}
+
+/// What a reading says beyond findings and measurements, each only when asked for.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// An attribution beside the class activation maps, each judged by deletion and insertion.
+    pub explain: Option<Method>,
+    /// The user's own calibration.
+    pub calibration: Option<Calibration>,
+    /// Known cases that look alike.
+    pub similar: Option<Search>,
+    /// Whether shifted and scaled copies of each image are read too, for the spread of the answers.
+    pub augment: bool,
 }
 
 /// What became of one study.
@@ -40,6 +62,7 @@ pub struct Outcome {
     /// Files that could not be read.
     pub failed: Vec<FailedPath>,
     films: Vec<Film>,
+    thumbnails: Thumbnails,
 }
 
 /// One image of a study, analysed.
@@ -52,7 +75,11 @@ pub(crate) struct ImageResult {
     pub(crate) measurements: Vec<Measurement>,
     pub(crate) models: Vec<ModelRef>,
     pub(crate) film: Option<Film>,
+    pub(crate) similar: Option<(Similar, Vec<Option<Vec<u8>>>)>,
 }
+
+/// PNGs of the similar cases, as the reading lists them.
+pub(crate) type Thumbnails = Vec<Vec<Option<Vec<u8>>>>;
 
 impl Reader {
     /// A reader; `films` says whether masks, pictures and maps are kept for [`Outcome::write`].
@@ -62,6 +89,24 @@ impl Reader {
             recipe,
             limits,
             films,
+            extras: Extras::default(),
+        }
+    }
+
+    /// The same reader with more to say.
+    pub fn with(mut self, extras: Extras) -> Self {
+        self.extras = extras;
+        self
+    }
+
+    /// Builds every network that will be asked for (see [`Store::build_all`]).
+    pub fn build_all(&self) {
+        self.store.build_all();
+        if self.extras.explain.is_some() {
+            for model in self.store.classifiers_of_all_ages() {
+                // What goes wrong is kept and told when the model is asked for.
+                let _ = model.explainer().map(drop);
+            }
         }
     }
 
@@ -93,7 +138,13 @@ impl Reader {
             return outcome;
         }
         outcome.films = images.iter_mut().filter_map(|i| i.film.take()).collect();
+        let mut similar = Vec::new();
+        for (found, thumbnails) in images.iter_mut().filter_map(|i| i.similar.take()) {
+            similar.push(found);
+            outcome.thumbnails.push(thumbnails);
+        }
         let mut reading = merge::study(&self.store, images, self.provenance());
+        reading.similar = similar;
         reading.provenance.elapsed_ms =
             u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         outcome.reading = Some(reading);
@@ -106,13 +157,19 @@ impl Reader {
             models: Vec::new(),
             recipe: self.recipe.name().to_owned(),
             engine: format!("hilum-kernels, {:?}", hilum_kernels::simd::level()).to_lowercase(),
+            calibration: self
+                .extras
+                .calibration
+                .as_ref()
+                .map(|c| c.reference().clone()),
+            index: self.extras.similar.as_ref().map(|s| s.reference().clone()),
             elapsed_ms: 0,
         }
     }
 
     fn image(&self, path: &Path, index: usize) -> Result<ImageResult> {
         let mut loaded = load_frame(path, self.recipe, 0, &self.limits)?;
-        let mut work = Work::new(&self.store, path, index, gate::of_file(&loaded));
+        let mut work = Work::new(self, path, index, gate::of_file(&loaded));
         if work.verdict.passes() {
             work.gate(&mut loaded)?;
         }
@@ -123,8 +180,17 @@ impl Reader {
         if work.verdict.passes() {
             work.analyse(&loaded, masks.as_ref())?;
         }
+        if work.verdict.passes() {
+            work.look_alikes(&loaded, masks.as_ref())?;
+        }
         let film = match self.films {
-            true => Some(films::film(path, &loaded, masks.as_ref(), &work.heats)?),
+            true => Some(films::film(
+                path,
+                &loaded,
+                masks.as_ref(),
+                &work.heats,
+                &work.explained,
+            )?),
             false => None,
         };
         Ok(work.finish(&loaded, film))
@@ -152,28 +218,32 @@ impl Masks {
 /// An image under way.
 struct Work<'a> {
     store: &'a Store,
+    extras: &'a Extras,
     path: &'a Path,
     index: usize,
     verdict: Verdict,
     findings: Vec<Finding>,
     heats: Vec<Heat>,
+    explained: Vec<Explained>,
     measurements: Vec<Measurement>,
     models: Vec<ModelRef>,
+    similar: Option<(Similar, Vec<Option<Vec<u8>>>)>,
 }
 
 impl<'a> Work<'a> {
-    fn new(store: &'a Store, path: &'a Path, index: usize, verdict: Verdict) -> Self {
-        let (findings, heats, measurements, models) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    fn new(reader: &'a Reader, path: &'a Path, index: usize, verdict: Verdict) -> Self {
         Work {
-            store,
+            store: &reader.store,
+            extras: &reader.extras,
             path,
             index,
             verdict,
-            findings,
-            heats,
-            measurements,
-            models,
+            findings: Vec::new(),
+            heats: Vec::new(),
+            explained: Vec::new(),
+            measurements: Vec::new(),
+            models: Vec::new(),
+            similar: None,
         }
     }
 
@@ -240,6 +310,7 @@ impl<'a> Work<'a> {
             // A classifier found the image too unlike what it was trained on.
             self.findings.clear();
             self.heats.clear();
+            self.explained.clear();
             return Ok(());
         }
         if let (Some(masks), Some(model)) = (masks, self.store.segmenter()) {
@@ -269,13 +340,25 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         self.models.push(model.reference());
+        let contract = classifier.contract();
+        let prepared = contract
+            .prepare(&loaded.pixels, lungs)
+            .map_err(|e| self.network(model, e.into()))?;
         let scores = classifier
-            .score(&loaded.pixels, lungs)
+            .score_prepared(&prepared)
             .map_err(|e| self.network(model, e))?;
         if let Some(ood) = &model.description.card.ood {
             gate::distance(ood, &scores.embedding, &model.name, &mut self.verdict);
         }
-        let (findings, heats) = findings::of_scores(model, &scores, self.index, zones);
+        let copies = match self.extras.augment {
+            true => self.copies(model, classifier, &prepared)?,
+            false => Vec::new(),
+        };
+        let beside = Beside {
+            calibration: self.extras.calibration.as_ref(),
+            copies: &copies,
+        };
+        let (findings, heats) = findings::of_scores(model, &scores, self.index, zones, &beside);
         for finding in findings {
             merge::prefer_assessed(&mut self.findings, finding);
         }
@@ -285,7 +368,76 @@ impl<'a> Work<'a> {
                 .any(|f| f.code == h.code && f.model.as_ref() == Some(&model.name))
         };
         let kept: Vec<Heat> = heats.into_iter().filter(answered).collect();
+        self.explain(model, contract, &prepared, &kept)?;
         self.heats.extend(kept);
+        Ok(())
+    }
+
+    /// Logits of shifted and scaled copies.
+    fn copies(
+        &self,
+        model: &Model,
+        classifier: &NetClassifier,
+        prepared: &Prepared,
+    ) -> Result<Vec<Vec<f64>>> {
+        uncertainty::copies(&prepared.plane)
+            .into_iter()
+            .map(|plane| {
+                let picture = Prepared {
+                    plane,
+                    crop: prepared.crop,
+                };
+                let scores = classifier.score_prepared(&picture);
+                Ok(scores.map_err(|e| self.network(model, e))?.logits)
+            })
+            .collect()
+    }
+
+    /// Maps of the findings worth explaining, when they were asked for.
+    fn explain(
+        &mut self,
+        model: &Model,
+        contract: &InputContract,
+        prepared: &Prepared,
+        heats: &[Heat],
+    ) -> Result<()> {
+        let Some(method) = self.extras.explain else {
+            return Ok(());
+        };
+        let shown = explain::Shown {
+            path: self.path,
+            image: self.index,
+            input: Tensor {
+                shape: vec![1, 1, contract.height, contract.width],
+                data: contract.values(&prepared.plane),
+            },
+            crop: prepared.crop,
+        };
+        let outputs = &model.description.card.outputs;
+        for heat in heats {
+            let Some(output) = outputs.iter().position(|o| o.code == heat.code) else {
+                continue;
+            };
+            let maps = explain::of_output(model, &shown, output, method, heat)?;
+            if let Some(finding) = self.findings.iter_mut().find(|f| f.code == heat.code) {
+                finding
+                    .explanations
+                    .extend(maps.iter().map(|m| m.explanation.clone()));
+            }
+            self.explained.extend(maps);
+        }
+        Ok(())
+    }
+
+    /// Known cases that look like this image.
+    fn look_alikes(&mut self, loaded: &LoadedImage, masks: Option<&Masks>) -> Result<()> {
+        let Some(search) = &self.extras.similar else {
+            return Ok(());
+        };
+        let lungs = masks.map(|m| &m.lungs);
+        let age = self.verdict.age;
+        self.similar =
+            Some(search.of_image(self.store, self.path, self.index, age, loaded, lungs)?);
         Ok(())
     }
 
@@ -319,6 +471,7 @@ impl<'a> Work<'a> {
             measurements: self.measurements,
             models: self.models,
             film,
+            similar: self.similar,
         }
     }
 }
@@ -349,8 +502,10 @@ impl Outcome {
         };
         let folder = folder.map_or_else(|| folder_name(&reading.study.id), str::to_owned);
         let films = std::mem::take(&mut self.films);
+        let thumbnails = std::mem::take(&mut self.thumbnails);
         let overlay = films::overlay(reading, &films)?;
         let (mut layers, mut masks): (Vec<ImageLayers>, Vec<ImageMasks>) = (Vec::new(), Vec::new());
+        let mut maps = Vec::new();
         for (image, film) in films.into_iter().enumerate() {
             if film.lungs_png.is_some() || film.heart_png.is_some() {
                 masks.push(ImageMasks {
@@ -359,16 +514,28 @@ impl Outcome {
                     heart_png: film.heart_png,
                 });
             }
+            maps.extend(
+                film.maps_png
+                    .into_iter()
+                    .map(|(code, method, png)| MapFile {
+                        image,
+                        code,
+                        method,
+                        png,
+                    }),
+            );
             layers.push(film.layers);
         }
         let page = render(&PageInput {
             reading,
             layers: &layers,
+            thumbnails: &thumbnails,
         })?;
         let artefacts = Artefacts {
             report_html: Some(page),
             overlay_png: overlay,
             masks,
+            maps,
         };
         Ok(Some(write_reading(out, &folder, reading, &artefacts)?))
     }

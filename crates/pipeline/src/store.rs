@@ -2,6 +2,8 @@
 
 use crate::error::{PipelineError, Result};
 use hilum_core::{AgeGroup, ModelRef};
+use hilum_explain::Net;
+use hilum_methods::blocks::pack;
 use hilum_methods::serve::{ModelCard, NetClassifier, NetSegmenter};
 use hilum_nn::weights::{WeightFile, sha256_hex};
 use hilum_nn::{InputContract, Network};
@@ -60,6 +62,7 @@ pub struct Model {
     bytes: Cow<'static, [u8]>,
     classifier: OnceLock<std::result::Result<NetClassifier, String>>,
     segmenter: OnceLock<std::result::Result<NetSegmenter, String>>,
+    explainer: OnceLock<std::result::Result<Net, String>>,
 }
 
 impl std::fmt::Debug for Model {
@@ -82,7 +85,8 @@ impl Model {
             name: name.clone(),
             reason,
         })?;
-        let (classifier, segmenter) = (OnceLock::new(), OnceLock::new());
+        let (classifier, segmenter, explainer) =
+            (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Ok(Model {
             name,
             sha256,
@@ -91,6 +95,7 @@ impl Model {
             bytes,
             classifier,
             segmenter,
+            explainer,
         })
     }
 
@@ -148,6 +153,20 @@ impl Model {
                 .and_then(|file| NetSegmenter::new(&file).map_err(|e| e.to_string()))
         };
         self.built(self.segmenter.get_or_init(build))
+    }
+
+    /// The classifier's networks made ready to be explained, built at the first call.
+    ///
+    /// # Errors
+    /// [`PipelineError::Model`].
+    pub fn explainer(&self) -> Result<&Net> {
+        let build = || {
+            let file = self.parse()?;
+            let graph = self.description.network.graph();
+            let members = pack::members(&file, &graph).map_err(|e| e.to_string())?;
+            Net::new(&graph, &members, "logits").map_err(|e| e.to_string())
+        };
+        self.built(self.explainer.get_or_init(build))
     }
 
     fn parse(&self) -> std::result::Result<WeightFile, String> {
@@ -274,6 +293,11 @@ impl Store {
         let mut found: Vec<&Model> = self.models.iter().filter(fits).collect();
         found.sort_by_key(|m| m.description.contract.ages.len());
         found
+    }
+
+    /// All classifiers of findings.
+    pub fn classifiers_of_all_ages(&self) -> impl Iterator<Item = &Model> {
+        self.models.iter().filter(|m| m.role() == Role::Findings)
     }
 
     /// Whether any classifier of findings answers `code`, whatever its age group.

@@ -62,6 +62,7 @@ fn write_one(out: &Path, folder: &str, reading: &mut Reading) -> Result<(), Box<
                     ("lung_opacity".into(), heat(0.29, 0.63, 0.14)?),
                     ("nodule".into(), heat(0.68, 0.265, 0.06)?),
                 ],
+                maps: Vec::new(),
             })
         })
         .collect::<Result<_, image::ImageError>>()?;
@@ -69,6 +70,7 @@ fn write_one(out: &Path, folder: &str, reading: &mut Reading) -> Result<(), Box<
         report_html: Some(render(&PageInput {
             reading,
             layers: &layers,
+            thumbnails: &[],
         })?),
         overlay_png: Some(image_png),
         masks: vec![ImageMasks {
@@ -76,6 +78,7 @@ fn write_one(out: &Path, folder: &str, reading: &mut Reading) -> Result<(), Box<
             lungs_png: Some(lungs_png),
             heart_png: Some(heart_png),
         }],
+        maps: Vec::new(),
     };
     let dir = write_reading(out, folder, reading, &artefacts)?;
     eprintln!("wrote {}", dir.display());

@@ -21,7 +21,7 @@ mod writer;
 pub use error::ReadingError;
 pub use names::{folder_name, folder_names};
 pub use wording::write_report;
-pub use writer::{Artefacts, ImageMasks, write_reading};
+pub use writer::{Artefacts, ImageMasks, MapFile, write_reading};
 
 /// JSON Schema (2020-12) of a line of `hilum read --json`: a reading or a failed path.
 pub const SCHEMA: &str = include_str!("../../../docs/reading.schema.json");

@@ -26,6 +26,7 @@ pub fn reading() -> Reading {
         },
         findings: findings(),
         measurements: measurements(),
+        similar: Vec::new(),
         report: Report::default(),
         provenance: provenance(),
     }
@@ -261,6 +262,8 @@ fn provenance() -> Provenance {
         ],
         recipe: "voi".into(),
         engine: "sample".into(),
+        calibration: None,
+        index: None,
         elapsed_ms: 412,
     }
 }

@@ -4,6 +4,8 @@
 //! files (ids, paths, messages) is stripped of control and direction characters, so that it can
 //! neither recolour nor reorder the output.
 
+mod beside;
+
 use crate::RESEARCH_NOTICE;
 use crate::wording::{Answer, answer};
 use comfy_table::{
@@ -36,6 +38,7 @@ pub fn study(reading: &Reading, options: &Options) -> String {
     heading(reading, options, &mut out);
     gate(reading, options, &mut out);
     findings(reading, options, &mut out);
+    beside::write(reading, options, &mut out);
     measurements(reading, options, &mut out);
     report(reading, options, &mut out);
     provenance(reading, options, &mut out);

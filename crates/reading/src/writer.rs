@@ -27,6 +27,19 @@ pub struct ImageMasks {
     pub heart_png: Option<Vec<u8>>,
 }
 
+/// An attribution map of one finding in one image.
+#[derive(Debug, Clone, Default)]
+pub struct MapFile {
+    /// Index into `images`.
+    pub image: usize,
+    /// Finding.
+    pub code: String,
+    /// Name of the attribution, or `cam`.
+    pub method: String,
+    /// Grey PNG over the whole stored image.
+    pub png: Vec<u8>,
+}
+
 /// What is written beside `reading.json`.
 #[derive(Debug, Clone, Default)]
 pub struct Artefacts {
@@ -36,10 +49,13 @@ pub struct Artefacts {
     pub overlay_png: Option<Vec<u8>>,
     /// Masks by image.
     pub masks: Vec<ImageMasks>,
+    /// Maps that were judged.
+    pub maps: Vec<MapFile>,
 }
 
-/// Writes `out/folder/{reading.json,report.html,overlay.png,image-N-lungs.png,image-N-heart.png}` and
-/// sets `images[].masks` of `reading` to the mask files, relative to `out`. `N` counts from 0.
+/// Writes `out/folder/{reading.json,report.html,overlay.png,image-N-lungs.png,image-N-heart.png,
+/// image-N-map-FINDING-METHOD.png}` and
+/// sets `images[].masks` and `explanations[].map` of `reading` to the files, relative to `out`. `N` counts from 0.
 ///
 /// `folder` is a name from [`crate::folder_names`]. Files of an earlier reading in the same folder are
 /// replaced, or removed when this reading has none; other files there are left alone.
@@ -62,6 +78,7 @@ pub fn write_reading(
     evidence::check(reading)?;
     let mut written = reading.clone();
     let mut files = mask_files(folder, &mut written, &artefacts.masks)?;
+    files.extend(map_files(folder, &mut written, &artefacts.maps));
     if let Some(page) = &artefacts.report_html {
         files.push((PAGE.to_owned(), page.as_bytes()));
     }
@@ -118,6 +135,38 @@ fn mask_files<'a>(
         });
     }
     Ok(files)
+}
+
+/// Names and bytes of the map files; the findings' explanations learn of them.
+fn map_files<'a>(
+    folder: &str,
+    reading: &mut Reading,
+    maps: &'a [MapFile],
+) -> Vec<(String, &'a [u8])> {
+    let mut files = Vec::new();
+    for explanation in reading
+        .findings
+        .iter_mut()
+        .flat_map(|f| &mut f.explanations)
+    {
+        explanation.map = None;
+    }
+    for map in maps {
+        let finding = reading.findings.iter_mut().find(|f| f.code == map.code);
+        let explanation = finding.and_then(|f| {
+            f.explanations
+                .iter_mut()
+                .find(|e| e.image == map.image && e.method == map.method)
+        });
+        // A map whose finding another image answers for has no place in the reading.
+        if let Some(explanation) = explanation {
+            let method = map.method.replace('+', "p");
+            let name = format!("image-{}-map-{}-{method}.png", map.image, map.code);
+            explanation.map = Some(format!("{folder}/{name}"));
+            files.push((name, map.png.as_slice()));
+        }
+    }
+    files
 }
 
 /// Makes the folder where it is missing; true when it was made.
@@ -205,7 +254,8 @@ fn is_ours(name: &str) -> bool {
         let rest = name.strip_prefix("image-")?;
         let number = rest
             .strip_suffix("-lungs.png")
-            .or_else(|| rest.strip_suffix("-heart.png"))?;
+            .or_else(|| rest.strip_suffix("-heart.png"))
+            .or_else(|| Some(rest.strip_suffix(".png")?.split_once("-map-")?.0))?;
         number.bytes().all(|b| b.is_ascii_digit()).then_some(())
     };
     matches!(name, READING | PAGE | OVERLAY) || mask().is_some()

@@ -20,6 +20,7 @@ fn artefacts() -> Artefacts {
             lungs_png: Some(b"lungs".to_vec()),
             heart_png: Some(b"heart".to_vec()),
         }],
+        maps: Vec::new(),
     }
 }
 

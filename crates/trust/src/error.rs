@@ -51,6 +51,19 @@ pub enum TrustError {
         /// Samples.
         samples: usize,
     },
+    /// Folds need patients of both classes.
+    #[error(
+        "{patients} patients have the finding {class}, but {folds} folds need one each; use fewer folds (--folds) or more \
+         labelled patients"
+    )]
+    TooFewPatients {
+        /// `present` or `absent`.
+        class: &'static str,
+        /// Patients of the class.
+        patients: usize,
+        /// Folds asked for.
+        folds: usize,
+    },
     /// No temperature minimises the loss.
     #[error("no finite temperature minimises the loss: {reason}")]
     NoTemperature {

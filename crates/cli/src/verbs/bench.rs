@@ -2,9 +2,11 @@
 
 use crate::exit::{Code, Usage};
 use crate::places;
+use crate::verbs::bench_attribution::{self, AttributionArgs};
 use crate::verbs::bench_layers;
 use crate::verbs::bench_net::{Net, noise};
 use crate::verbs::bench_peers::{self, Peers};
+use crate::verbs::bench_similar::{self, SimilarArgs};
 use crate::verbs::npy;
 use anyhow::{Result, anyhow, bail};
 use hilum_kernels::machine::Machine;
@@ -31,6 +33,10 @@ pub enum Verb {
     /// Time networks in inference or training beside PyTorch and ONNX Runtime where a Python has them; without
     /// --net the four cases of the repository's tables
     Engine(EngineArgs),
+    /// Time an attribution of a network (`bench/attribution.py` sets captum beside it)
+    Attribution(AttributionArgs),
+    /// Time the exact search over known cases
+    Similar(SimilarArgs),
 }
 
 /// What to time.
@@ -106,7 +112,11 @@ struct Case<'a> {
 
 /// Runs the verb.
 pub fn run(verb: &Verb) -> Result<Code> {
-    let Verb::Engine(args) = verb;
+    let args = match verb {
+        Verb::Engine(args) => args,
+        Verb::Attribution(args) => return print(&bench_attribution::run(args)?),
+        Verb::Similar(args) => return print(&bench_similar::run(args)?),
+    };
     if args.shipped {
         return shipped(args);
     }
@@ -146,6 +156,14 @@ pub fn run(verb: &Verb) -> Result<Code> {
                 .try_for_each(|row| show(args, &row))?;
         }
     }
+    Ok(Code::Success)
+}
+
+/// One row of JSON.
+fn print(row: &Value) -> Result<Code> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{row}")?;
+    out.flush()?;
     Ok(Code::Success)
 }
 
@@ -245,7 +263,7 @@ fn measure(case: &Case<'_>) -> Result<Value> {
 }
 
 /// The row of some timed runs (at least one).
-fn row(net: &str, task: &str, batch: usize, mut times: Vec<f64>) -> Value {
+pub(super) fn row(net: &str, task: &str, batch: usize, mut times: Vec<f64>) -> Value {
     times.sort_by(f64::total_cmp);
     let middle = times.len() / 2;
     let ms = if times.len() % 2 == 1 {
@@ -319,7 +337,7 @@ fn input(case: &Case<'_>) -> Result<Tensor> {
     Ok(x)
 }
 
-fn timed(repeats: u32, mut step: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+pub(super) fn timed(repeats: u32, mut step: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
     for _ in 0..WARM_UP {
         step()?;
     }

@@ -1,9 +1,14 @@
 //! The verbs, one file each.
 
+pub mod audit;
+mod audit_shortcut;
 pub mod bench;
+mod bench_attribution;
 mod bench_layers;
 mod bench_net;
 mod bench_peers;
+mod bench_similar;
+pub mod calibrate;
 pub mod data;
 #[cfg(feature = "node")]
 pub mod deidentify;
@@ -15,7 +20,9 @@ pub mod drr;
 pub mod echo;
 #[cfg(feature = "node")]
 pub mod find;
+pub mod index;
 pub mod inspect;
+mod labelled;
 #[cfg(feature = "node")]
 pub mod listen;
 pub mod methods;
@@ -55,6 +62,9 @@ pub fn run(verb: Verb) -> Result<Code> {
         Verb::Text(verb) => text::run(&verb),
         Verb::Score(args) => score::run(&args),
         Verb::Drr(args) => drr::run(&args),
+        Verb::Calibrate(args) => calibrate::run(&args),
+        Verb::Audit(verb) => audit::run(&verb),
+        Verb::Index(verb) => index::run(&verb),
         Verb::Phantom(args) => phantom::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         #[cfg(feature = "node")]

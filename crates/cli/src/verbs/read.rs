@@ -5,7 +5,10 @@ use crate::{places, progress};
 use anyhow::{Result, bail};
 use hilum_core::{FailedPath, Reading};
 use hilum_image::{Limits, Recipe};
-use hilum_pipeline::{Answer, BatchOptions, Reader, batch, collect};
+use hilum_explain::Method;
+use hilum_pipeline::{
+    Answer, BatchOptions, Calibration, Extras, Reader, Search, Store, batch, collect,
+};
 use hilum_reading::terminal;
 use indicatif::ProgressBar;
 use std::io::{self, Write};
@@ -36,6 +39,22 @@ pub struct Args {
     /// Folder with models of your own (also $HILUM_MODELS)
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
+    /// Explain the findings worth it by an attribution beside the class activation map, each map judged by deletion and
+    /// insertion (deep-lift when METHOD is not given)
+    #[arg(long, value_name = "METHOD", num_args = 0..=1, default_missing_value = "deep-lift", require_equals = true)]
+    explain: Option<String>,
+    /// Calibration of your own, made by `hilum calibrate`
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+    /// Show the nearest known cases of an index made by `hilum index build`
+    #[arg(long, value_name = "INDEX")]
+    similar: Option<PathBuf>,
+    /// How many known cases
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "similar", value_parser = clap::value_parser!(u16).range(1..=50))]
+    cases: u16,
+    /// Read shifted and scaled copies too, and tell how far the answers spread
+    #[arg(long)]
+    augment: bool,
     /// No progress bar
     #[arg(long)]
     no_progress: bool,
@@ -50,6 +69,7 @@ pub fn run(args: &Args) -> Result<Code> {
     if store.models().is_empty() {
         eprintln!("hilum: no models are here: nothing will be assessed (see `hilum weights list`)");
     }
+    let extras = extras(args, &store)?;
     let jobs = args.jobs.map(usize::from);
     let options = BatchOptions {
         jobs,
@@ -67,12 +87,32 @@ pub fn run(args: &Args) -> Result<Code> {
     if found.items.is_empty() {
         bail!("no image files under the paths given");
     }
-    let reader = Reader::new(store, args.recipe, limits, args.out.is_some());
+    let reader = Reader::new(store, args.recipe, limits, args.out.is_some()).with(extras);
     let mut output = Output::new(args, found.items.len());
     batch::run(&reader, &found.items, &options, &pool, |answer| {
         output.take(answer)
     });
     output.finish()
+}
+
+/// What was asked for beyond findings and measurements; checked before any image is read.
+fn extras(args: &Args, store: &Store) -> Result<Extras> {
+    let method = |name: &String| {
+        name.parse::<Method>()
+            .map_err(|e| Usage(format!("--explain: {e}")))
+    };
+    let calibration = args.calibration.as_ref();
+    let index = args.similar.as_ref();
+    Ok(Extras {
+        explain: args.explain.as_ref().map(method).transpose()?,
+        calibration: calibration
+            .map(|p| Calibration::open(p, store))
+            .transpose()?,
+        similar: index
+            .map(|p| Search::open(p, store, usize::from(args.cases)))
+            .transpose()?,
+        augment: args.augment,
+    })
 }
 
 /// What was answered so far.

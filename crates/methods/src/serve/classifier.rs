@@ -15,6 +15,8 @@ use hilum_nn::{InputContract, Network};
 pub struct Scores {
     /// Logit of each output, averaged over the members.
     pub logits: Vec<f64>,
+    /// Logits of the single members, `[member][output]`.
+    pub members: Vec<Vec<f64>>,
     /// Pooled features of the first member, for out-of-distribution scores.
     pub embedding: Vec<f64>,
     /// Class activation maps, one an output, averaged over the members, at the network's feature size.
@@ -121,14 +123,17 @@ impl NetClassifier {
         };
         let classes = self.card.outputs.len();
         let mut logits = vec![0.0; classes];
+        let mut members = Vec::with_capacity(self.members.len());
         let mut embedding = Vec::new();
         let mut maps: Vec<Plane<f32>> = Vec::new();
         let share = 1.0 / self.members.len() as f64;
         for (i, member) in self.members.iter().enumerate() {
             let out = member.plan.run(&x)?;
-            for (sum, &z) in logits.iter_mut().zip(&out[member.logits].data) {
-                *sum += share * f64::from(z);
+            let own: Vec<f64> = out[member.logits].data.iter().map(|&z| z.into()).collect();
+            for (sum, z) in logits.iter_mut().zip(&own) {
+                *sum += share * z;
             }
+            members.push(own);
             let features = &out[member.features];
             if i == 0 {
                 embedding = pooled(features);
@@ -137,6 +142,7 @@ impl NetClassifier {
         }
         Ok(Scores {
             logits,
+            members,
             embedding,
             maps,
             crop: picture.crop,

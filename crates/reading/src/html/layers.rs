@@ -22,6 +22,8 @@ pub(super) struct Film {
 
 /// A heat map and the finding it belongs to.
 pub(super) struct HeatMap {
+    /// Name of the attribution; null for the class activation map.
+    pub method: Option<String>,
     /// Index into `findings`.
     pub finding: usize,
     pub href: String,
@@ -54,7 +56,12 @@ fn film(
         Some(bytes) => shaped(index, record, name, bytes).map(Some),
         None => Ok(None),
     };
-    let heatmaps = layers.heatmaps.iter().map(|(code, png)| {
+    let cams = layers.heatmaps.iter().map(|(code, png)| (code, None, png));
+    let maps = layers
+        .maps
+        .iter()
+        .map(|m| (&m.code, Some(m.method.clone()), &m.png));
+    let heatmaps = cams.chain(maps).map(|(code, method, png)| {
         let finding = reading
             .findings
             .iter()
@@ -65,6 +72,7 @@ fn film(
             })?;
         let header = header(index, code, png)?;
         Ok(HeatMap {
+            method,
             finding,
             href: address(png),
             grey: header.color == GREY,
@@ -128,6 +136,6 @@ fn shaped(
     Ok(address(png))
 }
 
-fn address(png: &[u8]) -> String {
+pub(super) fn address(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", STANDARD.encode(png))
 }

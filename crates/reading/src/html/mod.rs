@@ -4,10 +4,12 @@
 //! network access and any script or style other than the page's own, by hash. All text goes through
 //! the template's escaping.
 
+mod explanations;
 mod layers;
 mod links;
 mod panels;
 mod provenance;
+mod similar;
 mod stage;
 
 use crate::{RESEARCH_NOTICE, ReadingError, evidence};
@@ -34,6 +36,19 @@ pub struct ImageLayers {
     /// Finding code and its heat map over the whole stored image, stretched to it. A grey PNG is
     /// coloured by the page (0 is transparent), any other is shown as it is.
     pub heatmaps: Vec<(String, Vec<u8>)>,
+    /// Attribution maps, likewise.
+    pub maps: Vec<MapLayer>,
+}
+
+/// An attribution map over the whole stored image.
+#[derive(Debug, Clone, Default)]
+pub struct MapLayer {
+    /// Finding.
+    pub code: String,
+    /// Name of the attribution.
+    pub method: String,
+    /// Grey PNG.
+    pub png: Vec<u8>,
 }
 
 /// What the page is made from.
@@ -43,6 +58,8 @@ pub struct PageInput<'a> {
     pub reading: &'a Reading,
     /// Pictures, one entry for each image of the reading, in its order.
     pub layers: &'a [ImageLayers],
+    /// PNGs of the similar cases, as `similar` of the reading lists them; missing ones are shown as none.
+    pub thumbnails: &'a [Vec<Option<Vec<u8>>>],
 }
 
 /// Draws the page.
@@ -56,10 +73,15 @@ pub fn render(input: &PageInput) -> Result<String, ReadingError> {
     evidence::check(reading)?;
     let films = layers::films(reading, input.layers)?;
     let links = Links::of(reading);
-    Ok(page(reading, &films, &links).into_string())
+    Ok(page(reading, &films, &links, input.thumbnails).into_string())
 }
 
-fn page(reading: &Reading, films: &[Film], links: &Links) -> Markup {
+fn page(
+    reading: &Reading,
+    films: &[Film],
+    links: &Links,
+    thumbnails: &[Vec<Option<Vec<u8>>>],
+) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -90,6 +112,8 @@ fn page(reading: &Reading, films: &[Film], links: &Links) -> Markup {
                         }
                         div.column {
                             (panels::findings(reading, films))
+                            (explanations::panel(reading))
+                            (similar::panel(reading, thumbnails))
                             (panels::not_assessed(reading))
                             (provenance::panel(reading))
                         }

@@ -1,6 +1,6 @@
 //! The panels beside the image: gate, report, findings, measurements, what was not assessed.
 
-use super::layers::Film;
+use super::layers::{Film, HeatMap};
 use super::links::{Links, Target};
 use super::stage::set_class;
 use crate::terminal::{by_reason, interval, measurement_name, ordered, value};
@@ -149,7 +149,10 @@ fn finding_row(reading: &Reading, films: &[Film], finding: &Finding) -> Markup {
         .position(|other| std::ptr::eq(other, finding))
         .unwrap_or_default();
     let maps: Vec<String> = (0..films.len())
-        .filter(|image| films[*image].heatmaps.iter().any(|map| map.finding == n))
+        .filter(|image| {
+            let own = |map: &HeatMap| map.finding == n && map.method.is_none();
+            films[*image].heatmaps.iter().any(own)
+        })
         .map(|image| format!("h{n}-{image}"))
         .collect();
     let mut places: Vec<&str> = finding
@@ -198,6 +201,7 @@ fn probability(finding: &Finding) -> Markup {
             }
         }
         @if let Some(logit) = finding.logit { small { "logit " (format!("{logit:.2}")) } }
+        @for line in crate::wording::uncertainty_lines(finding) { small.beside { (line) } }
     }
 }
 

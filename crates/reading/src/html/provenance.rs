@@ -13,6 +13,12 @@ pub(super) fn panel(reading: &Reading) -> Markup {
                 div { dt { "Hilum" } dd { (provenance.version) } }
                 div { dt { "Engine" } dd { (provenance.engine) } }
                 div { dt { "8-bit recipe" } dd { (provenance.recipe) } }
+                @if let Some(file) = &provenance.calibration {
+                    div { dt { "Own calibration" } dd { bdi { (file.name) } " " code { "sha256 " (file.sha256) } } }
+                }
+                @if let Some(file) = &provenance.index {
+                    div { dt { "Index of cases" } dd { bdi { (file.name) } " " code { "sha256 " (file.sha256) } } }
+                }
                 div { dt { "Time" } dd { (provenance.elapsed_ms) " ms" } }
             }
             h3 { "Models" }

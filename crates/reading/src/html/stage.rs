@@ -2,7 +2,8 @@
 //!
 //! Each image is one SVG in pixels of the stored image, so that boxes and lines need no conversion.
 
-use super::layers::Film;
+use super::explanations::{layer_key, method_name};
+use super::layers::{Film, HeatMap};
 use crate::terminal;
 use crate::wording::{Answer, answer};
 use hilum_core::{Finding, ImageRecord, NamedLine, Reading, Rect, Region};
@@ -18,16 +19,7 @@ const LAYERS: [(&str, &str, u8); 4] = [
 
 /// Switches and faders for all images.
 pub(super) fn controls(reading: &Reading, films: &[Film]) -> Markup {
-    let mapped: Vec<(usize, &Finding)> = reading
-        .findings
-        .iter()
-        .enumerate()
-        .filter(|(n, _)| {
-            films
-                .iter()
-                .any(|film| film.heatmaps.iter().any(|map| map.finding == *n))
-        })
-        .collect();
+    let mapped = mapped(reading, films);
     html! {
         div.controls role="group" aria-label="Overlays" {
             @for (layer, label, opacity) in LAYERS {
@@ -44,7 +36,7 @@ pub(super) fn controls(reading: &Reading, films: &[Film]) -> Markup {
                     label { "Heat map "
                         select data-heat-select="" {
                             option value="" { "none" }
-                            @for (n, finding) in mapped { option value=(n) { (finding.name) } }
+                            @for (key, label) in mapped { option value=(key) { (label) } }
                         }
                     }
                     input type="range" min="0" max="100" value="60" data-fade="heat" aria-label="Opacity of the heat map";
@@ -63,6 +55,38 @@ pub(super) fn controls(reading: &Reading, films: &[Film]) -> Markup {
             }
         }
     }
+}
+
+/// Keys and labels of the maps of all images, each once, in the order of the findings.
+fn mapped(reading: &Reading, films: &[Film]) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (n, finding) in reading.findings.iter().enumerate() {
+        let own = films.iter().flat_map(|film| &film.heatmaps);
+        for map in own.filter(|map| map.finding == n) {
+            let label = match &map.method {
+                None => finding.name.clone(),
+                Some(method) => format!("{}: {}", finding.name, method_name(method)),
+            };
+            if !found.iter().any(|(known, _)| *known == key(map)) {
+                found.push((key(map), label));
+            }
+        }
+    }
+    found
+}
+
+/// What switches a map on.
+fn key(map: &HeatMap) -> String {
+    match &map.method {
+        None => map.finding.to_string(),
+        Some(method) => layer_key(map.finding, method),
+    }
+}
+
+/// What sentences light up: the class activation map alone, so that two maps never lie over each other.
+fn link_key(map: &HeatMap, image: usize) -> String {
+    let letter = if map.method.is_none() { "h" } else { "e" };
+    format!("{letter}{}-{image}", map.finding)
 }
 
 fn has_layer(reading: &Reading, films: &[Film], layer: &str) -> bool {
@@ -115,7 +139,7 @@ fn figure(reading: &Reading, n: usize, record: &ImageRecord, film: &Film) -> Mar
                 }
                 g data-layer="heat" {
                     @for map in &film.heatmaps {
-                        g.heat data-key={ "h" (map.finding) "-" (n) } data-finding=(map.finding) {
+                        g.heat data-key=(link_key(map, n)) data-finding=(key(map)) {
                             image href=(map.href) width=(width) height=(height) preserveAspectRatio="none"
                                 filter=[map.grey.then(|| format!("url(#heat-{n})"))] {}
                         }

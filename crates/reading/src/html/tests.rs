@@ -20,6 +20,7 @@ fn layers() -> ImageLayers {
             ("pneumonia".into(), png(7, 7, 0)),
             ("nodule".into(), png(7, 7, 6)),
         ],
+        maps: Vec::new(),
     }
 }
 
@@ -32,6 +33,7 @@ fn draw(reading: &Reading) -> String {
     render(&PageInput {
         reading,
         layers: &[layers()],
+        thumbnails: &[],
     })
     .expect("a page")
 }
@@ -180,6 +182,7 @@ fn pictures_that_do_not_fit_are_errors() {
         render(&PageInput {
             reading: &reading,
             layers: &[one],
+            thumbnails: &[],
         })
     };
     assert!(matches!(
@@ -201,6 +204,7 @@ fn pictures_that_do_not_fit_are_errors() {
     let none = render(&PageInput {
         reading: &reading,
         layers: &[],
+        thumbnails: &[],
     });
     assert!(matches!(
         none,
@@ -209,4 +213,64 @@ fn pictures_that_do_not_fit_are_errors() {
             images: 1
         })
     ));
+}
+
+#[test]
+fn maps_come_with_a_verdict_and_known_cases_with_their_labels() {
+    use hilum_core::{Explanation, MapTrust, Similar, SimilarCase};
+    let mut reading = written(sample::reading());
+    let at = reading
+        .findings
+        .iter()
+        .position(|f| f.code == "pneumonia")
+        .unwrap();
+    let explanation = |method: &str, p: f64| Explanation {
+        image: 0,
+        method: method.into(),
+        model: sample::MODEL.into(),
+        map: None,
+        trust: Some(MapTrust {
+            deletion: 0.2,
+            insertion: 0.7,
+            random_deletion: 0.4,
+            random_insertion: 0.5,
+            random: 19,
+            p,
+            trusted: p <= 0.05,
+        }),
+        note: None,
+    };
+    reading.findings[at].explanations =
+        vec![explanation("cam", 0.4), explanation("deep-lift", 0.05)];
+    let case = |id: &str, labels: &[&str]| SimilarCase {
+        id: id.into(),
+        labels: labels.iter().map(|l| (*l).to_owned()).collect(),
+        distance: 0.125,
+        percentile: Some(0.3),
+    };
+    reading.similar = vec![Similar {
+        image: 0,
+        model: sample::MODEL.into(),
+        cases: vec![case("a<b>.png", &["Pneumonia & more"]), case("b", &[])],
+        note: None,
+    }];
+    let mut one = layers();
+    one.maps.push(MapLayer {
+        code: "pneumonia".into(),
+        method: "deep-lift".into(),
+        png: png(9, 9, 0),
+    });
+    let page = render(&PageInput {
+        reading: &reading,
+        layers: &[one],
+        thumbnails: &[vec![Some(png(8, 8, 0)), Some(b"<script>".to_vec())]],
+    })
+    .expect("a page");
+    assert!(page.contains("not to be trusted") && page.contains("believable"));
+    assert!(page.contains("7 of 19 copies"));
+    let key = format!("data-map=\"{at}:deep-lift\"");
+    assert!(page.contains(&key) && page.contains(&format!("data-finding=\"{at}:deep-lift\"")));
+    assert!(page.contains("a&lt;b&gt;.png") && page.contains("Pneumonia &amp; more"));
+    assert!(page.contains("no label") && page.contains("no picture"));
+    assert!(!page.contains("<script>\"") && page.contains("distance 0.125"));
 }

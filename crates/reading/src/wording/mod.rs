@@ -11,6 +11,7 @@
 //! contradict each other the report says so.
 
 mod answers;
+mod beside;
 mod draft;
 mod findings;
 mod grammar;
@@ -24,6 +25,7 @@ mod study;
 mod tests;
 
 pub(crate) use answers::{Answer, answer};
+pub(crate) use beside::{map_verdict, uncertainty_lines};
 
 use answers::Answers;
 use draft::Draft;

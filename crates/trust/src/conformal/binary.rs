@@ -93,22 +93,13 @@ impl BinaryConformal {
             decided += usize::from(present != absent);
             wrong += usize::from(present != absent && present != y);
         }
-        let n = probabilities.len();
-        let share = |k: usize, n: usize| proportion_ci(k, n, 0.95, ProportionMethod::Wilson).ok();
-        let rate = |k: usize, n: usize| (n > 0).then(|| k as f64 / n as f64);
         let (np, na) = (probabilities.positives(), probabilities.negatives());
-        Ok(BinaryCoverage {
-            nominal: 1.0 - self.alpha,
-            overall: (kept_present + kept_absent) as f64 / n as f64,
-            overall_interval: share(kept_present + kept_absent, n),
-            present: rate(kept_present, np),
-            present_interval: share(kept_present, np),
-            absent: rate(kept_absent, na),
-            absent_interval: share(kept_absent, na),
-            decided: decided as f64 / n as f64,
-            decided_wrong: rate(wrong, decided),
-            n,
-        })
+        BinaryCoverage::of_counts(
+            1.0 - self.alpha,
+            (kept_present, np),
+            (kept_absent, na),
+            (decided, wrong),
+        )
     }
 }
 
@@ -135,6 +126,38 @@ pub struct BinaryCoverage {
     pub decided_wrong: Option<f64>,
     /// Cases.
     pub n: usize,
+}
+
+impl BinaryCoverage {
+    /// From counts: (kept, cases) of the present and of the absent cases, and (answered, wrongly answered).
+    ///
+    /// # Errors
+    /// No case.
+    pub(crate) fn of_counts(
+        nominal: f64,
+        (kept_present, np): (usize, usize),
+        (kept_absent, na): (usize, usize),
+        (decided, wrong): (usize, usize),
+    ) -> Result<Self> {
+        let n = np + na;
+        if n == 0 {
+            return Err(hilum_metrics::MetricError::Empty { what: "cases" }.into());
+        }
+        let share = |k: usize, n: usize| proportion_ci(k, n, 0.95, ProportionMethod::Wilson).ok();
+        let rate = |k: usize, n: usize| (n > 0).then(|| k as f64 / n as f64);
+        Ok(BinaryCoverage {
+            nominal,
+            overall: (kept_present + kept_absent) as f64 / n as f64,
+            overall_interval: share(kept_present + kept_absent, n),
+            present: rate(kept_present, np),
+            present_interval: share(kept_present, np),
+            absent: rate(kept_absent, na),
+            absent_interval: share(kept_absent, na),
+            decided: decided as f64 / n as f64,
+            decided_wrong: rate(wrong, decided),
+            n,
+        })
+    }
 }
 
 pub(super) fn check(data: &BinaryScores) -> Result<()> {
