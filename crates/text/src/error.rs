@@ -68,6 +68,14 @@ pub enum TextError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A model that reads reports refuses a text.
+    #[error("{model}: {reason}")]
+    Model {
+        /// Which model.
+        model: String,
+        /// Why.
+        reason: String,
+    },
     /// Reading the input or writing the output failed.
     #[error("input or output failed: {0}")]
     Io(#[from] std::io::Error),

@@ -7,6 +7,9 @@
 
 use std::ops::Range;
 
+/// Bytes that are looked at of the word before a stop.
+const MAX_WORD: usize = 64;
+
 /// Words before a full stop that do not end a sentence, lower case.
 const ABBREVIATIONS: [&str; 26] = [
     "dr", "drs", "mr", "mrs", "ms", "prof", "vs", "approx", "e.g", "i.e", "eg", "ie", "fig",
@@ -86,6 +89,8 @@ fn goes_on(text: &str, at: usize) -> bool {
 }
 
 fn word_before(text: &str, start: usize, at: usize) -> &str {
+    // Longer words are no abbreviation, and a text may be one word of a megabyte.
+    let start = start.max(text.ceil_char_boundary(at.saturating_sub(MAX_WORD)));
     let head = &text[start..at];
     let from = head
         .rfind(|c: char| c.is_whitespace() || c == '(' || c == ',')
@@ -127,6 +132,16 @@ mod tests {
 
     fn cut(text: &str) -> Vec<&str> {
         split(text).into_iter().map(|r| &text[r]).collect()
+    }
+
+    /// Neither short sentences nor words with stops inside take more than a moment at a megabyte.
+    #[test]
+    fn a_megabyte_on_one_line_is_cut() {
+        let sentences = "No effusion. ".repeat(80_000);
+        assert_eq!(split(&sentences).len(), 80_000);
+        assert_eq!(split(&"x.".repeat(500_000)).len(), 1);
+        let sections = crate::sections::split(&sentences);
+        assert_eq!(sections.len(), 1);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub enum Problem {
     MissingPatient,
     /// The patient's studies do not follow each other.
     ScatteredPatient,
+    /// A model that reads reports refuses the text.
+    ModelRefused,
 }
 
 impl Problem {
@@ -79,6 +81,7 @@ impl Problem {
             Problem::InvalidDocument => "invalid_document",
             Problem::MissingPatient => "missing_patient",
             Problem::ScatteredPatient => "scattered_patient",
+            Problem::ModelRefused => "model_refused",
         }
     }
 }
@@ -129,6 +132,11 @@ pub(crate) struct Row {
 
 /// The row of a line, `None` for a blank one.
 pub(crate) fn parse(line: &Line) -> Result<Option<Row>, LineError> {
+    parse_by(line, "id")
+}
+
+/// [`parse`], with the id in another field.
+pub(crate) fn parse_by(line: &Line, id_field: &str) -> Result<Option<Row>, LineError> {
     let fail = |id: Option<String>, kind, message: String| LineError {
         line: line.number,
         id,
@@ -151,15 +159,16 @@ pub(crate) fn parse(line: &Line) -> Result<Option<Row>, LineError> {
     let Value::Object(fields) = value else {
         return Err(fail(None, Problem::InvalidJson, "not an object".to_owned()));
     };
-    let id = match fields.get("id") {
-        Some(Value::String(id)) => id.clone(),
+    let id = match fields.get(id_field) {
+        Some(Value::String(id)) if !id.trim().is_empty() => id.clone(),
         Some(Value::Number(id)) => id.to_string(),
+        Some(Value::String(_)) => {
+            let message = format!("`{id_field}` is empty");
+            return Err(fail(None, Problem::MissingId, message));
+        }
         _ => {
-            return Err(fail(
-                None,
-                Problem::MissingId,
-                "`id` is missing or neither text nor number".to_owned(),
-            ));
+            let message = format!("`{id_field}` is missing or neither text nor number");
+            return Err(fail(None, Problem::MissingId, message));
         }
     };
     Ok(Some(Row { id, fields }))
@@ -298,15 +307,13 @@ const ENOUGH: usize = 6;
 /// and val reports of the Indiana University set with eight words or more has 0.118.
 const KNOWN: f64 = 0.1;
 
-/// An error when the sections hold hardly an English word: rules for English would read silence
-/// from them.
-fn english(report: &ReportText, row: &Row, line: u64) -> Result<(), LineError> {
+/// Known words and words looked at, of texts that hold hardly an English word.
+pub(crate) fn hardly_english<'a>(texts: impl Iterator<Item = &'a str>) -> Option<(usize, usize)> {
     let (mut known, mut all) = (0usize, 0usize);
     let mut lower = String::new();
-    let texts = report.sections.iter().map(|s| s.text.as_str());
     for word in texts.flat_map(|t| t.split(|c: char| !c.is_alphabetic() && c != '\'')) {
         // Removed names say nothing.
-        if word.is_empty() || word.bytes().all(|b| b == b'X') {
+        if word.is_empty() || is_removed(word) {
             continue;
         }
         all += 1;
@@ -315,15 +322,22 @@ fn english(report: &ReportText, row: &Row, line: u64) -> Result<(), LineError> {
         lower.make_ascii_lowercase();
         known += usize::from(ENGLISH.contains(&lower.as_str()));
         if known >= ENOUGH {
-            return Ok(());
+            return None;
         }
         if all == MANY_WORDS {
             break;
         }
     }
-    if all < FEW_WORDS || known as f64 >= KNOWN * all as f64 {
+    (all >= FEW_WORDS && (known as f64) < KNOWN * all as f64).then_some((known, all))
+}
+
+/// An error when the sections hold hardly an English word: rules for English would read silence
+/// from them.
+fn english(report: &ReportText, row: &Row, line: u64) -> Result<(), LineError> {
+    let texts = report.sections.iter().map(|s| s.text.as_str());
+    let Some((known, all)) = hardly_english(texts) else {
         return Ok(());
-    }
+    };
     Err(LineError {
         line,
         id: Some(row.id.clone()),
@@ -334,15 +348,39 @@ fn english(report: &ReportText, row: &Row, line: u64) -> Result<(), LineError> {
     })
 }
 
+/// `XXXX`, also where a tokenizer has made it small.
+fn is_removed(word: &str) -> bool {
+    word.bytes().all(|b| b.eq_ignore_ascii_case(&b'X')) && word != "x"
+}
+
 /// A report whose names or words were removed (`XXXX`, `___`).
 fn has_removed_words(report: &ReportText) -> bool {
     let marks = |t: &str| t.contains("XXXX") || t.contains("___");
     report.sections.iter().any(|s| marks(&s.text))
 }
 
+/// An error when every word was removed: rules would read "nothing found" from what is not there.
+fn anything_left(report: &ReportText, row: &Row, line: u64) -> Result<(), LineError> {
+    let said = |word: &str| !word.is_empty() && (word.len() == 1 || !is_removed(word));
+    let mut words = report
+        .sections
+        .iter()
+        .flat_map(|s| s.text.split(|c: char| !c.is_alphanumeric()));
+    if !has_removed_words(report) || words.any(said) {
+        return Ok(());
+    }
+    Err(LineError {
+        line,
+        id: Some(row.id.clone()),
+        kind: Problem::EmptyReport,
+        message: "nothing but removed words (XXXX, ___)".to_owned(),
+    })
+}
+
 /// The report of a row that is to be read by rules for English, and notes about it.
 pub(crate) fn readable(row: &Row, line: u64) -> Result<(ReportText, Vec<&'static str>), LineError> {
     let report = report(row, line)?;
+    anything_left(&report, row, line)?;
     english(&report, row, line)?;
     let notes = if has_removed_words(&report) {
         vec!["with_removed_words"]
@@ -501,6 +539,7 @@ pub(crate) fn text_problem(row: &Row, line: u64, error: &TextError) -> LineError
     let kind = match error {
         TextError::EmptyReport => Problem::EmptyReport,
         TextError::Xml { .. } => Problem::InvalidXml,
+        TextError::Model { .. } => Problem::ModelRefused,
         _ => Problem::NoSuchSection,
     };
     LineError {
@@ -655,9 +694,13 @@ mod tests {
             "{\"id\":2,\"text\":\"心臓の大きさは正常です。 胸水 なし 肺野 清 明 異常 所見 認め ません でした\"}\n",
             "{\"id\":3,\"text\":\"XXXX XXXX XXXX. Heart is normal. XXXX XXXX XXXX XXXX XXXX XXXX\"}\n",
             "{\"id\":4,\"text\":\"Thorax unauffällig.\"}\n",
+            "{\"id\":5,\"text\":\"XXXX XXXX. ___\"}\n",
+            "{\"id\":\" \",\"text\":\"Clear.\"}\n",
         );
         let (summary, lines) = label(input.as_bytes());
-        assert_eq!((summary.done, summary.failed), (2, 2), "{lines:?}");
+        assert_eq!((summary.done, summary.failed), (2, 4), "{lines:?}");
+        assert_eq!(summary.problems["empty_report"], 1);
+        assert_eq!(summary.problems["missing_id"], 1);
         assert_eq!(summary.problems["not_english"], 2);
         assert_eq!(summary.notes["with_removed_words"], 1);
         assert_eq!(lines[0]["line"], 1);

@@ -72,6 +72,7 @@ fn ten_times_the_lines_take_no_more_memory() {
         extract: Default::default(),
         format: Format::Facts,
         image: None,
+        reader: None,
     };
     let read = |first: u64, count: u64| {
         let labels = label_jsonl(

@@ -6,7 +6,7 @@
 //! severity, a size, a change. [`Graph::facts`] follows the relations and gives one [`Fact`] an
 //! observation.
 //!
-//! * [`extract`] makes graphs from reports by rules with scopes;
+//! * [`extract`] makes graphs from reports by rules with scopes; [`reader`] lets a model do it instead;
 //! * [`radgraph`] reads and writes RadGraph JSON without loss;
 //! * [`scene`] makes the anatomy-centred graph of Chest ImaGenome, [`atlas`] its boxes;
 //! * [`timeline`] follows findings over a patient's studies, [`lunguage`] writes both in Lunguage's rows;
@@ -33,6 +33,7 @@ mod lexicon;
 mod links;
 pub mod lunguage;
 pub mod radgraph;
+pub mod reader;
 pub mod scene;
 pub mod score;
 mod sequence;
@@ -44,6 +45,7 @@ use anatomy::Side;
 use serde::{Deserialize, Serialize};
 
 pub use extract::Extractor;
+pub use reader::GraphReader;
 pub use sequence::entity_sequence;
 
 /// Whether something is said to be there.

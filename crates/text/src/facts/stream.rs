@@ -4,6 +4,7 @@
 use super::atlas::Frame;
 use super::extract::{ExtractOptions, Extractor};
 use super::radgraph::Document;
+use super::reader::GraphReader;
 use super::timeline::{Tracked, track};
 use super::{Fact, Graph, lunguage, scene};
 use crate::error::TextError;
@@ -15,6 +16,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde_json::{Value, json};
 use std::fmt;
 use std::io::{BufRead, Read, Write};
+use std::sync::Arc;
 
 /// What is written for a report or a patient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +45,15 @@ pub struct FactOptions {
     pub format: Format,
     /// Width and height of the image that scene boxes are put in; no boxes without.
     pub image: Option<(f64, f64)>,
+    /// What makes the graphs; the rules without.
+    pub reader: Option<Arc<dyn GraphReader>>,
 }
 
 impl FactOptions {
+    fn reader(&self) -> &dyn GraphReader {
+        self.reader.as_deref().unwrap_or(Extractor::shared())
+    }
+
     fn frame(&self) -> Option<Frame> {
         self.image.map(|(w, h)| Frame::of_image(w, h))
     }
@@ -73,7 +81,7 @@ pub fn facts_rows(
 ) -> Result<Summary, TextError> {
     let frame = options.frame();
     stream::run(rows, Sinks::one(&mut out), |row, line| {
-        let (graph, mut notes) = graph_of(row, line, &options.extract)?;
+        let (graph, mut notes) = graph_of(row, line, options)?;
         if graph.entities.is_empty() {
             notes.push("without_facts");
         }
@@ -123,7 +131,7 @@ pub fn facts_csv(
         errors: Some(&mut errors),
     };
     stream::run(rows, sinks, |row, line| {
-        let (graph, mut notes) = graph_of(row, line, &options.extract)?;
+        let (graph, mut notes) = graph_of(row, line, options)?;
         let records: Vec<String> = graph.facts().iter().map(|f| record(&row.id, f)).collect();
         if records.is_empty() {
             notes.push("without_facts");
@@ -154,10 +162,11 @@ fn cell(value: Option<&Value>) -> String {
 
 type Noted = (Graph, Vec<&'static str>);
 
-fn graph_of(row: &Row, line: u64, options: &ExtractOptions) -> Result<Noted, LineError> {
+fn graph_of(row: &Row, line: u64, options: &FactOptions) -> Result<Noted, LineError> {
     let (report, notes) = stream::readable(row, line)?;
-    let graph = Extractor::shared()
-        .graph(&report, options)
+    let graph = options
+        .reader()
+        .graph(&report, &options.extract)
         .map_err(|e| stream::text_problem(row, line, &e))?;
     Ok((graph, notes))
 }
@@ -367,7 +376,7 @@ fn study(line: &Line, options: &FactOptions) -> Result<Study, LineError> {
             message: "`patient` is missing or neither text nor number".to_owned(),
         });
     };
-    let (graph, _) = graph_of(&row, line.number, &options.extract)?;
+    let (graph, _) = graph_of(&row, line.number, options)?;
     Ok(Some((row, patient, graph)))
 }
 
@@ -456,6 +465,7 @@ mod tests {
             extract: ExtractOptions::default(),
             format,
             image: Some((100.0, 100.0)),
+            reader: None,
         }
     }
 

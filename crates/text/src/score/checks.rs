@@ -2,6 +2,7 @@
 //! write the same text whatever the image.
 
 use super::metric::Pair;
+use crate::stream::hardly_english;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
@@ -98,10 +99,17 @@ pub fn oddities(pair: &Pair) -> Vec<&'static str> {
         ("few_words", (1..3).contains(&words.len()) && longest >= 10),
         ("repetitive", repeats(&words)),
         ("shuffled", references.iter().any(|r| shuffled(&words, r))),
-        ("unlike_english", unlike_english(&words)),
+        (
+            "unlike_english",
+            unlike_english(&pair.tokens.hypothesis, &words),
+        ),
         (
             "reference_unlike_english",
-            references.iter().any(|r| unlike_english(r)),
+            pair.tokens
+                .references
+                .iter()
+                .zip(&references)
+                .any(|(text, r)| unlike_english(text, r)),
         ),
     ];
     checks
@@ -151,12 +159,8 @@ fn shuffled(words: &[&str], reference: &[&str]) -> bool {
     kept * 100 < (words.len() - 1) * 15
 }
 
-/// Twenty words or more without one of the commonest of English reports, or mostly other letters.
-fn unlike_english(words: &[&str]) -> bool {
-    const COMMON: [&str; 16] = [
-        "the", "of", "is", "no", "and", "in", "are", "with", "there", "or", "to", "for", "a",
-        "normal", "clear", "without",
-    ];
+/// Hardly one of the words of English reports (as the labeler has it), or mostly other letters.
+fn unlike_english(text: &str, words: &[&str]) -> bool {
     let (mut letters, mut other) = (0, 0);
     for word in words {
         if word.is_ascii() {
@@ -168,8 +172,7 @@ fn unlike_english(words: &[&str]) -> bool {
             other += usize::from(!c.is_ascii());
         }
     }
-    let is_common = |w: &&str| COMMON.iter().any(|c| w.eq_ignore_ascii_case(c));
-    (words.len() >= 20 && !words.iter().any(is_common)) || (letters >= 10 && other * 3 > letters)
+    hardly_english(std::iter::once(text)).is_some() || (letters >= 10 && other * 3 > letters)
 }
 
 #[cfg(test)]
@@ -209,6 +212,8 @@ mod tests {
             oddities(&pair("сердце нормальных размеров легкие чистые", REPORT)),
             ["unlike_english"]
         );
+        let spanish = "El corazon es de tamano normal y no hay derrame pleural ni neumotorax.";
+        assert_eq!(oddities(&pair(spanish, REPORT)), ["unlike_english"]);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! Their corpus value is the mean over the texts for which they are defined. The first reference counts.
 
+use super::grounded::GroundedPhrase;
 use super::metric::{Pair, ScoreOptions, TextMetric};
 use super::table::{Rows, Table};
 use crate::error::TextError;
-use crate::facts::Graph;
 use crate::facts::extract::{ExtractOptions, Extractor};
+use crate::facts::score::radfact::{self, Phrase};
 use crate::facts::score::{self, FactMetric, FactScore};
+use crate::facts::{Graph, GraphReader};
 use crate::report::ReportText;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -21,6 +23,7 @@ const UNREADABLE: &str = "a text has nothing in findings or impression";
 struct Facts {
     metric: FactMetric,
     extract: ExtractOptions,
+    reader: Option<Arc<dyn GraphReader>>,
     section: String,
     /// Whether a text's value depends on the other texts, so that all graphs must be kept.
     whole_set: bool,
@@ -45,6 +48,7 @@ impl Facts {
         Ok(Box::new(Facts {
             metric,
             extract,
+            reader: options.graphs.clone(),
             section,
             whole_set: metric == FactMetric::Consistency,
             kept: Default::default(),
@@ -55,7 +59,9 @@ impl Facts {
 
     /// Graph of a text; an empty text has no fact, one without the sections that are read has no graph.
     fn graph(&self, text: &str) -> Option<Graph> {
-        match Extractor::shared().graph(&ReportText::from_text(text), &self.extract) {
+        let rules: &dyn GraphReader = Extractor::shared();
+        let reader = self.reader.as_deref().unwrap_or(rules);
+        match reader.graph(&ReportText::from_text(text), &self.extract) {
             Ok(graph) => Some(graph),
             Err(TextError::EmptyReport) => Some(Graph::default()),
             Err(_) => None,
@@ -63,13 +69,43 @@ impl Facts {
     }
 
     fn take(&mut self, references: &[Graph], hypotheses: &[Graph]) -> Result<(), TextError> {
-        for (name, score) in score::score(&[self.metric], references, hypotheses)? {
+        self.keep(score::score(&[self.metric], references, hypotheses)?);
+        Ok(())
+    }
+
+    /// Phrases of references and hypotheses: those of the files where both sides have them, else every fact.
+    fn phrases(
+        &self,
+        pairs: &[Pair],
+        references: &[Graph],
+        hypotheses: &[Graph],
+    ) -> (Vec<Vec<Phrase>>, Vec<Vec<Phrase>>) {
+        let given = |phrases: &[GroundedPhrase]| -> Vec<Phrase> {
+            let one = |p: &GroundedPhrase| Phrase {
+                facts: self.graph(&p.text).map(|g| g.facts()).unwrap_or_default(),
+                boxes: p.boxes.clone(),
+            };
+            phrases.iter().map(one).collect()
+        };
+        let both =
+            |(i, pair): (usize, &Pair)| match (&pair.reference_phrases, &pair.hypothesis_phrases) {
+                (Some(reference), Some(hypothesis)) => (given(reference), given(hypothesis)),
+                _ => (
+                    Phrase::of_graph(&references[i]),
+                    Phrase::of_graph(&hypotheses[i]),
+                ),
+            };
+        pairs.par_iter().enumerate().map(both).unzip()
+    }
+
+    /// Adds the values of a batch.
+    fn keep(&mut self, scores: BTreeMap<String, FactScore>) {
+        for (name, score) in scores {
             match self.scores.get_mut(&name) {
                 Some(known) => known.per_sample.extend(score.per_sample),
                 None => drop(self.scores.insert(name, score)),
             }
         }
-        Ok(())
     }
 }
 
@@ -100,6 +136,11 @@ impl TextMetric for Facts {
             self.kept.1.extend(hypotheses);
             return Ok(());
         }
+        if self.metric == FactMetric::Radfact {
+            let (references, hypotheses) = self.phrases(pairs, &references, &hypotheses);
+            self.keep(radfact::radfact(&references, &hypotheses));
+            return Ok(());
+        }
         self.take(&references, &hypotheses)
     }
 
@@ -118,6 +159,7 @@ impl TextMetric for Facts {
             UNDEFINED
         };
         let section = &self.section;
+        let model = self.reader.as_ref().map(|r| format!("graph:{}", r.name()));
         let table = |(name, score): (String, FactScore)| {
             let value = |(v, broken): (&Option<f64>, &bool)| match v {
                 Some(v) if !*broken => [*v, 1.0],
@@ -131,11 +173,11 @@ impl TextMetric for Facts {
                 .collect();
             let defined = values.iter().skip(1).step_by(2).sum::<f64>();
             // The number of defined texts is that of a batch; it is counted anew.
-            let kept: Vec<&str> = score
-                .signature
-                .split('|')
-                .filter(|p| !p.starts_with("defined:"))
-                .collect();
+            let made_anew = |p: &&str| {
+                p.starts_with("defined:") || (model.is_some() && p.starts_with("graph:"))
+            };
+            let kept = score.signature.split('|').filter(|p| !made_anew(p));
+            let kept: Vec<&str> = kept.chain(model.as_deref()).collect();
             let signature = format!(
                 "{}|ref:first|section:{section}|defined:{defined}of{}",
                 kept.join("|"),
@@ -184,7 +226,7 @@ pub(super) fn consistency(options: &ScoreOptions) -> Result<Box<dyn TextMetric>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::{METRICS, score};
+    use crate::score::{Format, InputOptions, METRICS, Reader, SideKind, score, score_readers};
 
     const NAMES: [&str; 5] = ["radgraph", "radfact", "green", "lunguage", "consistency"];
 
@@ -211,6 +253,35 @@ mod tests {
             scores["radfact_spatial_f1"].value.is_none()
                 && scores["radfact_spatial_f1"].reason.is_some()
         );
+    }
+
+    /// One phrase entailed with its box covered, one entailed with its box elsewhere.
+    #[test]
+    fn phrases_with_boxes_give_the_spatial_numbers() {
+        let options = ScoreOptions {
+            metrics: vec!["radfact".to_owned()],
+            ..ScoreOptions::default()
+        };
+        let side = |second: &str| {
+            format!(
+                "{{\"id\":1,\"phrases\":[{{\"text\":\"Left effusion.\",\"boxes\":[[0.5,0.5,0.4,0.4]]}},{{\"text\":\"Nodule.\",\"boxes\":[{second}]}}]}}\n"
+            )
+        };
+        let mut out = Vec::new();
+        for text in [side("[0.1,0.1,0.2,0.2]"), side("[0.7,0.1,0.2,0.2]")] {
+            let kind = [SideKind::Reference, SideKind::Hypothesis][out.len()];
+            let source: Box<dyn std::io::BufRead + Send> = Box::new(std::io::Cursor::new(text));
+            let input = InputOptions::default();
+            out.push(
+                Reader::open(source, Format::of("a.jsonl".as_ref()), "a", kind, input).unwrap(),
+            );
+        }
+        let (hyp, reference) = (out.pop().unwrap(), out.pop().unwrap());
+        let report = score_readers(reference, hyp, &options).unwrap();
+        let value = |name: &str| report.metrics[name].value;
+        assert_eq!(value("radfact_logical_precision"), Some(1.0));
+        assert_eq!(value("radfact_grounding_precision"), Some(0.5));
+        assert_eq!(value("radfact_spatial_f1"), Some(0.5));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! CSV of the CheXpert labeler, and plain text with a report a line.
 
 use super::chexpert::FileLabels;
+use super::grounded::{self, GroundedPhrase};
 use crate::error::TextError;
 use crate::label::LabelValue;
 use crate::lexicon::CHEXPERT;
@@ -122,6 +123,8 @@ pub struct Entry {
     pub texts: Vec<String>,
     /// Labels that the file gives.
     pub labels: Option<FileLabels>,
+    /// Phrases with boxes that the file gives; their texts are the text where it gives no other.
+    pub phrases: Option<Vec<GroundedPhrase>>,
 }
 
 type Batch = Vec<Result<Entry, LineError>>;
@@ -352,6 +355,7 @@ fn plain_entry(line: &Line) -> Result<Entry, LineError> {
         line: line.number,
         texts: vec![text.to_owned()],
         labels: None,
+        phrases: None,
     })
 }
 
@@ -359,26 +363,23 @@ fn jsonl_entry(
     line: &Line,
     options: &InputOptions,
 ) -> Result<Option<Result<Entry, LineError>>, LineError> {
-    let Some(mut row) = stream::parse(line)? else {
+    let id = options.id_column.as_deref().unwrap_or("id");
+    let Some(row) = stream::parse_by(line, id)? else {
         return Ok(None);
     };
-    if let Some(name) = &options.id_column {
-        match row.fields.get(name) {
-            Some(Value::String(id)) => row.id.clone_from(id),
-            Some(Value::Number(id)) => row.id = id.to_string(),
-            _ => {
-                let message = format!("`{name}` is missing or neither text nor number");
-                return Err(problem(line.number, None, Problem::MissingId, message));
-            }
-        }
-    }
     let labels = labels_of(&row, line.number)?;
-    let texts = texts_of(&row, line.number, options, labels.is_some())?;
+    let text_field = options.text_column.as_deref().unwrap_or("text");
+    let phrases = grounded::phrases_of(&row, line.number)?;
+    let texts = match (&phrases, row.fields.contains_key(text_field)) {
+        (Some(phrases), false) => vec![grounded::joined(phrases)],
+        _ => texts_of(&row, line.number, options, labels.is_some())?,
+    };
     Ok(Some(Ok(Entry {
         id: row.id,
         line: line.number,
         texts,
         labels,
+        phrases,
     })))
 }
 
@@ -601,6 +602,7 @@ impl Columns {
             line,
             texts: vec![text],
             labels,
+            phrases: None,
         })
     }
 }
@@ -687,6 +689,7 @@ fn of_list(list: Vec<Value>, kind: SideKind) -> Batch {
             line,
             texts,
             labels: None,
+            phrases: None,
         }));
     }
     out
@@ -701,6 +704,7 @@ fn dictionary(object: serde_json::Map<String, Value>, forms: &str) -> Result<Bat
             line: at as u64 + 1,
             texts,
             labels: None,
+            phrases: None,
         }));
     }
     Ok(out)

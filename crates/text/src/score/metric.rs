@@ -4,8 +4,10 @@ use super::additive;
 use super::bertscore::{Embeddings, TokenEncoder};
 use super::chexpert::{self, FileLabels};
 use super::facts;
+use super::grounded::GroundedPhrase;
 use super::table::Table;
 use crate::error::TextError;
+use crate::facts::GraphReader;
 use crate::nlg::Sample;
 use crate::nlg::meteor::WordNet;
 use crate::report::SectionKind;
@@ -29,6 +31,10 @@ pub struct Pair {
     pub hypothesis_labels: Option<FileLabels>,
     /// Labels that the file of the references gave.
     pub reference_labels: Option<FileLabels>,
+    /// Phrases with boxes that the file of the hypothesis gave.
+    pub hypothesis_phrases: Option<Vec<GroundedPhrase>>,
+    /// Those that the file of the references gave.
+    pub reference_phrases: Option<Vec<GroundedPhrase>>,
 }
 
 /// A score, or a family of scores that are computed together. Takes in pairs batch by batch, so that no
@@ -148,6 +154,8 @@ pub struct ScoreOptions {
     pub wordnet: Option<Arc<WordNet>>,
     /// Token vectors for BERTScore.
     pub embeddings: Option<TokenVectors>,
+    /// What makes the graphs of the scores over facts; the rules without.
+    pub graphs: Option<Arc<dyn GraphReader>>,
 }
 
 impl Default for ScoreOptions {
@@ -164,6 +172,7 @@ impl Default for ScoreOptions {
             allow_partial: false,
             wordnet: None,
             embeddings: None,
+            graphs: None,
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod bertscore;
 pub mod checks;
 pub mod chexpert;
 mod facts;
+mod grounded;
 pub mod input;
 pub mod metric;
 pub mod probes;
@@ -19,6 +20,7 @@ pub mod table;
 
 pub use bertscore::{Embeddings, TokenEncoder};
 pub use checks::Checks;
+pub use grounded::GroundedPhrase;
 pub use input::{Entry, Format, InputOptions, Reader, SideKind};
 pub use metric::{
     EmbeddingPair, METRICS, MetricInfo, Pair, ScoreOptions, Selection, TextMetric, TokenVectors,
@@ -135,7 +137,10 @@ pub fn score_readers(
         collector.add(&pairs);
     }
     join.close();
-    if let Some(first) = join.problems.first().filter(|_| !options.allow_partial) {
+    // A row without its counterpart is often the echo of one that could not be read.
+    let unread = |p: &&SideError| p.error.kind != Problem::Unmatched;
+    let first = join.problems.iter().find(unread).or(join.problems.first());
+    if let Some(first) = first.filter(|_| !options.allow_partial) {
         let (line, message) = (first.error.line, &first.error.message);
         let id = first
             .error
@@ -144,8 +149,9 @@ pub fn score_readers(
             .map_or(String::new(), |id| format!(" (id {id})"));
         return Err(TextError::Unscorable {
             reason: format!(
-                "{} of the rows cannot be scored; first: {} line {line}{id}: {message}",
+                "{} of the rows cannot be scored ({}); first: {} line {line}{id}: {message}",
                 join.problems.len(),
+                by_kind(&join.problems),
                 first.side
             ),
         });
@@ -258,6 +264,8 @@ impl Join {
             tokens: Sample::default(),
             hypothesis_labels: hypothesis.labels,
             reference_labels: reference.labels,
+            hypothesis_phrases: hypothesis.phrases,
+            reference_phrases: reference.phrases,
         });
     }
 
@@ -290,6 +298,16 @@ impl Join {
             .collect();
         (order, place, ids)
     }
+}
+
+/// `missing_text 1, unmatched 2`.
+fn by_kind(problems: &[SideError]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for problem in problems {
+        *counts.entry(problem.error.kind.name()).or_default() += 1;
+    }
+    let one = |(kind, n): (&str, usize)| format!("{kind} {n}");
+    counts.into_iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn error_of(entry: &Entry, kind: Problem, message: &str) -> LineError {

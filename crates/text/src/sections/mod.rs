@@ -61,6 +61,8 @@ const TITLES: [(&str, SectionKind); 46] = [
 
 /// Longest heading in characters; longer capitals before a colon are text.
 const MAX_HEADING: usize = 60;
+/// Bytes of a line that are looked at for one.
+const MAX_LINE: usize = 1024;
 
 /// A heading: its text and where the text after it begins.
 struct Heading {
@@ -145,7 +147,8 @@ fn headings(text: &str) -> Vec<Heading> {
 
 /// The heading that begins at `at`, if one does.
 fn heading_at(text: &str, at: usize) -> Option<Heading> {
-    let rest = &text[at..];
+    // A line is only looked at as far as a heading goes: a report may be one line of a megabyte.
+    let rest = &text[at..text.floor_char_boundary(at.saturating_add(MAX_LINE))];
     let line_end = rest.find('\n').unwrap_or(rest.len());
     let colon = rest[..line_end]
         .char_indices()
@@ -162,6 +165,9 @@ fn heading_at(text: &str, at: usize) -> Option<Heading> {
         });
     }
     // A known title alone on its line needs no colon.
+    if line_end == rest.len() && at + rest.len() < text.len() {
+        return None;
+    }
     let line = rest[..line_end].trim();
     let own_line =
         text[..at].trim_end_matches([' ', '\t']).ends_with('\n') || text[..at].trim().is_empty();

@@ -3,6 +3,7 @@
 #[cfg(feature = "bpe")]
 pub mod bpe;
 pub mod ptb;
+pub mod word_pieces;
 pub mod words;
 
 use crate::error::TextError;
