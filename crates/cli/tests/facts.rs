@@ -81,3 +81,79 @@ fn a_timeline_follows_a_patient() {
     let relation = &patient["scenes"][1]["relationships"][0];
     assert_eq!(relation["relationship_names"][0], "comparison|yes|worsened");
 }
+
+/// A model that `hilum train` made is read by the verbs in place of the rules.
+#[test]
+fn a_trained_model_makes_the_graphs() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&folder.path().join(name));
+    std::fs::create_dir_all(folder.path().join("data/manifests")).unwrap();
+    std::fs::create_dir_all(folder.path().join("data/text")).unwrap();
+    let reports: String = [
+        "Small left effusion.",
+        "No pneumothorax.",
+        "Lungs are clear.",
+    ]
+    .iter()
+    .enumerate()
+    .map(|(i, t)| {
+        format!("{{\"id\":\"{i}\",\"findings\":\"{t}\",\"impression\":\"\",\"split\":\"train\"}}\n")
+    })
+    .collect();
+    std::fs::write(folder.path().join("data/text/iu_reports.jsonl"), reports).unwrap();
+    let (data, runs) = (at("data"), at("runs"));
+    let trained = run([
+        "train", "radgraph", "--tiny", "--seed", "3", "--data", &data, "--runs", &runs,
+    ]);
+    assert_eq!(code(&trained), 0, "{}", stderr(&trained));
+    let model = at("runs/radgraph-seed3-tiny/model");
+    std::fs::write(folder.path().join("r.jsonl"), REPORTS).unwrap();
+    let graphs = run(["text", "graph", &at("r.jsonl"), "--model", &model]);
+    assert_eq!(code(&graphs), 1, "{}", stderr(&graphs));
+    let graphs = lines(&graphs);
+    assert_eq!(graphs.len(), 3);
+    assert!(graphs[0]["entities"].is_object() && graphs[2]["error"].is_object());
+    std::fs::write(
+        folder.path().join("one.jsonl"),
+        "{\"id\":\"a\",\"text\":\"Small left effusion.\"}\n",
+    )
+    .unwrap();
+    let one = at("one.jsonl");
+    let scored = run([
+        "score",
+        "--ref",
+        &one,
+        "--hyp",
+        &one,
+        "--metrics",
+        "radgraph",
+        "--graph-model",
+        &model,
+        "--json",
+    ]);
+    assert_eq!(code(&scored), 0, "{}", stderr(&scored));
+    let scores: Value = serde_json::from_str(&stdout(&scored)).unwrap();
+    let signature = scores["metrics"]["radgraph_er"]["signature"]
+        .as_str()
+        .unwrap();
+    assert!(
+        signature.contains("graph:model-") && !signature.contains("hilum-rules"),
+        "{signature}"
+    );
+
+    let nowhere = run(["text", "graph", &one, "--model", &at("nowhere")]);
+    assert_eq!(code(&nowhere), 1);
+    assert!(
+        stderr(&nowhere).contains("spans.json"),
+        "{}",
+        stderr(&nowhere)
+    );
+    let file = run([
+        "text", "facts", &one, "--from", "radgraph", "--model", &model,
+    ]);
+    assert!(
+        stderr(&file).contains("--model reads reports"),
+        "{}",
+        stderr(&file)
+    );
+}

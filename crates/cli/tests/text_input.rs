@@ -147,6 +147,42 @@ fn a_report_of_a_megabyte_is_read_and_not_scored() {
     assert!(stderr(&scored).contains("at most"), "{}", stderr(&scored));
 }
 
+/// The id may have another name, and a row that cannot be read is told before its echo on the other side.
+#[test]
+fn the_cause_comes_before_its_echo() {
+    let folder = tempfile::tempdir().unwrap();
+    let reference = file(
+        &folder,
+        "ref.jsonl",
+        b"{\"study\":\"1\",\"text\":\"no effusion\"}\n{\"study\":\"2\",\"text\":\"clear\"}\n",
+    );
+    let broken = file(
+        &folder,
+        "hyp.jsonl",
+        b"{\"study\":\"1\",\"text\":\"no effusion\"}\n{\"study\":\"2\",\"text\":null}\n",
+    );
+    let with = |hyp: &str| {
+        run([
+            "score",
+            "--ref",
+            &reference,
+            "--hyp",
+            hyp,
+            "--metrics",
+            "bleu",
+            "--id-column",
+            "study",
+        ])
+    };
+    let same = with(&reference);
+    assert_eq!(code(&same), 0, "{}", stderr(&same));
+    let told = with(&broken);
+    assert_eq!(code(&told), 1);
+    let told = stderr(&told);
+    assert!(told.contains("first: hyp line 2 (id 2)"), "{told}");
+    assert!(told.contains("missing_text 1, unmatched 1"), "{told}");
+}
+
 #[test]
 fn ids_that_do_not_match_are_an_error_or_are_listed() {
     let folder = tempfile::tempdir().unwrap();

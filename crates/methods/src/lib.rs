@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod breast_ml;
 pub mod chestx_ray8;
+pub mod chexstruct;
 pub mod claims;
 pub mod context;
 pub mod engine;
@@ -12,7 +13,10 @@ pub mod info;
 pub mod lungs_heart;
 pub mod method;
 pub mod multimodel_report;
+#[cfg(feature = "ct")]
+pub mod nodule_surroundings;
 pub mod posthoc_uq;
+pub mod radgraph;
 pub mod registry;
 pub mod reliable_tb;
 pub mod serve;

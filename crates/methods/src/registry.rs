@@ -9,8 +9,12 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::chestx_ray8::ChestXray8,
         &crate::reliable_tb::ReliableTb,
         &crate::supervised_dictionary::SupervisedDictionary,
+        &crate::radgraph::RadGraph,
+        #[cfg(feature = "ct")]
+        &crate::nodule_surroundings::NoduleSurroundings,
         &crate::posthoc_uq::PosthocUq,
         &crate::breast_ml::BreastMl,
+        &crate::chexstruct::CheXstruct,
         &crate::lungs_heart::LungsHeart,
         &crate::gate::Gate,
     ]

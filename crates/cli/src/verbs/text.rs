@@ -2,6 +2,8 @@
 
 use crate::exit::Code;
 use anyhow::{Context, Result, bail};
+use hilum_methods::radgraph::SpanModel;
+use hilum_text::facts::GraphReader;
 use hilum_text::facts::extract::ExtractOptions;
 use hilum_text::facts::stream::{
     FactOptions, Format, facts_csv, facts_rows, radgraph_file, timeline_rows,
@@ -13,6 +15,7 @@ use hilum_text::{LabelOptions, SectionKind};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Sections, labels and facts of reports.
 #[derive(Debug, clap::Subcommand)]
@@ -146,6 +149,10 @@ pub struct FactArgs {
         default_value = "findings,impression"
     )]
     section: Vec<String>,
+    /// Folder of a span model (config.json, tokenizer.json, spans.json, model.safetensors) that makes the
+    /// graphs in place of the rules
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
     /// Size of the image that scene boxes are given for; without it scenes have no boxes
     #[arg(long, value_name = "WxH", value_parser = size)]
     image: Option<(f64, f64)>,
@@ -156,12 +163,21 @@ pub struct FactArgs {
 
 impl FactArgs {
     fn options(&self, format: Format) -> Result<FactOptions> {
+        let reader = match &self.model {
+            Some(folder) => {
+                let model = SpanModel::open(folder)
+                    .with_context(|| format!("model {}", folder.display()))?;
+                Some(Arc::new(model) as Arc<dyn GraphReader>)
+            }
+            None => None,
+        };
         Ok(FactOptions {
             extract: ExtractOptions {
                 sections: sections(&self.section)?,
             },
             format,
             image: self.image,
+            reader,
         })
     }
 }
@@ -250,6 +266,9 @@ pub fn run(verb: &Verb) -> Result<Code> {
 }
 
 fn facts(args: &FactArgs, from: Source, format: Format, out: impl io::Write) -> Result<Summary> {
+    if from == Source::Radgraph && args.model.is_some() {
+        bail!("--model reads reports, not RadGraph files");
+    }
     let options = args.options(format)?;
     Ok(match from {
         Source::Reports => facts_rows(&mut *rows(&args.file)?, out, &options)?,

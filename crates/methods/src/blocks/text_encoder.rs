@@ -114,7 +114,7 @@ impl TokenEncoder for TextEncoder {
     }
 }
 
-fn base_name(folder: &Path) -> String {
+pub(crate) fn base_name(folder: &Path) -> String {
     let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     name.file_name().map_or_else(
         || "encoder".to_owned(),
@@ -122,14 +122,14 @@ fn base_name(folder: &Path) -> String {
     )
 }
 
-fn unreadable(path: &Path, reason: impl ToString) -> MethodError {
+pub(crate) fn unreadable(path: &Path, reason: impl ToString) -> MethodError {
     MethodError::Text(TextError::Resource {
         path: path.to_owned(),
         reason: reason.to_string(),
     })
 }
 
-fn config(folder: &Path) -> Result<BertConfig, MethodError> {
+pub(crate) fn config(folder: &Path) -> Result<BertConfig, MethodError> {
     let path = folder.join("config.json");
     let text = std::fs::read_to_string(&path).map_err(|e| unreadable(&path, e))?;
     let kind: Kind = serde_json::from_str(&text).map_err(|e| unreadable(&path, e))?;
@@ -141,7 +141,7 @@ fn config(folder: &Path) -> Result<BertConfig, MethodError> {
 }
 
 /// The weights with today's names, and the hash of their file.
-fn weights(folder: &Path) -> Result<(WeightFile, String), MethodError> {
+pub(crate) fn weights(folder: &Path) -> Result<(WeightFile, String), MethodError> {
     let candidates: Vec<PathBuf> = WEIGHTS.iter().map(|name| folder.join(name)).collect();
     let Some(path) = candidates.iter().find(|path| path.is_file()) else {
         return Err(unreadable(

@@ -7,7 +7,9 @@ use crate::exit::Code;
 use crate::progress;
 use anyhow::{Context, Result, bail};
 use hilum_methods::blocks::text_encoder::TextEncoder;
+use hilum_methods::radgraph::SpanModel;
 use hilum_text::SectionKind;
+use hilum_text::facts::GraphReader;
 use hilum_text::nlg::meteor::WordNet;
 use hilum_text::score::{
     EmbeddingPair, Embeddings, Format, InputOptions, METRICS, Reader, ScoreOptions, ScoreReport,
@@ -79,6 +81,10 @@ pub struct Args {
     /// Block of --encoder-model whose output is taken; without, the last
     #[arg(long, value_name = "N", requires = "encoder_model", value_parser = clap::value_parser!(u16).range(1..))]
     encoder_layer: Option<u16>,
+    /// Folder of a span model that makes the graphs of radgraph, radfact, green, lunguage and consistency
+    /// in place of the rules
+    #[arg(long, value_name = "FOLDER")]
+    graph_model: Option<PathBuf>,
     /// Intervals by the bootstrap
     #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "bca")]
     ci: Option<Interval>,
@@ -220,7 +226,17 @@ fn options(args: &Args) -> Result<ScoreOptions> {
         allow_partial: args.allow_partial,
         wordnet,
         embeddings,
+        graphs: graph_reader(args)?,
     })
+}
+
+fn graph_reader(args: &Args) -> Result<Option<Arc<dyn GraphReader>>> {
+    let Some(folder) = &args.graph_model else {
+        return Ok(None);
+    };
+    let model =
+        SpanModel::open(folder).with_context(|| format!("model {}", folder.display()))?;
+    Ok(Some(Arc::new(model)))
 }
 
 fn token_vectors(args: &Args) -> Result<Option<TokenVectors>> {
