@@ -1,4 +1,4 @@
-"""A 512x512 DRR of a CT: `hilum drr` beside plastimatch.
+"""A 512x512 DRR of a CT: `hilum drr` beside plastimatch and DiffDRR.
 
     bench/drr.py CT.nii.gz
 
@@ -8,7 +8,9 @@ its JSON are written as well. plastimatch runs its `exact` ray tracing. Results 
 
 Correlation and mean error compare line integrals where any of the two is over 0.05. plastimatch maps Hounsfield
 units to attenuation by its own table, so it is given attenuation that is linear in HU (`-P none`); its unit of length
-differs by a constant factor (`scale`), and it shows the patient from the source.
+differs by a constant factor (`scale`), and it shows the patient from the source. DiffDRR (PyPI, needs torch) runs its Siddon renderer
+on the CPU; its process reads the CT, warms up once and prints the time of the projection alone beside that of the process.
+How the cost grows with rays and voxels: `cargo run --release -p hilum-drr --example cost`.
 """
 
 from __future__ import annotations
@@ -55,6 +57,23 @@ print(json.dumps(best))
 """
 
 
+DIFFDRR = """
+import sys, time, torch
+from diffdrr.data import read
+from diffdrr.drr import DRR
+torch.set_num_threads(int(sys.argv[2]))
+subject = read(sys.argv[1], orientation="AP", bone_attenuation_multiplier=1.0)
+drr = DRR(subject, sdd=1800.0, height=512, delx=0.8, renderer="siddon")
+rotation, translation = torch.zeros(1, 3), torch.tensor([[0.0, 1600.0, 0.0]])
+call = lambda: drr(rotation, translation, parameterization="euler_angles", convention="ZXY")
+with torch.no_grad():
+    call()
+    start = time.perf_counter()
+    call()
+print(1000 * (time.perf_counter() - start))
+"""
+
+
 def plastimatch(program: str, ct: Path, centre: list[str], out: Path, threads: int) -> common.Ran:
     """One run of plastimatch's projector; its normal points from the centre to the source."""
     command = [
@@ -83,7 +102,16 @@ def main() -> int:
                 raise common.Missing("plastimatch is not installed (Debian package plastimatch)")
             return plastimatch(program, mu, centre, work / "b", args.threads)
 
-        reports = common.interleave({"hilum": ours, "plastimatch": theirs}, args.rounds, print)
+        projection: list[float] = []
+
+        def diffdrr() -> common.Ran:
+            if common.run([python, "-c", "import importlib.util as u, sys; print(u.find_spec('diffdrr') is not None)"], 1).stdout.strip() != "True":
+                raise common.Missing("diffdrr is not installed (PyPI package diffdrr)")
+            ran = common.run([python, "-c", DIFFDRR, args.ct, str(args.threads)], args.threads)
+            projection.append(float(ran.stdout.split()[-1]))
+            return ran
+
+        reports = common.interleave({"hilum": ours, "plastimatch": theirs, "diffdrr": diffdrr}, args.rounds, print)
         rows = []
         for name, runs in reports.items():
             if isinstance(runs, str):
@@ -93,7 +121,7 @@ def main() -> int:
             rows.append({"engine": name, "ms": times["median"], "ms_min": times["min"], "ms_max": times["max"], "runs": times["n"], "peak_mb": round(statistics.median(run.peak_mb for run in runs), 1)})
         written = sorted(work.glob("b*.raw"))
         agreement = json.loads(common.run([python, "-c", COMPARE, work / "a.f32", written[0]], 1).stdout) if written else None
-    result = {"suite": "drr", "threads": args.threads, "ct": args.ct.name, "rows": rows, "agreement": agreement}
+    result = {"suite": "drr", "threads": args.threads, "ct": args.ct.name, "rows": rows, "agreement": agreement, "diffdrr_projection_ms": round(statistics.median(projection), 1) if projection else None}
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "drr.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

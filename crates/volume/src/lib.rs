@@ -5,13 +5,20 @@
 //! whose axes are RAS, are turned on reading and writing and nowhere else.
 
 pub mod affine;
+pub mod branches;
 pub mod components;
 pub mod distance;
 pub mod error;
+pub mod flood;
 pub mod load;
+pub mod morphology;
 pub mod nifti;
 pub mod resample;
 pub mod series;
+pub mod series_write;
+pub mod skeleton;
+pub mod smooth;
+pub mod vesselness;
 pub mod volume;
 
 pub use affine::Affine;

@@ -1,0 +1,135 @@
+//! Region proposals that know nothing of anatomy: windows scored by the edges that they hold whole.
+//!
+//! After Zitnick and Dollar, "Edge Boxes" (ECCV 2014), simplified: the edge strength inside a window less that on its rim, over its perimeter to a
+//! power. They are what a phrase would be matched against without masks.
+
+use hilum_core::Rect;
+use hilum_image::Gray;
+use hilum_metrics::detection::nms;
+
+/// Power of the perimeter: larger windows hold more edges by chance.
+const POWER: f64 = 1.5;
+/// Proposals that overlap more than this are one.
+const OVERLAP: f64 = 0.6;
+/// Shares of the picture's side that windows have.
+const SIDES: [f64; 6] = [0.1, 0.16, 0.25, 0.4, 0.55, 0.75];
+
+/// A window and its score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Proposal {
+    /// The window in pixels.
+    pub rect: Rect,
+    /// Larger is better.
+    pub score: f64,
+}
+
+/// The `most` best windows, best first.
+///
+/// # Errors
+/// [`hilum_metrics::MetricError`] never for windows made here.
+pub fn proposals(picture: &Gray, most: usize) -> Result<Vec<Proposal>, hilum_metrics::MetricError> {
+    let sums = Sums::of_edges(picture);
+    let (w, h) = (picture.width as f64, picture.height as f64);
+    let mut all = Vec::new();
+    for sx in SIDES {
+        for sy in SIDES {
+            if sx / sy > 3.0 || sy / sx > 3.0 {
+                continue;
+            }
+            let (ww, wh) = (sx * w, sy * h);
+            let steps = |whole: f64, part: f64| ((whole - part) / (0.25 * part)).floor() as usize;
+            for iy in 0..=steps(h, wh) {
+                for ix in 0..=steps(w, ww) {
+                    let rect = Rect {
+                        x: (0.25 * ww * ix as f64).floor(),
+                        y: (0.25 * wh * iy as f64).floor(),
+                        w: ww.floor(),
+                        h: wh.floor(),
+                    };
+                    let score = sums.score(&rect);
+                    all.push(Proposal { rect, score });
+                }
+            }
+        }
+    }
+    let rects: Vec<Rect> = all.iter().map(|p| p.rect).collect();
+    let scores: Vec<f64> = all.iter().map(|p| p.score).collect();
+    let kept = nms(&rects, &scores, OVERLAP)?;
+    Ok(kept.into_iter().take(most).map(|k| all[k]).collect())
+}
+
+/// Sums of edge strength over all rectangles from the top left.
+struct Sums {
+    width: usize,
+    height: usize,
+    data: Vec<f64>,
+}
+
+impl Sums {
+    fn of_edges(p: &Gray) -> Sums {
+        let at = |x: usize, y: usize| {
+            f64::from(p.data[y.min(p.height - 1) * p.width + x.min(p.width - 1)])
+        };
+        let (w, h) = (p.width, p.height);
+        let mut data = vec![0.0; (w + 1) * (h + 1)];
+        for y in 0..h {
+            let mut row = 0.0;
+            for x in 0..w {
+                let dx = at(x + 1, y) - at(x.saturating_sub(1), y);
+                let dy = at(x, y + 1) - at(x, y.saturating_sub(1));
+                row += dx.hypot(dy);
+                data[(y + 1) * (w + 1) + x + 1] = data[y * (w + 1) + x + 1] + row;
+            }
+        }
+        Sums {
+            width: w,
+            height: h,
+            data,
+        }
+    }
+
+    fn sum(&self, x0: f64, y0: f64, x1: f64, y1: f64) -> f64 {
+        let clip = |v: f64, n: usize| (v.max(0.0) as usize).min(n);
+        let (x0, x1) = (clip(x0, self.width), clip(x1, self.width));
+        let (y0, y1) = (clip(y0, self.height), clip(y1, self.height));
+        let at = |x: usize, y: usize| self.data[y * (self.width + 1) + x];
+        if x1 <= x0 || y1 <= y0 {
+            return 0.0;
+        }
+        at(x1, y1) - at(x0, y1) - at(x1, y0) + at(x0, y0)
+    }
+
+    fn score(&self, r: &Rect) -> f64 {
+        let (x1, y1) = (r.x + r.w, r.y + r.h);
+        let (rx, ry) = (0.08 * r.w, 0.08 * r.h);
+        let whole = self.sum(r.x, r.y, x1, y1);
+        let inner = self.sum(r.x + rx, r.y + ry, x1 - rx, y1 - ry);
+        (inner - (whole - inner)) / (2.0 * (r.w + r.h)).powf(POWER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hilum_metrics::detection::iou;
+
+    #[test]
+    fn a_bright_block_is_proposed_first() {
+        let picture = Gray::from_fn(120, 120, |x, y| {
+            if (40..70).contains(&x) && (30..60).contains(&y) {
+                200.0
+            } else {
+                20.0
+            }
+        });
+        let found = proposals(&picture, 10).unwrap();
+        assert!(found.len() == 10 && found.windows(2).all(|w| w[0].score >= w[1].score));
+        let block = Rect {
+            x: 40.0,
+            y: 30.0,
+            w: 30.0,
+            h: 30.0,
+        };
+        assert!(iou(&found[0].rect, &block) > 0.4, "{:?}", found[0]);
+    }
+}
