@@ -4,6 +4,8 @@ use crate::verbs::{
     audit, bench, calibrate, data, doctor, drr, index, inspect, methods, phantom, read, run, score,
     text, weights,
 };
+#[cfg(feature = "ct")]
+use crate::verbs::{ct, drr_set};
 #[cfg(feature = "node")]
 use crate::verbs::{deidentify, echo, find, listen, move_, send, worker};
 use clap::{Parser, Subcommand};
@@ -58,6 +60,14 @@ pub enum Verb {
     /// Known cases to compare readings with
     #[command(subcommand)]
     Index(index::Verb),
+    /// Build sets of radiographs from folders of CTs, and score phrases grounded on their masks
+    #[cfg(feature = "ct")]
+    #[command(subcommand)]
+    DrrSet(drr_set::Verb),
+    /// Look at, convert and measure CTs
+    #[cfg(feature = "ct")]
+    #[command(subcommand)]
+    Ct(ct::Verb),
     /// Make phantom studies: images, masks, reports and the truth
     Phantom(phantom::Args),
     /// Receive, keep, find, move and read DICOM objects

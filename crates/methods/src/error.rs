@@ -66,6 +66,10 @@ pub enum MethodError {
     /// Tables and learners on them.
     #[error(transparent)]
     Tabular(#[from] hilum_tabular::TabularError),
+    /// Chest CTs.
+    #[cfg(feature = "ct")]
+    #[error(transparent)]
+    ChestCt(#[from] hilum_chestct::ChestCtError),
     /// Calibration and the like.
     #[error(transparent)]
     Trust(#[from] hilum_trust::TrustError),

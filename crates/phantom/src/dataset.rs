@@ -40,7 +40,7 @@ pub struct Settings {
 }
 
 /// Version of the anatomy and the drawing.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -150,6 +150,9 @@ pub fn generate(
         std::fs::create_dir_all(&path).map_err(|e| PhantomError::io(&path, e))?;
     }
     claim(folder, settings)?;
+    if settings.volumes {
+        name_labels(folder)?;
+    }
     let plan = plan(settings);
     let made: Result<Vec<bool>, PhantomError> = plan
         .par_iter()
@@ -206,6 +209,17 @@ fn claim(folder: &Path, settings: &Settings) -> Result<(), PhantomError> {
         }
     }
     write_json(&path, settings)
+}
+
+/// The table of the labels of the label volumes.
+fn name_labels(folder: &Path) -> Result<(), PhantomError> {
+    let rows = crate::labels::structures()
+        .into_iter()
+        .map(|(name, id)| format!("{name},{id}\n"));
+    let text: String = std::iter::once("structure,id\n".to_owned())
+        .chain(rows)
+        .collect();
+    write_bytes(&folder.join("structures.csv"), text.as_bytes())
 }
 
 fn study_name(settings: &Settings, p: &Planned) -> String {
@@ -410,9 +424,11 @@ impl Writer<'_> {
         let folder = self.folder.join("volumes");
         std::fs::create_dir_all(&folder).map_err(|e| PhantomError::io(&folder, e))?;
         let hu = self.scene.volume().map(|&v| v.round() as i16);
+        let named = |end: &str| folder.join(format!("{}{end}.nii.gz", self.name));
+        hilum_volume::nifti::write(&hu, &named(""))?;
         Ok(hilum_volume::nifti::write(
-            &hu,
-            &folder.join(format!("{}.nii.gz", self.name)),
+            &self.scene.labels(),
+            &named("-labels"),
         )?)
     }
 

@@ -1,6 +1,7 @@
 //! The soft parts on grids: distances on a coarse one, densities on one twice as fine.
 
 use crate::anatomy::{ORGANS, Organ, Thorax};
+use crate::lobes::Lobe;
 use crate::noise::Field;
 use crate::random::{Draws, Purpose};
 use hilum_drr::{Geometry, Method, Projector};
@@ -67,6 +68,25 @@ impl Distances {
         &self.fields[organ as usize]
     }
 
+    /// Distance to the surface of one lobe with air in it, on the coarse grid.
+    pub fn lobe(&self, thorax: &Thorax, lobe: Lobe) -> Vec<f32> {
+        let lung = self.organ(if lobe.side() < 0.0 {
+            Organ::RightLung
+        } else {
+            Organ::LeftLung
+        });
+        let [nx, ny, _] = self.size;
+        let one = |(at, &d): (usize, &f32)| {
+            let index = [at % nx, at / nx % ny, at / (nx * ny)].map(|v| v as f64);
+            if d > BAND {
+                return d;
+            }
+            let p = thorax.to_standard(self.affine.apply(index));
+            d.max((lobe.fissures(thorax, p) * thorax.patient.scale) as f32)
+        };
+        lung.par_iter().enumerate().map(one).collect()
+    }
+
     /// The silhouette of a surface: pixels whose ray comes nearer than 0.
     pub fn silhouette(
         &self,
@@ -115,8 +135,7 @@ impl Distances {
 
     /// Density on the fine grid, water is 1.
     pub fn density(&self, thorax: &Thorax, arms_up: bool, seed: u64) -> Volume<f32> {
-        let size = self.size.map(|n| 2 * n - 1);
-        let affine = Affine::axis_aligned([COARSE / 2.0; 3], self.affine.origin);
+        let (affine, size) = self.fine_affine();
         let mut out = Volume::filled(size, affine, 0f32);
         let tissue = Tissue::new(thorax, seed);
         let body = if arms_up {
@@ -137,7 +156,10 @@ impl Distances {
             .par_chunks_mut(plane)
             .enumerate()
             .for_each(|(k, slice)| {
-                let fields: Vec<Vec<f32>> = wanted.iter().map(|&o| self.fine_slice(o, k)).collect();
+                let fields: Vec<Vec<f32>> = wanted
+                    .iter()
+                    .map(|&o| self.fine_slice(self.organ(o), k))
+                    .collect();
                 for (at, v) in slice.iter_mut().enumerate() {
                     let d: [f32; 6] = std::array::from_fn(|n| fields[n][at]);
                     let p = affine.apply([(at % size[0]) as f64, (at / size[0]) as f64, k as f64]);
@@ -147,10 +169,31 @@ impl Distances {
         out
     }
 
-    /// One slice of an organ's distances on the fine grid.
-    fn fine_slice(&self, organ: Organ, k: usize) -> Vec<f32> {
+    fn fine_affine(&self) -> (Affine, [usize; 3]) {
+        let affine = Affine::axis_aligned([COARSE / 2.0; 3], self.affine.origin);
+        (affine, self.size.map(|n| 2 * n - 1))
+    }
+
+    /// A label volume on the fine grid, made slice by slice.
+    pub fn fine(&self, slice: impl Fn(usize) -> Vec<u8> + Sync) -> Volume<u8> {
+        let (affine, size) = self.fine_affine();
+        let mut out = Volume::filled(size, affine, 0u8);
+        out.data
+            .par_chunks_mut(size[0] * size[1])
+            .enumerate()
+            .for_each(|(k, plane)| plane.copy_from_slice(&slice(k)));
+        out
+    }
+
+    /// The point in mm of a position in a slice of the fine grid.
+    pub fn fine_point(&self, at: usize, k: usize) -> Vec3 {
+        let (affine, size) = self.fine_affine();
+        affine.apply([(at % size[0]) as f64, (at / size[0]) as f64, k as f64])
+    }
+
+    /// One slice of distances on the coarse grid, interpolated to the fine grid.
+    pub fn fine_slice(&self, field: &[f32], k: usize) -> Vec<f32> {
         let [nx, ny, _] = self.size;
-        let field = self.organ(organ);
         let slice = |k: usize| &field[k * nx * ny..(k + 1) * nx * ny];
         let flat: Vec<f32> = if k.is_multiple_of(2) {
             slice(k / 2).to_vec()

@@ -8,10 +8,13 @@
 //! Lengths are millimetres in LPS, the origin lies between the lung roots.
 
 pub mod anatomy;
+pub mod block;
 pub mod dataset;
 pub mod error;
 pub mod findings;
 pub mod grid;
+pub mod labels;
+pub mod lobes;
 pub mod noise;
 pub mod patient;
 pub mod random;

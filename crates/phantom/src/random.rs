@@ -20,6 +20,8 @@ pub enum Purpose {
     Texture = 6,
     /// Train, validation or test.
     Split = 7,
+    /// Blocks of lung round a nodule.
+    Block = 8,
 }
 
 /// A stream of random numbers.

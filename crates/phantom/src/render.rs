@@ -4,6 +4,8 @@ use crate::anatomy::{Organ, Thorax};
 use crate::error::PhantomError;
 use crate::findings::{Finding, Kind};
 use crate::grid::Distances;
+use crate::labels;
+use crate::lobes::Lobe;
 use crate::solids::{self, Part, Solid};
 use hilum_drr::geometry::{Beam, Geometry, Pose, View};
 use hilum_drr::{Look, MU_WATER, Method, Projector};
@@ -142,6 +144,20 @@ impl<'t> Scene<'t> {
         Ok(self
             .distances
             .silhouette(self.distances.organ(organ).to_vec(), geometry)?)
+    }
+
+    /// Silhouette of a lobe with air in it.
+    ///
+    /// # Errors
+    /// [`PhantomError::Drr`].
+    pub fn lobe(&self, lobe: Lobe, geometry: &Geometry) -> Result<Mask, PhantomError> {
+        let field = self.distances.lobe(self.thorax, lobe);
+        Ok(self.distances.silhouette(field, geometry)?)
+    }
+
+    /// The label of every voxel of [`Scene::volume`]; [`labels::structures`] names them.
+    pub fn labels(&self) -> Volume<u8> {
+        labels::volume(self.thorax, &self.distances)
     }
 
     /// Silhouette of the solids of some parts.

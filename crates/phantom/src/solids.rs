@@ -324,32 +324,49 @@ pub fn silhouette<'a>(solids: impl Iterator<Item = &'a Solid>, g: &Geometry) -> 
     out
 }
 
-/// Adds the densities of solids to a volume, with partial volume at their surface.
-pub fn voxelise(solids: &[&Solid], out: &mut Volume<f32>) {
+/// Calls `f` with position and distance in mm for every voxel of a grid that a shape may touch.
+fn near<T>(shape: &Shape, out: &mut Volume<T>, f: impl Fn(&mut T, f64)) {
     let (h, origin) = (out.affine.axes[0][0], out.affine.origin);
-    for solid in solids {
-        let (ends, radius) = solid.shape.reach();
-        let span = |k: usize| {
-            let low = (ends[0][k].min(ends[1][k]) - radius - h - origin[k]) / h;
-            let high = (ends[0][k].max(ends[1][k]) + radius + h - origin[k]) / h;
-            (low.max(0.0) as usize).min(out.size[k])
-                ..((high + 1.0).max(0.0) as usize).min(out.size[k])
-        };
-        for k in span(2) {
-            for j in span(1) {
-                for i in span(0) {
-                    let p = [
-                        origin[0] + h * i as f64,
-                        origin[1] + h * j as f64,
-                        origin[2] + h * k as f64,
-                    ];
-                    let inside = (0.5 - solid.shape.distance(p) / h).clamp(0.0, 1.0);
-                    let at = out.at(i, j, k);
-                    out.data[at] += (solid.density * inside) as f32;
-                }
+    let (ends, radius) = shape.reach();
+    let span = |k: usize| {
+        let low = (ends[0][k].min(ends[1][k]) - radius - h - origin[k]) / h;
+        let high = (ends[0][k].max(ends[1][k]) + radius + h - origin[k]) / h;
+        (low.max(0.0) as usize).min(out.size[k])..((high + 1.0).max(0.0) as usize).min(out.size[k])
+    };
+    let spans = [span(0), span(1), span(2)];
+    for k in spans[2].clone() {
+        for j in spans[1].clone() {
+            for i in spans[0].clone() {
+                let p = [
+                    origin[0] + h * i as f64,
+                    origin[1] + h * j as f64,
+                    origin[2] + h * k as f64,
+                ];
+                let at = out.at(i, j, k);
+                f(&mut out.data[at], shape.distance(p));
             }
         }
     }
+}
+
+/// Adds the densities of solids to a volume, with partial volume at their surface.
+pub fn voxelise(solids: &[&Solid], out: &mut Volume<f32>) {
+    let h = out.affine.axes[0][0];
+    for solid in solids {
+        near(&solid.shape, out, |v, distance| {
+            let inside = (0.5 - distance / h).clamp(0.0, 1.0);
+            *v += (solid.density * inside) as f32;
+        });
+    }
+}
+
+/// Gives a label to the voxels whose centre is inside a solid.
+pub fn fill(solid: &Solid, out: &mut Volume<u8>, label: u8) {
+    near(&solid.shape, out, |v, distance| {
+        if distance <= 0.0 {
+            *v = label;
+        }
+    });
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::anatomy::{APEX, Organ, Thorax, cage};
 use crate::error::PhantomError;
 use crate::findings::Finding;
+use crate::lobes::Lobe;
 use crate::patient::{Exposure, Patient};
 use crate::render::Scene;
 use crate::skeleton::{rib_line, vertebra};
@@ -176,6 +177,9 @@ pub fn anatomy_masks(
     }
     add("right_lung", right);
     add("left_lung", left);
+    for lobe in Lobe::ALL {
+        add(lobe.name(), scene.lobe(lobe, geometry)?);
+    }
     add("heart", heart);
     add("aorta", aorta);
     add("trachea", trachea);

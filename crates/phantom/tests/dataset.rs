@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use hilum_phantom::anatomy::Thorax;
+use hilum_phantom::anatomy::{Organ, Thorax};
 use hilum_phantom::dataset::{Settings, generate};
 use hilum_phantom::findings::Kind;
 use hilum_phantom::findings::draw::one;
+use hilum_phantom::lobes::Lobe;
 use hilum_phantom::patient::{Exposure, Patient};
 use hilum_phantom::random::{Draws, Purpose};
 use hilum_phantom::render::{Scene, Tissue};
@@ -217,4 +218,73 @@ fn the_volume_projects_to_the_picture() {
         / (dot(&drawn.data, &drawn.data) * dot(&projected.data, &projected.data)).sqrt();
     assert!(r > 0.995, "{r}");
     assert!((a / b - 1.0).abs() < 0.02, "{a} {b}");
+}
+
+#[test]
+fn volumes_come_with_labels_and_lobes_make_the_lungs() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        volumes: true,
+        ..small(1)
+    };
+    generate(dir.path(), &settings, || ()).unwrap();
+    let of = |end: &str| {
+        let path = dir.path().join(format!("volumes/ph7-000000-0{end}.nii.gz"));
+        hilum_volume::nifti::read(&path).unwrap().0
+    };
+    let (ct, labels) = (of(""), of("-labels"));
+    assert!(labels.same_grid(&ct));
+    let names = std::fs::read_to_string(dir.path().join("structures.csv")).unwrap();
+    let mean = |id: f32| {
+        let all: Vec<f32> = ct
+            .data
+            .iter()
+            .zip(&labels.data)
+            .filter(|(_, l)| **l == id)
+            .map(|(hu, _)| *hu)
+            .collect();
+        (all.len(), all.iter().sum::<f32>() / all.len() as f32)
+    };
+    for id in [10.0, 11.0, 12.0, 13.0, 14.0] {
+        let (voxels, hu) = mean(id);
+        assert!(
+            voxels > 5000 && hu < -500.0,
+            "{id}: {voxels} voxels of {hu} HU"
+        );
+    }
+    assert!(mean(51.0).1 > -50.0 && mean(16.0).1 < -700.0);
+    for l in [12, 51, 150] {
+        assert!(names.contains(&format!(",{l}\n")), "{l}");
+    }
+    assert!(
+        dir.path()
+            .join("masks/ph7-000000-0-frontal-left_upper_lobe.png")
+            .is_file()
+    );
+}
+
+#[test]
+fn lobes_make_up_the_silhouette_of_their_lung() {
+    let thorax = Thorax::new(
+        Patient::draw(3, 1),
+        Exposure::draw(3, 1, 0, false),
+        Vec::new(),
+        3,
+    );
+    let scene = Scene::new(&thorax, 3);
+    for lateral in [false, true] {
+        let g = scene.geometry(lateral, 96).unwrap();
+        for (organ, side) in [(Organ::RightLung, -1.0), (Organ::LeftLung, 1.0)] {
+            let lung = scene.organ(organ, &g).unwrap();
+            let mut union = lung.map(|_| 0u8);
+            for lobe in Lobe::ALL.into_iter().filter(|l| l.side() == side) {
+                let mask = scene.lobe(lobe, &g).unwrap();
+                assert!(mask.count() * 12 > lung.count(), "{lobe:?}");
+                union = union.or(&mask).unwrap();
+            }
+            // But for rounding where the fissures meet the edge.
+            let off = union.minus(&lung).unwrap().count() + lung.minus(&union).unwrap().count();
+            assert!(off * 40 < lung.count(), "{off} of {}", lung.count());
+        }
+    }
 }

@@ -9,6 +9,8 @@ mod bench_net;
 mod bench_peers;
 mod bench_similar;
 pub mod calibrate;
+#[cfg(feature = "ct")]
+pub mod ct;
 pub mod data;
 #[cfg(feature = "node")]
 pub mod deidentify;
@@ -16,6 +18,8 @@ pub mod doctor;
 #[cfg(feature = "node")]
 mod doctor_node;
 pub mod drr;
+#[cfg(feature = "ct")]
+pub mod drr_set;
 #[cfg(feature = "node")]
 pub mod echo;
 #[cfg(feature = "node")]
@@ -62,6 +66,10 @@ pub fn run(verb: Verb) -> Result<Code> {
         Verb::Text(verb) => text::run(&verb),
         Verb::Score(args) => score::run(&args),
         Verb::Drr(args) => drr::run(&args),
+        #[cfg(feature = "ct")]
+        Verb::DrrSet(verb) => drr_set::run(&verb),
+        #[cfg(feature = "ct")]
+        Verb::Ct(verb) => ct::run(&verb),
         Verb::Calibrate(args) => calibrate::run(&args),
         Verb::Audit(verb) => audit::run(&verb),
         Verb::Index(verb) => index::run(&verb),
