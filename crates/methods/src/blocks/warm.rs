@@ -31,7 +31,7 @@ pub fn trunk(ctx: &Context<'_>, name: &str, network: &Network) -> Result<Params>
 }
 
 /// Copies every parameter below the linear layer by name; `None` when one is missing or of another shape.
-fn copy_trunk(from: &Graph, values: &Params, to: &Graph, mut into: Params) -> Option<Params> {
+pub fn copy_trunk(from: &Graph, values: &Params, to: &Graph, mut into: Params) -> Option<Params> {
     let last = to.params.iter().rposition(|p| p.shape.len() == 2)?;
     for (info, own) in to.params.iter().zip(&mut into).take(last) {
         let at = from

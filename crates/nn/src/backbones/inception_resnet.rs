@@ -100,7 +100,9 @@ mod tests {
         let mut params = graph.init_params(1);
         let x = Tensor {
             shape: vec![2, 1, 32, 32],
-            data: (0..2048).map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0).collect(),
+            data: (0..2048)
+                .map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0)
+                .collect(),
         };
         let planned = Plan::new(&graph, &params).unwrap().run(&x).unwrap();
         assert_eq!(planned[0].shape, vec![2, 3]);

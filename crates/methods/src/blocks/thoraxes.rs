@@ -1,0 +1,198 @@
+//! Healthy thoraxes of the phantom in network size with their lungs, and soft opacities painted inside them.
+//!
+//! What is painted changes pixels of the lungs and no other, so that everything outside of them knows nothing of it: the
+//! truth that audits and explanations are held to.
+
+use super::pictures::Picture;
+use crate::error::{MethodError, Result};
+use hilum_core::Rect;
+use hilum_data::{Pixels, Sample, Split};
+use hilum_image::{Mask, Plane, resize};
+use hilum_phantom::anatomy::Organ;
+use hilum_phantom::patient::Exposure;
+use hilum_phantom::render::{Scene, Tissue};
+use hilum_phantom::{Patient, Thorax};
+use hilum_tabular::table::text_hash;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+/// Studies of `patients` patients, `studies` each, without findings; the mask of each picture is that of the lungs.
+/// Pictures of one patient stand together.
+///
+/// # Errors
+/// [`MethodError::Phantom`].
+pub fn healthy(patients: u64, studies: u64, size: usize, seed: u64) -> Result<Vec<Picture>> {
+    let one = |patient: u64| -> Result<Vec<Picture>> {
+        let drawn = Patient::draw(seed, patient);
+        (0..studies)
+            .map(|study| {
+                let exposure = Exposure::draw(seed, patient, study, false);
+                picture(drawn.clone(), exposure, size, seed)
+            })
+            .collect()
+    };
+    let all: Result<Vec<Vec<Picture>>> = (0..patients).into_par_iter().map(one).collect();
+    Ok(all?.into_iter().flatten().collect())
+}
+
+fn picture(patient: Patient, exposure: Exposure, size: usize, seed: u64) -> Result<Picture> {
+    let thorax = Thorax::new(patient, exposure, Vec::new(), seed);
+    let scene = Scene::new(&thorax, seed);
+    // Drawn larger than shown, as detectors are finer than networks' inputs.
+    let geometry = scene.geometry(false, 2 * size)?;
+    let integrals = scene.integrals(&geometry, false, Tissue::All)?;
+    let gray = scene.picture(&integrals, &geometry, false)?;
+    let levels = gray.map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8);
+    let plane = resize::resize_u8(&levels, size, size, hilum_image::Kernel::PilBilinear)?;
+    let right = scene.organ(Organ::RightLung, &geometry)?;
+    let lungs = right.or(&scene.organ(Organ::LeftLung, &geometry)?)?;
+    if lungs.count() == 0 {
+        return Err(MethodError::Config("a phantom without lungs".to_owned()));
+    }
+    Ok(Picture {
+        plane,
+        crop: Rect {
+            x: 0.0,
+            y: 0.0,
+            w: size as f64,
+            h: size as f64,
+        },
+        stored: (size, size),
+        masks: vec![Some(resize::resize_mask(&lungs, size, size)?)],
+    })
+}
+
+/// Where opacities lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pattern {
+    /// Soft patches near the edge of the lungs, on both sides.
+    Peripheral,
+    /// One dense patch in one lung.
+    Focal,
+}
+
+/// Paints opacities over about `share` of the lungs and gives the part that they cover.
+///
+/// # Errors
+/// A mask that is missing, empty or of another size.
+pub fn paint(picture: &mut Picture, pattern: Pattern, share: f64, seed: u64) -> Result<f64> {
+    let lungs = lungs_of(picture)?.clone();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let depth = hilum_image::mask::distance_transform(&lungs)
+        .ok_or_else(|| MethodError::Config("a picture without lungs".to_owned()))?;
+    let inside: Vec<usize> = (0..lungs.data.len())
+        .filter(|&i| lungs.data[i] > 0)
+        .collect();
+    let wanted = (share.clamp(0.0, 1.0) * inside.len() as f64) as usize;
+    let (strength, radius) = match pattern {
+        Pattern::Peripheral => (38.0, picture.plane.width as f64 / 12.0),
+        Pattern::Focal => (
+            75.0,
+            (wanted.max(1) as f64 / std::f64::consts::PI)
+                .sqrt()
+                .max(2.0),
+        ),
+    };
+    let near = |i: usize| f64::from(depth.data[i]) < radius;
+    let candidates: Vec<usize> = match pattern {
+        Pattern::Peripheral => inside.iter().copied().filter(|&i| near(i)).collect(),
+        Pattern::Focal => inside.clone(),
+    };
+    let width = picture.plane.width;
+    let mut opacity = vec![0.0f64; lungs.data.len()];
+    let covered = |o: &[f64]| o.iter().filter(|v| **v > 0.25).count();
+    // A patch that falls on another adds little; the number of tries is bounded.
+    for _ in 0..400 {
+        if covered(&opacity) >= wanted || candidates.is_empty() {
+            break;
+        }
+        let at = candidates[rng.random_range(0..candidates.len())];
+        let (cx, cy) = ((at % width) as f64, (at / width) as f64);
+        let r = radius * (0.8 + 0.4 * rng.random::<f64>());
+        for &i in &inside {
+            let d = (((i % width) as f64 - cx).powi(2) + ((i / width) as f64 - cy).powi(2)).sqrt();
+            let o = (1.0 - (d / r).powi(2)).max(0.0);
+            opacity[i] = opacity[i].max(o);
+        }
+        if pattern == Pattern::Focal {
+            break;
+        }
+    }
+    for (level, o) in picture.plane.data.iter_mut().zip(&opacity) {
+        *level = (f64::from(*level) + strength * o).round().min(255.0) as u8;
+    }
+    Ok(covered(&opacity) as f64 / inside.len().max(1) as f64)
+}
+
+/// The mask of the lungs of a picture, at the size of its pixels.
+///
+/// # Errors
+/// [`MethodError::Config`] when it is missing or empty.
+pub fn lungs_of(picture: &Picture) -> Result<&Mask> {
+    match picture.masks.first() {
+        Some(Some(mask)) if mask.count() > 0 && mask.same_size(&picture.plane) => Ok(mask),
+        _ => Err(MethodError::Config(
+            "a picture has no lung mask of its size".to_owned(),
+        )),
+    }
+}
+
+/// A phantom as a sample; every fourth patient is in the test split.
+pub fn phantom_sample(i: usize, patient: u64, plane: &Plane<u8>) -> Sample {
+    let mut s = Sample::new(
+        "phantom",
+        format!("phantom-{i}"),
+        Pixels::File("phantom".into()),
+    );
+    s.patient = Some(format!("PH-{patient}"));
+    s.split = Some(if patient % 4 == 3 {
+        Split::Test
+    } else {
+        Split::Train
+    });
+    let hex: String = plane.data.iter().map(|v| format!("{v:02x}")).collect();
+    s.sha256 = Some(text_hash(&hex));
+    s
+}
+
+/// A white square of `side` pixels near the upper left corner.
+pub fn mark(plane: &mut Plane<u8>, side: usize) {
+    for y in 2..(2 + side).min(plane.height) {
+        let width = plane.width;
+        plane.row_mut(y)[2..(2 + side).min(width)].fill(255);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_painted_stays_inside_the_lungs_and_covers_about_what_was_asked() {
+        let plain = healthy(1, 1, 48, 3).unwrap().remove(0);
+        for (pattern, share) in [(Pattern::Peripheral, 0.3), (Pattern::Focal, 0.15)] {
+            let mut painted = plain.clone();
+            let covered = paint(&mut painted, pattern, share, 5).unwrap();
+            assert!((0.3 * share..share + 0.2).contains(&covered), "{covered}");
+            let lungs = lungs_of(&plain).unwrap();
+            let mut changed = 0;
+            for i in 0..lungs.data.len() {
+                let same = painted.plane.data[i] == plain.plane.data[i];
+                assert!(same || lungs.data[i] > 0);
+                changed += usize::from(!same);
+            }
+            assert!(changed > 20);
+            let mut again = plain.clone();
+            paint(&mut again, pattern, share, 5).unwrap();
+            assert_eq!(again.plane, painted.plane);
+        }
+    }
+
+    #[test]
+    fn thoraxes_are_the_same_again_and_those_of_a_patient_differ() {
+        let a = healthy(1, 2, 32, 1).unwrap();
+        assert_eq!(a[0].plane, healthy(1, 2, 32, 1).unwrap()[0].plane);
+        assert_ne!(a[0].plane, a[1].plane);
+    }
+}
