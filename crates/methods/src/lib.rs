@@ -6,11 +6,14 @@ pub mod chestx_ray8;
 pub mod chexstruct;
 pub mod claims;
 pub mod context;
+pub mod covid_interpretability;
+pub mod covid_screening;
 pub mod engine;
 pub mod error;
 pub mod gate;
 pub mod info;
 pub mod lungs_heart;
+pub mod mask_of_truth;
 pub mod method;
 pub mod multimodel_report;
 #[cfg(feature = "ct")]
@@ -21,6 +24,7 @@ pub mod registry;
 pub mod reliable_tb;
 pub mod serve;
 pub mod supervised_dictionary;
+pub mod vidi;
 
 pub use claims::{ClaimRow, ResultFile};
 pub use context::Context;

@@ -7,14 +7,18 @@ pub fn all() -> &'static [&'static dyn Method] {
     &[
         &crate::multimodel_report::MultimodelReport,
         &crate::chestx_ray8::ChestXray8,
+        &crate::mask_of_truth::MaskOfTruth,
         &crate::reliable_tb::ReliableTb,
         &crate::supervised_dictionary::SupervisedDictionary,
         &crate::radgraph::RadGraph,
         #[cfg(feature = "ct")]
         &crate::nodule_surroundings::NoduleSurroundings,
+        &crate::covid_interpretability::CovidInterpretability,
         &crate::posthoc_uq::PosthocUq,
+        &crate::covid_screening::CovidScreening,
         &crate::breast_ml::BreastMl,
         &crate::chexstruct::CheXstruct,
+        &crate::vidi::Vidi,
         &crate::lungs_heart::LungsHeart,
         &crate::gate::Gate,
     ]

@@ -1,14 +1,21 @@
 //! What several methods share: pictures in network shape, the two kinds of training, fitting a card.
 
 pub mod atoms;
+pub mod attributed;
 pub mod augment;
 pub mod cam_boxes;
+pub mod cells;
 pub mod classify;
+pub mod cluster;
+pub mod embeddings;
+pub mod exclusive;
+pub mod figures;
 pub mod fit;
 pub mod measure;
 pub mod pack;
 pub mod pictures;
 pub mod radiomics;
+pub mod regions;
 pub mod run;
 pub mod score_cam;
 pub mod segment;
@@ -16,6 +23,7 @@ pub mod ship;
 pub mod stored;
 pub mod tables;
 pub mod text_encoder;
+pub mod thoraxes;
 
 pub use classify::{ClassifyConfig, ClassifyData, LossKind};
 pub use pictures::{Picture, load_pictures};
