@@ -10,15 +10,15 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::mask_of_truth::MaskOfTruth,
         &crate::reliable_tb::ReliableTb,
         &crate::supervised_dictionary::SupervisedDictionary,
+        &crate::covid_interpretability::CovidInterpretability,
         &crate::radgraph::RadGraph,
         #[cfg(feature = "ct")]
         &crate::nodule_surroundings::NoduleSurroundings,
-        &crate::covid_interpretability::CovidInterpretability,
         &crate::posthoc_uq::PosthocUq,
         &crate::covid_screening::CovidScreening,
         &crate::breast_ml::BreastMl,
-        &crate::chexstruct::CheXstruct,
         &crate::vidi::Vidi,
+        &crate::chexstruct::CheXstruct,
         &crate::lungs_heart::LungsHeart,
         &crate::gate::Gate,
     ]
