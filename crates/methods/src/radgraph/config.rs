@@ -201,7 +201,7 @@ impl Config {
             ));
         }
         let e = &self.encoder;
-        if e.hidden_size % e.num_attention_heads.max(1) != 0 || e.max_position_embeddings < 3 {
+        if !e.hidden_size.is_multiple_of(e.num_attention_heads) || e.max_position_embeddings < 3 {
             return Err(MethodError::Config(
                 "the encoder's heads must divide its width, and it needs three places".to_owned(),
             ));

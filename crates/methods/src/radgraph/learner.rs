@@ -366,11 +366,11 @@ fn pair_rows_back(rows: &Rows, pairs: &[(usize, usize)], d: Option<Tensor>, d_ro
     let d = Rows::from_tensor(&d);
     let w = rows.width;
     for (i, &(a, b)) in pairs.iter().enumerate() {
-        let row = d.row(i);
-        for c in 0..w {
-            let product = row[2 * w + c];
-            d_rows.data[a * w + c] += row[c] + product * rows.data[b * w + c];
-            d_rows.data[b * w + c] += row[w + c] + product * rows.data[a * w + c];
+        let (first, rest) = d.row(i).split_at(w);
+        let (second, product) = rest.split_at(w);
+        for (c, ((first, second), product)) in first.iter().zip(second).zip(product).enumerate() {
+            d_rows.data[a * w + c] += first + product * rows.data[b * w + c];
+            d_rows.data[b * w + c] += second + product * rows.data[a * w + c];
         }
     }
 }

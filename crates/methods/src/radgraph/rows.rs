@@ -25,6 +25,11 @@ impl Rows {
         self.data.len() / self.width.max(1)
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
     /// Vector `i`.
     pub fn row(&self, i: usize) -> &[f32] {
         &self.data[i * self.width..(i + 1) * self.width]
