@@ -16,6 +16,9 @@ pub(crate) enum Coding {
 }
 
 const UNDEFINED: u32 = u32::MAX;
+/// Most sequences and items inside each other: the parser calls itself for each, and would run out of stack on a file
+/// that is nothing but nesting. Structured reports have about thirty.
+const MAX_NESTING: usize = 128;
 const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
 const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
@@ -64,7 +67,9 @@ impl Header {
 pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomError> {
     let (mut at, mut depth, mut after_pixels, mut seen_pixels) = (0usize, 0usize, None, false);
     let mut pixels = Pixels::None;
+    let mut nesting = Nesting::default();
     while at < bytes.len() {
+        nesting.reach(at);
         let Some(h) = header(bytes, at, coding) else {
             return after_pixels.ok_or_else(|| DicomError::Truncated {
                 what: format!("inside the element header at byte {at}"),
@@ -75,6 +80,7 @@ pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomEr
         let fits = h.length as usize <= left;
         match h.tag {
             SEQUENCE_END => {
+                nesting.close();
                 depth = depth.saturating_sub(1);
                 pixels = Pixels::None;
             }
@@ -90,7 +96,8 @@ pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomEr
                 pixels = Pixels::Fragments;
                 at += h.length as usize;
             }
-            ITEM | ITEM_END => {}
+            ITEM => nesting.open(at, h.length)?,
+            ITEM_END => nesting.close(),
             Tag(0xFFFE, _) => {
                 return after_pixels.ok_or_else(|| DicomError::Parse {
                     reason: format!("unknown delimiter {}", h.tag),
@@ -99,6 +106,9 @@ pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomEr
             _ => {
                 if let Err(error) = h.check() {
                     return after_pixels.ok_or(error);
+                }
+                if h.length == UNDEFINED || h.vr == VR::SQ {
+                    nesting.open(at, h.length)?;
                 }
                 if h.length == UNDEFINED {
                     depth += 1;
@@ -121,6 +131,38 @@ pub(crate) fn checked_end(bytes: &[u8], coding: Coding) -> Result<usize, DicomEr
         }
     }
     Ok(at)
+}
+
+/// The sequences and items that are open: where each ends, the largest number for those that end by a delimiter.
+#[derive(Debug, Default)]
+struct Nesting(Vec<usize>);
+
+impl Nesting {
+    fn open(&mut self, at: usize, length: u32) -> Result<(), DicomError> {
+        if self.0.len() >= MAX_NESTING {
+            return Err(DicomError::Parse {
+                reason: format!("more than {MAX_NESTING} sequences and items inside each other"),
+            });
+        }
+        self.0.push(match length {
+            UNDEFINED => usize::MAX,
+            length => at.saturating_add(length as usize),
+        });
+        Ok(())
+    }
+
+    /// A delimiter closes the innermost one that waits for it, and what is inside.
+    fn close(&mut self) {
+        if let Some(open) = self.0.iter().rposition(|&end| end == usize::MAX) {
+            self.0.truncate(open);
+        }
+    }
+
+    fn reach(&mut self, at: usize) {
+        while self.0.last().is_some_and(|&end| end <= at) {
+            self.0.pop();
+        }
+    }
 }
 
 /// Where the walk is inside encapsulated pixel data: its first item is the offset table.
@@ -259,6 +301,30 @@ mod tests {
             checked_end(implicit, Coding::Implicit),
             Err(DicomError::Parse { .. })
         ));
+    }
+
+    #[test]
+    fn nesting_has_an_end() {
+        let refused = |bytes: &[u8], coding| {
+            let error = checked_end(bytes, coding).unwrap_err().to_string();
+            assert!(error.contains("inside each other"), "{error}");
+        };
+        // Explicit, undefined lengths.
+        let level = b"\x08\0\x15\x11SQ\0\0\xFF\xFF\xFF\xFF\xFE\xFF\x00\xE0\xFF\xFF\xFF\xFF";
+        refused(&level.repeat(100_000), Coding::Explicit);
+        // Implicit, defined lengths: each sequence holds the rest of the file.
+        let levels = 1000u32;
+        let mut bytes = Vec::new();
+        for left in (0..levels).rev() {
+            bytes.extend(b"\x08\0\x15\x11");
+            bytes.extend((left * 16 + 8).to_le_bytes());
+            bytes.extend(b"\xFE\xFF\x00\xE0");
+            bytes.extend((left * 16).to_le_bytes());
+        }
+        refused(&bytes, Coding::Implicit);
+        // Many beside each other are fine.
+        let beside = b"\x08\0\x15\x11SQ\0\0\x08\0\0\0\xFE\xFF\x00\xE0\0\0\0\0";
+        assert!(checked_end(&beside.repeat(1000), Coding::Explicit).is_ok());
     }
 
     #[test]

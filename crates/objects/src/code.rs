@@ -178,6 +178,10 @@ pub(crate) const INTERVAL_LEVEL: Code = own("interval_level", "Nominal coverage 
 pub(crate) const UNIT: Code = own("unit", "Unit of the measurement");
 pub(crate) const NOTE: Code = own("note", "Note on the measurement");
 pub(crate) const AT_DETECTOR: Code = own("mm_detector", "Millimetres at the detector plane");
+pub(crate) const OWN_RATIO: Code = own("ratio", "Ratio");
+pub(crate) const OWN_PIXEL: Code = own("pixel", "Pixels of the image");
+pub(crate) const OWN_MM: Code = own("mm", "Millimetres");
+pub(crate) const OWN_PERCENT: Code = own("percent", "Percent");
 pub(crate) const GATE: Code = own("gate", "Fitness of the images for analysis");
 pub(crate) const ANALYSABLE: Code = own("analysable", "At least one image passed");
 pub(crate) const GATE_REASON: Code = own("gate_reason", "What the gate noticed");
@@ -245,7 +249,11 @@ mod tests {
     fn every_finding_is_found_again_by_each_of_its_codes() {
         for taxon in taxonomy::TABLE {
             for code in of_finding(taxon.code, taxon.name) {
-                assert_eq!(finding_of(&code).map(|t| t.code), Some(taxon.code), "{code:?}");
+                assert_eq!(
+                    finding_of(&code).map(|t| t.code),
+                    Some(taxon.code),
+                    "{code:?}"
+                );
             }
         }
         assert!(finding_of(&Code::new("SCT", "1", "nothing")).is_none());

@@ -100,9 +100,17 @@ impl<'a> Context<'a> {
     pub(crate) fn equipment(&self, set: &mut DataSet) {
         let version = &self.reading.provenance.version;
         set.text(tags::MANUFACTURER, VR::LO, "Hilum");
-        set.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, "Hilum chest X-ray reader");
+        set.text(
+            tags::MANUFACTURER_MODEL_NAME,
+            VR::LO,
+            "Hilum chest X-ray reader",
+        );
         set.text(tags::DEVICE_SERIAL_NUMBER, VR::LO, "none");
-        set.text(tags::SOFTWARE_VERSIONS, VR::LO, &crate::item::meaning(version));
+        set.text(
+            tags::SOFTWARE_VERSIONS,
+            VR::LO,
+            &crate::item::meaning(version),
+        );
     }
 
     /// SOP Instance UID of an object.

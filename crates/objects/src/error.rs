@@ -42,7 +42,9 @@ pub enum ObjectError {
     #[error(transparent)]
     Dicom(#[from] DicomError),
     /// An object of another kind than can be read back.
-    #[error("SOP class {class} ({modality}) is neither a structured report, a segmentation nor an image")]
+    #[error(
+        "SOP class {class} ({modality}) is neither a structured report, a segmentation nor an image"
+    )]
     OtherObject {
         /// Its SOP Class UID.
         class: String,

@@ -82,7 +82,10 @@ impl Maker<'_> {
     }
 
     fn add(&mut self, parts: &[&str], resource: Value, unless: Option<String>) {
-        let kind = resource["resourceType"].as_str().unwrap_or_default().to_owned();
+        let kind = resource["resourceType"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         let mut request = json!({ "method": "POST", "url": kind });
         if let Some(query) = unless {
             request["ifNoneExist"] = query.into();
@@ -134,7 +137,14 @@ impl Maker<'_> {
     }
 
     fn device(&self, name: &str, version: &str, model: Option<&ModelRef>) -> Value {
-        let kind = concept(&[], if model.is_some() { "neural network" } else { "software" });
+        let kind = concept(
+            &[],
+            if model.is_some() {
+                "neural network"
+            } else {
+                "software"
+            },
+        );
         let mut device = object(json!({
             "resourceType": "Device",
             "manufacturer": "Hilum",
@@ -308,9 +318,15 @@ impl Maker<'_> {
             number(&code::THRESHOLD, Some(point.threshold));
             number(&code::SENSITIVITY, point.sensitivity);
             number(&code::SPECIFICITY, point.specificity);
-            list.push(component(&code::POSITIVE, ("valueBoolean", point.positive.into())));
+            list.push(component(
+                &code::POSITIVE,
+                ("valueBoolean", point.positive.into()),
+            ));
             if !point.rule.trim().is_empty() {
-                list.push(component(&code::RULE, ("valueString", point.rule.as_str().into())));
+                list.push(component(
+                    &code::RULE,
+                    ("valueString", point.rule.as_str().into()),
+                ));
             }
         }
         for region in &finding.regions {
@@ -594,7 +610,10 @@ mod tests {
 
     #[test]
     fn uids_are_uuids() {
-        assert_eq!(urn("2.25.1"), "urn:uuid:00000000-0000-0000-0000-000000000001");
+        assert_eq!(
+            urn("2.25.1"),
+            "urn:uuid:00000000-0000-0000-0000-000000000001"
+        );
     }
 
     #[test]

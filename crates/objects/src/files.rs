@@ -95,6 +95,10 @@ pub struct Written {
 /// Sources that changed, a reading that contradicts itself, a disk that is full.
 pub fn write(out: &Path, folder: &Path, reading: &Reading, options: &Options) -> Result<Written> {
     let mut written = Written::default();
+    if options.kinds.is_empty() {
+        sweep(folder, &[])?;
+        return Ok(written);
+    }
     let files = objects(out, folder, reading, options, &mut written.notes)?;
     let mut staged = Vec::new();
     for (name, bytes) in files {
@@ -173,7 +177,9 @@ fn objects(
     let sources = Sources::load(reading, &options.limits)?;
     if !sources.left_out.is_empty() {
         let list = sources.left_out.join(", ");
-        notes.push(format!("values of the source that are not valid were left out: {list}"));
+        notes.push(format!(
+            "values of the source that are not valid were left out: {list}"
+        ));
     }
     let at = match (&options.at, &sources.moment) {
         (Some(at), _) | (None, Some(at)) => at.clone(),
@@ -381,7 +387,13 @@ mod tests {
         for name in ["sr.dcm", "seg-2.dcm", "image-0.dcm", "fhir.json"] {
             assert!(is_ours(name), "{name}");
         }
-        for name in ["reading.json", "sr.dcm.bak", "seg-.dcm", "seg-x.dcm", "other.dcm"] {
+        for name in [
+            "reading.json",
+            "sr.dcm.bak",
+            "seg-.dcm",
+            "seg-x.dcm",
+            "other.dcm",
+        ] {
             assert!(!is_ours(name), "{name}");
         }
     }

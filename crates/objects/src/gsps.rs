@@ -48,7 +48,8 @@ pub fn encode(context: &Context<'_>, image: usize) -> Result<Option<Vec<u8>>> {
     set.text(tags::CONTENT_LABEL, VR::CS, "HILUM");
     let words = "Boxes, outlines and lines by software; research only";
     set.text(tags::CONTENT_DESCRIPTION, VR::LO, words);
-    set.text(tags::CONTENT_CREATOR_NAME, VR::PN, "Hilum");
+    set.text(tags::CONTENT_CREATOR_NAME, VR::PN, "Hilum^Software");
+    set.empty(&[(tags::LATERALITY, VR::CS)]);
     context.moment(
         &mut set,
         tags::PRESENTATION_CREATION_DATE,
@@ -134,12 +135,20 @@ fn annotations(
         x: f64::from(width),
         y: f64::from(width) / 25.0,
     };
-    let notice = boxed_text("Hilum: research use only, not a medical device", corner, far);
+    let notice = boxed_text(
+        "Hilum: research use only, not a medical device",
+        corner,
+        far,
+    );
     add(NOTICE, Vec::new(), vec![notice]);
     set.sequence(tags::GRAPHIC_ANNOTATION_SEQUENCE, list);
     set.sequence(
         tags::GRAPHIC_LAYER_SEQUENCE,
-        layers.iter().enumerate().map(|(n, l)| layer(n, l)).collect(),
+        layers
+            .iter()
+            .enumerate()
+            .map(|(n, l)| layer(n, l))
+            .collect(),
     );
 }
 
@@ -147,7 +156,10 @@ fn layer(order: usize, name: &str) -> DataSet {
     let mut item = DataSet::default();
     item.text(tags::GRAPHIC_LAYER, VR::CS, name);
     item.text(tags::GRAPHIC_LAYER_ORDER, VR::IS, &(order + 1).to_string());
-    item.number(tags::GRAPHIC_LAYER_RECOMMENDED_DISPLAY_GRAYSCALE_VALUE, u16::MAX);
+    item.number(
+        tags::GRAPHIC_LAYER_RECOMMENDED_DISPLAY_GRAYSCALE_VALUE,
+        u16::MAX,
+    );
     item
 }
 
@@ -226,7 +238,11 @@ fn polyline(points: &[Point]) -> DataSet {
 fn label(mark: &Mark) -> DataSet {
     let mut item = DataSet::default();
     item.text(tags::ANCHOR_POINT_ANNOTATION_UNITS, VR::CS, "PIXEL");
-    item.text(tags::UNFORMATTED_TEXT_VALUE, VR::ST, &text_value(&mark.words));
+    item.text(
+        tags::UNFORMATTED_TEXT_VALUE,
+        VR::ST,
+        &text_value(&mark.words),
+    );
     item.put(tags::ANCHOR_POINT, VR::FL, floats(&mark.points[..1]));
     item.text(tags::ANCHOR_POINT_VISIBILITY, VR::CS, "N");
     item

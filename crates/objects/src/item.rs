@@ -173,12 +173,17 @@ impl Item {
         self.all(name).next()
     }
 
-    /// Words of the item below that is about `name`.
-    pub fn words(&self, name: &Code) -> Option<String> {
-        self.all(name).find_map(|item| match &item.value {
+    /// Its own words, when it says words.
+    pub fn own_words(&self) -> Option<String> {
+        match &self.value {
             Value::Text(words) => Some(unguarded(words)),
             _ => None,
-        })
+        }
+    }
+
+    /// Words of the item below that is about `name`.
+    pub fn words(&self, name: &Code) -> Option<String> {
+        self.all(name).find_map(Item::own_words)
     }
 
     /// Code of the item below that is about `name`.
@@ -294,15 +299,12 @@ impl Item {
     }
 
     /// Puts the item into a data set, as the root of a document is.
-    pub(crate) fn put_into(&self, set: &mut DataSet, root: bool) {
+    pub fn put_into(&self, set: &mut DataSet, root: bool) {
         if !root {
             set.text(tags::RELATIONSHIP_TYPE, VR::CS, self.relation.name());
         }
         if let Some(name) = &self.name {
-            set.sequence(
-                tags::CONCEPT_NAME_CODE_SEQUENCE,
-                vec![code_item(name, &[])],
-            );
+            set.sequence(tags::CONCEPT_NAME_CODE_SEQUENCE, vec![code_item(name, &[])]);
         }
         self.put_value(set);
         if let Some(template) = &self.template {
@@ -352,7 +354,10 @@ impl Item {
                 let item = reference(&image.class, &image.instance, image.frame);
                 set.sequence(tags::REFERENCED_SOP_SEQUENCE, vec![item]);
             }
-            Value::Places { kind: shape, points } => {
+            Value::Places {
+                kind: shape,
+                points,
+            } => {
                 kind("SCOORD");
                 set.text(tags::GRAPHIC_TYPE, VR::CS, shape);
                 let flat = points.iter().flat_map(|p| [p.x as f32, p.y as f32]);
@@ -541,9 +546,13 @@ pub(crate) fn first_code(data: &InMemDicomObject, tag: dicom_core::Tag) -> Optio
 }
 
 fn plain_code(item: &InMemDicomObject) -> Option<Code> {
-    let value = [tags::CODE_VALUE, tags::LONG_CODE_VALUE, tags::URN_CODE_VALUE]
-        .into_iter()
-        .find_map(|tag| text(item, tag))?;
+    let value = [
+        tags::CODE_VALUE,
+        tags::LONG_CODE_VALUE,
+        tags::URN_CODE_VALUE,
+    ]
+    .into_iter()
+    .find_map(|tag| text(item, tag))?;
     let scheme = text(item, tags::CODING_SCHEME_DESIGNATOR).unwrap_or_default();
     let meaning = text(item, tags::CODE_MEANING).unwrap_or_default();
     Some(Code::new(&scheme, &value, &meaning))
@@ -562,7 +571,15 @@ mod tests {
 
     #[test]
     fn words_of_any_kind_come_back() {
-        for words in ["plain", "", " led", "\"quoted\"", "two\nlines", "ä 山 \\ é", "\u{0}"] {
+        for words in [
+            "plain",
+            "",
+            " led",
+            "\"quoted\"",
+            "two\nlines",
+            "ä 山 \\ é",
+            "\u{0}",
+        ] {
             let item = round(&Item::text(code::NOTE, words));
             let holder = Item::container(code::GATE, vec![item]);
             assert_eq!(holder.words(&code::NOTE).as_deref(), Some(words));

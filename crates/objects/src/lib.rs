@@ -1,5 +1,14 @@
 //! Readings as objects that others can read, and back.
+//!
+//! - [`files::write`] puts the objects of a reading beside its `reading.json`: a structured report (TID 1500), a
+//!   segmentation, a presentation state, a secondary capture, an encapsulated PDF and a FHIR bundle;
+//! - [`back::open`] and [`back::assemble`] turn reports and segmentations of anybody's into readings and masks.
+//!
+//! What Hilum wrote comes back as an equal reading; only the wall time is not in the objects. Patient and study are
+//! taken over from the source images. Identifiers are made from the content, so that the same reading at the same
+//! time gives the same bytes.
 
+pub mod back;
 pub mod code;
 pub mod context;
 pub mod error;
@@ -15,3 +24,4 @@ pub mod source;
 
 pub use context::Context;
 pub use error::{ObjectError, Result};
+pub use files::{Kind, Options, Written};

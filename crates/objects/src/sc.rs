@@ -60,11 +60,7 @@ pub fn encode_picture(context: &Context<'_>, image: usize) -> Result<Option<Vec<
     let mut set = context.sources.data_set();
     set.text(tags::SOP_CLASS_UID, VR::UI, &source.class);
     set.text(tags::SOP_INSTANCE_UID, VR::UI, &source.instance);
-    set.text(
-        tags::STUDY_INSTANCE_UID,
-        VR::UI,
-        &context.sources.study_uid,
-    );
+    set.text(tags::STUDY_INSTANCE_UID, VR::UI, &context.sources.study_uid);
     set.text(tags::SERIES_INSTANCE_UID, VR::UI, &source.series);
     set.text(tags::SERIES_NUMBER, VR::IS, "1");
     set.text(tags::SERIES_DESCRIPTION, VR::LO, "Picture as read by Hilum");
@@ -80,11 +76,7 @@ pub fn encode_picture(context: &Context<'_>, image: usize) -> Result<Option<Vec<
         let ratio = pixels.data.len() as f64 / bytes as f64;
         let ratio = (ratio * 100.0).round().max(1.0) / 100.0;
         set.decimal(tags::LOSSY_IMAGE_COMPRESSION_RATIO, &[ratio]);
-        set.text(
-            tags::LOSSY_IMAGE_COMPRESSION_METHOD,
-            VR::CS,
-            "ISO_10918_1",
-        );
+        set.text(tags::LOSSY_IMAGE_COMPRESSION_METHOD, VR::CS, "ISO_10918_1");
     }
     let bytes = even(pixels.data.clone());
     set.put(tags::PIXEL_DATA, VR::OB, PrimitiveValue::U8(bytes.into()));
@@ -94,12 +86,11 @@ pub fn encode_picture(context: &Context<'_>, image: usize) -> Result<Option<Vec<
 /// Equipment that captured it.
 fn capture(set: &mut DataSet) {
     set.text(tags::CONVERSION_TYPE, VR::CS, "WSD");
-    set.text(
-        tags::SECONDARY_CAPTURE_DEVICE_MANUFACTURER,
-        VR::LO,
-        "Hilum",
-    );
-    set.empty(&[(tags::PATIENT_ORIENTATION, VR::CS)]);
+    set.text(tags::SECONDARY_CAPTURE_DEVICE_MANUFACTURER, VR::LO, "Hilum");
+    set.empty(&[
+        (tags::PATIENT_ORIENTATION, VR::CS),
+        (tags::LATERALITY, VR::CS),
+    ]);
 }
 
 fn samples(set: &mut DataSet, width: usize, height: usize, colour: bool) -> Result<()> {

@@ -54,7 +54,9 @@ pub fn encode(context: &Context<'_>, structures: &Structures) -> Result<Option<V
     for (name, _, _, mask) in &list {
         if (mask.width, mask.height) != (usize::from(columns), usize::from(rows)) {
             let size = format!("{}x{}", mask.width, mask.height);
-            return Err(wrong(format!("the mask of {name} is {size}, the image {columns}x{rows}")));
+            return Err(wrong(format!(
+                "the mask of {name} is {size}, the image {columns}x{rows}"
+            )));
         }
     }
     debug_assert!(!first.data.is_empty());
@@ -80,12 +82,17 @@ fn identity(context: &Context<'_>, set: &mut DataSet, image: usize) {
     set.text(tags::CONTENT_LABEL, VR::CS, "LUNGS_HEART");
     let words = "Lungs and heart outlined by software; research only";
     set.text(tags::CONTENT_DESCRIPTION, VR::LO, words);
-    set.text(tags::CONTENT_CREATOR_NAME, VR::PN, "Hilum");
+    set.text(tags::CONTENT_CREATOR_NAME, VR::PN, "Hilum^Software");
     set.sequence(
         tags::REFERENCED_SERIES_SEQUENCE,
         context.series_references(&[image], tags::REFERENCED_INSTANCE_SEQUENCE),
     );
-    if let Some(frame) = context.sources.images.get(image).and_then(|i| i.frame_of_reference.as_ref()) {
+    if let Some(frame) = context
+        .sources
+        .images
+        .get(image)
+        .and_then(|i| i.frame_of_reference.as_ref())
+    {
         set.text(tags::FRAME_OF_REFERENCE_UID, VR::UI, frame);
         set.empty(&[(tags::POSITION_REFERENCE_INDICATOR, VR::LO)]);
     }
@@ -99,6 +106,7 @@ fn pixels(
     list: &[(&str, Code, Option<Code>, &Mask)],
 ) {
     set.texts(tags::IMAGE_TYPE, VR::CS, &["DERIVED", "PRIMARY"]);
+    orientation(context, set, image);
     set.number(tags::SAMPLES_PER_PIXEL, 1);
     set.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2");
     set.text(tags::NUMBER_OF_FRAMES, VR::IS, &list.len().to_string());
@@ -116,9 +124,16 @@ fn pixels(
     set.text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00");
     set.text(tags::SEGMENTATION_TYPE, VR::CS, "BINARY");
     set.text(tags::SEGMENTS_OVERLAP, VR::CS, "UNDEFINED");
-    if let Some(body) = context.sources.images.get(image).and_then(|i| i.body_part.as_deref()) {
+    if let Some(body) = context
+        .sources
+        .images
+        .get(image)
+        .and_then(|i| i.body_part.as_deref())
+    {
         let plain = body.len() <= 16
-            && body.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ' || b == b'_');
+            && body
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ' || b == b'_');
         if plain {
             set.text(tags::BODY_PART_EXAMINED, VR::CS, body);
         }
@@ -129,6 +144,15 @@ fn pixels(
         VR::OB,
         PrimitiveValue::U8(pack(&masks).into()),
     );
+}
+
+/// Where rows and columns lead in the patient: as in the image, since the mask lies over it.
+fn orientation(context: &Context<'_>, set: &mut DataSet, image: usize) {
+    let source = context.sources.images.get(image);
+    match source.and_then(|i| i.orientation.as_ref()) {
+        Some([row, column]) => set.texts(tags::PATIENT_ORIENTATION, VR::CS, &[row, column]),
+        None => set.empty(&[(tags::PATIENT_ORIENTATION, VR::CS)]),
+    }
 }
 
 /// One bit a pixel, the first pixel lowest, frame after frame without a gap (PS3.5, 8.1.1); an even number of bytes.
@@ -234,11 +258,12 @@ fn groups(context: &Context<'_>, set: &mut DataSet, image: usize, frames: usize)
     set.sequence(tags::DIMENSION_INDEX_SEQUENCE, vec![index]);
 
     let mut shared = DataSet::default();
-    shared.sequence(
-        tags::DERIVATION_IMAGE_SEQUENCE,
-        vec![derivation(context, image)],
-    );
-    if let Some((row, column)) = context.sources.images.get(image).and_then(|i| i.pixel_spacing) {
+    if let Some((row, column)) = context
+        .sources
+        .images
+        .get(image)
+        .and_then(|i| i.pixel_spacing)
+    {
         let mut measures = DataSet::default();
         measures.decimal(tags::PIXEL_SPACING, &[row, column]);
         shared.sequence(tags::PIXEL_MEASURES_SEQUENCE, vec![measures]);
@@ -256,12 +281,14 @@ fn groups(context: &Context<'_>, set: &mut DataSet, image: usize, frames: usize)
         let mut frame = DataSet::default();
         frame.sequence(tags::FRAME_CONTENT_SEQUENCE, vec![content]);
         frame.sequence(tags::SEGMENT_IDENTIFICATION_SEQUENCE, vec![segment]);
+        // The same for all frames, but readers look for it frame by frame.
+        frame.sequence(
+            tags::DERIVATION_IMAGE_SEQUENCE,
+            vec![derivation(context, image)],
+        );
         frame
     });
-    set.sequence(
-        tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
-        frames.collect(),
-    );
+    set.sequence(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frames.collect());
 }
 
 fn derivation(context: &Context<'_>, image: usize) -> DataSet {
@@ -350,7 +377,10 @@ pub fn decode(object: &Object, limits: &Limits) -> Result<Segmentation> {
     let per_frame = items(data, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
     let stated = side(tags::NUMBER_OF_FRAMES, "frames")?;
     if per_frame.len() != stated {
-        let reason = format!("{stated} frames are stated and {} described", per_frame.len());
+        let reason = format!(
+            "{stated} frames are stated and {} described",
+            per_frame.len()
+        );
         return Err(wrong(reason));
     }
     let size = rows * columns;
@@ -384,12 +414,7 @@ pub fn decode(object: &Object, limits: &Limits) -> Result<Segmentation> {
 }
 
 /// The packed bits, checked against the frames they are for and the memory these will take.
-fn packed(
-    data: &InMemDicomObject,
-    limits: &Limits,
-    size: usize,
-    frames: usize,
-) -> Result<Vec<u8>> {
+fn packed(data: &InMemDicomObject, limits: &Limits, size: usize, frames: usize) -> Result<Vec<u8>> {
     let wrong = |reason: String| ObjectError::Segmentation { reason };
     let bits = size
         .checked_mul(frames)
@@ -421,9 +446,8 @@ fn read_segments(data: &InMemDicomObject) -> Result<Vec<Segment>> {
             number,
             label: text(item, tags::SEGMENT_LABEL).unwrap_or_default(),
             structure: first_code(item, tags::SEGMENTED_PROPERTY_TYPE_CODE_SEQUENCE),
-            side: kind.and_then(|k| {
-                first_code(k, tags::SEGMENTED_PROPERTY_TYPE_MODIFIER_CODE_SEQUENCE)
-            }),
+            side: kind
+                .and_then(|k| first_code(k, tags::SEGMENTED_PROPERTY_TYPE_MODIFIER_CODE_SEQUENCE)),
             made_by: made_by
                 .into_iter()
                 .find_map(|t| text(item, t))

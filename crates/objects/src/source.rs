@@ -53,6 +53,8 @@ pub struct SourceImage {
     pub frames: usize,
     /// Frame of Reference UID, where there is one.
     pub frame_of_reference: Option<String>,
+    /// Patient Orientation: where rows and columns lead, where the file says it validly.
+    pub orientation: Option<[String; 2]>,
     /// Pixel spacing that segmentations repeat: rows, columns in mm, where the file states one at the patient.
     pub pixel_spacing: Option<(f64, f64)>,
     /// True when the stored samples are grey.
@@ -91,9 +93,8 @@ impl Moment {
         let [h, m, s] = parts.as_slice() else {
             return Err(wrong());
         };
-        let fits = |part: &str, top: u32| {
-            part.len() == 2 && part.parse::<u32>().is_ok_and(|v| v <= top)
-        };
+        let fits =
+            |part: &str, top: u32| part.len() == 2 && part.parse::<u32>().is_ok_and(|v| v <= top);
         if !(fits(h, 23) && fits(m, 59) && fits(s, 59)) {
             return Err(wrong());
         }
@@ -211,17 +212,26 @@ fn source_image(
         body_part: get(tags::BODY_PART_EXAMINED),
         frames: loaded.frames,
         frame_of_reference: get(tags::FRAME_OF_REFERENCE_UID),
+        orientation: data.as_ref().and_then(orientation),
         pixel_spacing: spacing
             .filter(|s| s.kind != SpacingKind::Imager)
             .map(|s| (s.row_mm, s.column_mm)),
-        grey: !loaded.colour
-            && get(tags::SAMPLES_PER_PIXEL).is_none_or(|samples| samples == "1"),
+        grey: !loaded.colour && get(tags::SAMPLES_PER_PIXEL).is_none_or(|samples| samples == "1"),
         lossy: get(tags::LOSSY_IMAGE_COMPRESSION),
         own_pixels: own.then(|| loaded.pixels.to_u8()),
         jpeg_bytes: (loaded.kind == FileKind::Jpeg).then_some(bytes.len()),
         display: display(data.as_ref().filter(|_| !own), inverse && !own),
     };
     Ok((image, data))
+}
+
+fn orientation(data: &InMemDicomObject) -> Option<[String; 2]> {
+    let both = text(data, tags::PATIENT_ORIENTATION)?;
+    let (row, column) = both.split_once('\\')?;
+    let valid =
+        |way: &str| (1..=3).contains(&way.len()) && way.chars().all(|c| "APRLHF".contains(c));
+    let (row, column) = (row.trim(), column.trim());
+    (valid(row) && valid(column)).then(|| [row.to_owned(), column.to_owned()])
 }
 
 /// How the stored values are displayed, as a presentation state says it. A presentation state takes nothing from the
@@ -378,7 +388,11 @@ mod tests {
             (tags::PATIENT_SEX, VR::CS, "female"),
             (tags::PATIENT_AGE, VR::AS, "45"),
             (tags::PATIENT_AGE, VR::AS, "é5Y"),
-            (tags::ACCESSION_NUMBER, VR::SH, "longer than sixteen characters"),
+            (
+                tags::ACCESSION_NUMBER,
+                VR::SH,
+                "longer than sixteen characters",
+            ),
         ];
         for (tag, vr, value) in wrong {
             assert!(!is_valid(tag, vr, value), "{value}");
@@ -389,7 +403,12 @@ mod tests {
     fn moments_of_the_command_line() {
         let moment = Moment::parse("2026-11-30T09:05:07").unwrap();
         assert_eq!((&*moment.date, &*moment.time), ("20261130", "090507"));
-        for wrong in ["2026-11-30", "2026-02-30T00:00:00", "2026-11-30T24:00:00", ""] {
+        for wrong in [
+            "2026-11-30",
+            "2026-02-30T00:00:00",
+            "2026-11-30T24:00:00",
+            "",
+        ] {
             assert!(Moment::parse(wrong).is_err(), "{wrong}");
         }
     }

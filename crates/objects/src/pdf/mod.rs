@@ -47,7 +47,13 @@ pub fn render(reading: &Reading, overlay: Option<&Plane<Rgb>>) -> Vec<u8> {
 
 fn head(sheet: &mut Sheet, reading: &Reading) {
     let y = sheet.y;
-    sheet.fill(MARGIN - 6.0, y - 8.0, Sheet::width() + 12.0, 24.0, [1.0, 0.93, 0.8]);
+    sheet.fill(
+        MARGIN - 6.0,
+        y - 8.0,
+        Sheet::width() + 12.0,
+        24.0,
+        [1.0, 0.93, 0.8],
+    );
     sheet.at(MARGIN, RESEARCH_NOTICE, Style::bold(9.5), Sheet::width());
     sheet.y -= 34.0;
     sheet.at(
@@ -67,13 +73,23 @@ fn head(sheet: &mut Sheet, reading: &Reading) {
         sheet.y -= 13.0;
         sheet.at(MARGIN, name, Style::quiet(9.0), 60.0);
         let value = value.unwrap_or("not stated");
-        sheet.at(MARGIN + 52.0, value, Style::plain(9.0), Sheet::width() - 52.0);
+        sheet.at(
+            MARGIN + 52.0,
+            value,
+            Style::plain(9.0),
+            Sheet::width() - 52.0,
+        );
     }
     sheet.y -= 13.0;
     sheet.at(MARGIN, "Images", Style::quiet(9.0), 60.0);
     let words: Vec<String> = reading.images.iter().map(image_words).collect();
     sheet.y += 11.9;
-    sheet.paragraph(MARGIN + 52.0, Sheet::width() - 52.0, &words.join("; "), Style::plain(9.0));
+    sheet.paragraph(
+        MARGIN + 52.0,
+        Sheet::width() - 52.0,
+        &words.join("; "),
+        Style::plain(9.0),
+    );
 }
 
 fn image_words(image: &hilum_core::ImageRecord) -> String {
@@ -110,7 +126,13 @@ fn front(sheet: &mut Sheet, reading: &Reading, overlay: Option<&Plane<Rgb>>) {
 }
 
 fn sentences(sheet: &mut Sheet, reading: &Reading, section: Section, x: f32, width: f32) {
-    let of = || reading.report.sentences.iter().filter(|s| s.section == section);
+    let of = || {
+        reading
+            .report
+            .sentences
+            .iter()
+            .filter(|s| s.section == section)
+    };
     for sentence in of() {
         sheet.y -= 2.0;
         sheet.paragraph(x, width, &sentence.text, Style::plain(9.5));
@@ -120,7 +142,11 @@ fn sentences(sheet: &mut Sheet, reading: &Reading, section: Section, x: f32, wid
         Section::Impression => &reading.report.impression,
     };
     if of().next().is_none() {
-        let words = if running.is_empty() { "None was written." } else { running };
+        let words = if running.is_empty() {
+            "None was written."
+        } else {
+            running
+        };
         sheet.paragraph(x, width, words, Style::plain(9.5));
     }
 }
@@ -136,7 +162,12 @@ fn gate(sheet: &mut Sheet, reading: &Reading) {
     }
     sheet.heading("Fitness of the images");
     if !reading.gate.analysable {
-        sheet.paragraph(MARGIN, Sheet::width(), "No image could be analysed.", Style::bold(9.0));
+        sheet.paragraph(
+            MARGIN,
+            Sheet::width(),
+            "No image could be analysed.",
+            Style::bold(9.0),
+        );
     }
     for reason in &reading.gate.reasons {
         let weight = if reason.blocking { "stops" } else { "caution" };
@@ -201,17 +232,28 @@ fn row(sheet: &mut Sheet, finding: &Finding) {
         let share = p.clamp(0.0, 1.0) as f32;
         sheet.fill(x(2), y, 60.0, 5.0, [0.9, 0.91, 0.93]);
         sheet.fill(x(2), y, 60.0 * share, 5.0, colour);
-        sheet.at(x(2) + 65.0, &format!("{:.1} %", 100.0 * p), Style::plain(8.5), 40.0);
+        sheet.at(
+            x(2) + 65.0,
+            &format!("{:.1} %", 100.0 * p),
+            Style::plain(8.5),
+            40.0,
+        );
     }
     if let Some(point) = &finding.operating_point {
-        let share = |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{:.0}", 100.0 * v));
+        let share =
+            |v: Option<f64>| v.map_or_else(|| "-".to_owned(), |v| format!("{:.0}", 100.0 * v));
         let words = format!(
             "{:.3} ({} / {} %)",
             point.threshold,
             share(point.sensitivity),
             share(point.specificity)
         );
-        sheet.at(x(3), &words, Style::plain(8.5), COLUMNS[4] - COLUMNS[3] - 4.0);
+        sheet.at(
+            x(3),
+            &words,
+            Style::plain(8.5),
+            COLUMNS[4] - COLUMNS[3] - 4.0,
+        );
     }
     let model = finding.model.as_deref().unwrap_or("-");
     sheet.at(x(4), model, Style::quiet(8.0), Sheet::width() - COLUMNS[4]);
@@ -251,9 +293,19 @@ fn measurements(sheet: &mut Sheet, reading: &Reading) {
         sheet.y -= 13.0;
         let name = m.name.replace('_', " ");
         sheet.at(MARGIN, &name, Style::plain(9.0), 190.0);
-        sheet.at(MARGIN + 196.0, &value_words(m), Style::bold(9.0), Sheet::width() - 196.0);
+        sheet.at(
+            MARGIN + 196.0,
+            &value_words(m),
+            Style::bold(9.0),
+            Sheet::width() - 196.0,
+        );
         if let Some(note) = &m.note {
-            sheet.paragraph(MARGIN + 196.0, Sheet::width() - 196.0, note, Style::quiet(7.5));
+            sheet.paragraph(
+                MARGIN + 196.0,
+                Sheet::width() - 196.0,
+                note,
+                Style::quiet(7.5),
+            );
         }
     }
 }
@@ -272,7 +324,10 @@ fn value_words(m: &Measurement) -> String {
     let mut words = format!("{value:.digits$}{unit}");
     if let Some(i) = m.interval {
         let level = 100.0 * i.level;
-        words.push_str(&format!(" ({level:.0} % interval {:.digits$} to {:.digits$})", i.low, i.high));
+        words.push_str(&format!(
+            " ({level:.0} % interval {:.digits$} to {:.digits$})",
+            i.low, i.high
+        ));
     }
     words
 }
@@ -280,7 +335,10 @@ fn value_words(m: &Measurement) -> String {
 fn provenance(sheet: &mut Sheet, reading: &Reading) {
     sheet.heading("Provenance");
     let p = &reading.provenance;
-    let words = format!("Hilum {}, recipe {}, engine {}.", p.version, p.recipe, p.engine);
+    let words = format!(
+        "Hilum {}, recipe {}, engine {}.",
+        p.version, p.recipe, p.engine
+    );
     sheet.paragraph(MARGIN, Sheet::width(), &words, Style::plain(8.5));
     for model in &p.models {
         let words = format!("{}, SHA-256 {}", model.name, model.sha256);

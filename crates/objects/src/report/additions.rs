@@ -15,7 +15,10 @@ pub(crate) fn missing(reading: &Reading, back: &Reading) -> Result<Vec<Addition>
     let mut timeless = reading.clone();
     timeless.provenance.elapsed_ms = back.provenance.elapsed_ms;
     let mut found = Vec::new();
-    let (whole, part) = (serde_json::to_value(&timeless)?, serde_json::to_value(back)?);
+    let (whole, part) = (
+        serde_json::to_value(&timeless)?,
+        serde_json::to_value(back)?,
+    );
     differences(&whole, &part, &mut String::new(), &mut found);
     Ok(found)
 }

@@ -22,7 +22,10 @@ pub(crate) fn encode(context: &Context<'_>) -> Result<Vec<u8>> {
         number: 0,
     };
     let mut set = context.object(&kind);
-    set.sequence(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, Vec::new());
+    set.sequence(
+        tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE,
+        Vec::new(),
+    );
     set.sequence(tags::PERFORMED_PROCEDURE_CODE_SEQUENCE, Vec::new());
     context.moment(&mut set, tags::CONTENT_DATE, tags::CONTENT_TIME);
     flags(context, &mut set);
@@ -32,11 +35,7 @@ pub(crate) fn encode(context: &Context<'_>) -> Result<Vec<u8>> {
         tags::REFERENCED_SERIES_SEQUENCE,
         context.series_references(&images, tags::REFERENCED_SOP_SEQUENCE),
     );
-    study.text(
-        tags::STUDY_INSTANCE_UID,
-        VR::UI,
-        &context.sources.study_uid,
-    );
+    study.text(tags::STUDY_INSTANCE_UID, VR::UI, &context.sources.study_uid);
     set.sequence(
         tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE,
         vec![study],

@@ -7,13 +7,15 @@
 
 mod additions;
 mod file;
+mod foreign;
 
 mod read;
 mod write;
 
 pub(crate) use file::encode;
 
-pub use read::{is_own, reading};
+pub use foreign::{KnownImage, from_others};
+pub use read::{instances, is_own, reading};
 pub use write::tree;
 pub(crate) use write::{measurement_name, unit};
 

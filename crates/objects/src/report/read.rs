@@ -1,7 +1,7 @@
 //! From the tree that Hilum wrote to the reading.
 
-use super::{References, additions};
 use super::write::{bounds, joined, section_names};
+use super::{References, additions};
 use crate::code::{self, Code};
 use crate::error::{ObjectError, Result};
 use crate::item::{Item, Value};
@@ -62,6 +62,18 @@ pub(super) fn rows(tree: &Item, refs: &References) -> Result<Reading> {
 /// A value of a type that may grow: fields that the JSON lacks get their defaults.
 fn from_json<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T> {
     serde_json::from_value(value).map_err(|e| wrong(e.to_string()))
+}
+
+/// SOP Instance UIDs of the library's images, in the order of the reading's images.
+pub fn instances(tree: &Item) -> Vec<String> {
+    tree.all(&code::IMAGE_LIBRARY)
+        .flat_map(|l| l.all(&code::IMAGE_LIBRARY_GROUP))
+        .flat_map(|g| &g.below)
+        .filter_map(|item| match &item.value {
+            Value::Image(image) => Some(image.instance.clone()),
+            _ => None,
+        })
+        .collect()
 }
 
 fn wrong(reason: impl Into<String>) -> ObjectError {
@@ -176,15 +188,15 @@ impl Reader {
             Some(c) if *c == code::OUTLINE => RegionKind::Outline,
             _ => return Err(wrong("a region does not say how it came about")),
         };
-        let outlined = item.words(&code::OUTLINE).is_some();
+        let outlined = group.words(&code::OUTLINE).is_some();
         let mut outline = if outlined { points.clone() } else { Vec::new() };
         if outlined {
             outline.pop();
-            if let Some(exact) = item.words(&code::EXACT) {
+            if let Some(exact) = group.words(&code::EXACT) {
                 outline = pairs(&exact)?;
             }
         }
-        let rect = match item.words(&code::BOX) {
+        let rect = match group.words(&code::BOX) {
             Some(exact) => rect(&exact)?,
             None => bounds(if outlined { &outline } else { &points })
                 .ok_or_else(|| wrong("a region has no points"))?,
@@ -215,30 +227,32 @@ impl Reader {
     }
 
     fn measurement(&self, group: &Item, name: String) -> Result<Measurement> {
+        let failed = |v: &Value| *v == Value::Code(code::MEASUREMENT_FAILURE);
         let item = group
             .below
             .iter()
-            .find(|i| matches!(i.value, Value::Number { .. }))
+            .find(|i| matches!(i.value, Value::Number { .. }) || failed(&i.value))
             .ok_or_else(|| wrong(format!("measurement {name} has no number")))?;
-        let Value::Number { value, .. } = &item.value else {
-            return Err(wrong("a measurement is no number"));
+        let value = match &item.value {
+            Value::Number { value, .. } => value.as_ref(),
+            _ => None,
         };
-        let unit = group
-            .coded(&code::UNIT)
-            .or(value.as_ref().map(|(_, unit)| unit))
-            .and_then(unit_of)
+        // A measurement may be named like the item that tells its unit.
+        let told = group.all(&code::UNIT).find_map(|i| match &i.value {
+            Value::Code(unit) => unit_of(unit),
+            _ => None,
+        });
+        let unit = told
+            .or_else(|| value.and_then(|(_, unit)| unit_of(unit)))
             .ok_or_else(|| wrong(format!("the unit of measurement {name} is not known")))?;
         let interval = number(item, &code::INTERVAL_LOW)
             .zip(number(item, &code::INTERVAL_HIGH))
             .zip(number(item, &code::INTERVAL_LEVEL))
             .map(|((low, high), level)| Interval { low, high, level });
-        let mut lines = Vec::new();
-        for line in item.all(&code::SOURCE_OF_MEASUREMENT) {
-            lines.push(self.line(line)?);
-        }
+        let lines = self.lines(group, item)?;
         Ok(Measurement {
             name,
-            value: value.as_ref().map(|(value, _)| *value),
+            value: value.map(|(value, _)| *value),
             unit,
             interval,
             lines,
@@ -246,19 +260,32 @@ impl Reader {
         })
     }
 
-    fn line(&self, item: &Item) -> Result<NamedLine> {
-        let (mut points, image) = self.places(item)?;
-        if let Some(exact) = item.words(&code::EXACT) {
-            points = pairs(&exact)?;
+    /// The lines of a measurement: coordinates below the number, names beside it in the same order.
+    fn lines(&self, group: &Item, item: &Item) -> Result<Vec<NamedLine>> {
+        let names = group.all(&code::LINE).filter_map(Item::own_words);
+        let mut lines = Vec::new();
+        for (source, name) in item.all(&code::SOURCE_OF_MEASUREMENT).zip(names) {
+            let (points, image) = self.places(source)?;
+            let [from, to] = points[..] else {
+                return Err(wrong("a line has not two ends"));
+            };
+            let line = Line { from, to };
+            lines.push(NamedLine { name, image, line });
         }
-        let [from, to] = points[..] else {
-            return Err(wrong("a line has not two ends"));
-        };
-        Ok(NamedLine {
-            name: words(item, &code::LINE)?,
-            image,
-            line: Line { from, to },
-        })
+        for exact in group.all(&code::EXACT).filter_map(Item::own_words) {
+            let (at, rest) = exact
+                .split_once(' ')
+                .ok_or_else(|| wrong("exact coordinates belong to no line"))?;
+            let line = at.parse::<usize>().ok().and_then(|at| lines.get_mut(at));
+            let (Some(line), [from, to]) = (line, &pairs(rest)?[..]) else {
+                return Err(wrong("exact coordinates belong to no line"));
+            };
+            line.line = Line {
+                from: *from,
+                to: *to,
+            };
+        }
+        Ok(lines)
     }
 
     fn gate(&mut self, tree: &Item) -> Result<Gate> {
@@ -305,31 +332,28 @@ impl Reader {
                 report.sentences.push(self.sentence(item, section)?);
             }
         }
-        report.findings =
-            findings.unwrap_or_else(|| joined(&report.sentences, Section::Findings));
+        report.findings = findings.unwrap_or_else(|| joined(&report.sentences, Section::Findings));
         report.impression =
             impression.unwrap_or_else(|| joined(&report.sentences, Section::Impression));
         Ok(report)
     }
 
     fn sentence(&self, item: &Item, section: Section) -> Result<Sentence> {
-        let holder = Item::container(code::FINDINGS, vec![item.clone()]);
-        let name = section_names(section).1;
         let mut evidence = Vec::new();
         for below in &item.below {
             evidence.push(match &below.value {
                 Value::Image(_) => Evidence::image(self.index(below)?),
-                Value::Uid(uid) => self
-                    .tracked
-                    .get(uid)
-                    .cloned()
-                    .ok_or_else(|| wrong(format!("a sentence rests on {uid}, which is not there")))?,
+                Value::Uid(uid) => self.tracked.get(uid).cloned().ok_or_else(|| {
+                    wrong(format!("a sentence rests on {uid}, which is not there"))
+                })?,
                 _ => return Err(wrong("a sentence rests on something of an unknown kind")),
             });
         }
         Ok(Sentence {
             section,
-            text: words(&holder, &name)?,
+            text: item
+                .own_words()
+                .ok_or_else(|| wrong("a sentence has no words"))?,
             evidence,
         })
     }
@@ -429,6 +453,10 @@ pub(super) fn unit_of(unit: &Code) -> Option<Unit> {
         (code::RATIO, Unit::Ratio),
         (code::NO_UNITS, Unit::Ratio),
         (code::PIXELS, Unit::Pixel),
+        (code::OWN_RATIO, Unit::Ratio),
+        (code::OWN_PIXEL, Unit::Pixel),
+        (code::OWN_MM, Unit::Mm),
+        (code::OWN_PERCENT, Unit::Percent),
         (code::AT_DETECTOR, Unit::MmDetector),
         (code::MILLIMETRE, Unit::Mm),
         (code::PERCENT, Unit::Percent),

@@ -6,8 +6,8 @@ use crate::error::{ObjectError, Result};
 use crate::item::{Item, Relation, Value, meaning};
 use hilum_core::{
     AgeGroup, Evidence, EvidenceKind, Finding, FindingStatus, GateReason, ImageRecord, Laterality,
-    LungZone, Measurement, NamedLine, OperatingPoint, Point, PredictionSet, Reading, Rect, Region,
-    RegionKind, Section, Sentence, SpacingKind, Unit, View,
+    LungZone, Measurement, OperatingPoint, Point, PredictionSet, Reading, Rect, Region, RegionKind,
+    Section, Sentence, SpacingKind, Unit, View,
 };
 use hilum_dicom::write::uid;
 
@@ -133,7 +133,10 @@ impl Writer<'_> {
         let mut group = Vec::new();
         for (at, record) in self.reading.images.iter().enumerate() {
             let mut item = self.image(Relation::Contains, None, at)?;
-            let known = image_facts(record, self.refs.modalities.get(at).and_then(Option::as_deref));
+            let known = image_facts(
+                record,
+                self.refs.modalities.get(at).and_then(Option::as_deref),
+            );
             item.below
                 .extend(known?.into_iter().map(|i| i.related(Relation::Acquisition)));
             group.push(item);
@@ -164,7 +167,7 @@ impl Writer<'_> {
         if let Some(site) = region.place.as_deref().and_then(LungZone::from_place) {
             below.push(zone_site(site));
         }
-        below.push(self.places(region)?);
+        below.extend(self.places(region)?);
         let kind = match region.kind {
             RegionKind::ActivationBox => code::ACTIVATION_BOX,
             RegionKind::DetectorBox => code::DETECTOR_BOX,
@@ -179,8 +182,9 @@ impl Writer<'_> {
         Ok(group("1410", below))
     }
 
-    /// The outline where there is one, else the box as a closed line.
-    fn places(&self, region: &Region) -> Result<Item> {
+    /// The outline where there is one, else the box as a closed line; and beside it what single precision or the form
+    /// do not carry. (Below coordinates verifiers allow the image alone.)
+    fn places(&self, region: &Region) -> Result<Vec<Item>> {
         let r = region.rect;
         for value in [r.x, r.y, r.w, r.h] {
             finite(value, "the box of a region")?;
@@ -192,25 +196,22 @@ impl Writer<'_> {
             // A closed line ends where it began (PS3.3, C.18.6.1.2).
             points.push(points[0]);
         }
-        let mut item = self.polyline(code::IMAGE_REGION, &points, region.image)?;
-        item.relation = Relation::Contains;
+        let coordinates = self.polyline(code::IMAGE_REGION, &points, region.image)?;
+        let mut items = vec![coordinates.related(Relation::Contains)];
         let single: Vec<Point> = points.iter().map(|p| single(*p)).collect();
-        if region.outline.is_empty() {
-            if bounds(&single) != Some(r) {
-                let words = numbers(&[r.x, r.y, r.w, r.h]);
-                item.below.push(exact(code::BOX, &words));
-            }
+        let drawn = if region.outline.is_empty() {
+            bounds(&single)
         } else {
+            items.push(Item::text(code::OUTLINE, "closed"));
             if single != points {
-                item.below.push(exact(code::EXACT, &points_words(&region.outline)));
+                items.push(Item::text(code::EXACT, &points_words(&region.outline)));
             }
-            if bounds(&points) != Some(r) {
-                let words = numbers(&[r.x, r.y, r.w, r.h]);
-                item.below.push(exact(code::BOX, &words));
-            }
-            item.below.push(exact(code::OUTLINE, "closed"));
+            bounds(&points)
+        };
+        if drawn != Some(r) {
+            items.push(Item::text(code::BOX, &numbers(&[r.x, r.y, r.w, r.h])));
         }
-        Ok(item)
+        Ok(items)
     }
 
     fn polyline(&self, name: Code, points: &[Point], image: usize) -> Result<Item> {
@@ -234,25 +235,26 @@ impl Writer<'_> {
         let m = &self.reading.measurements[at];
         let mut below = tracking(&m.name, &self.uid(Part::Measurement(at)));
         below.extend(site_of(&m.name));
-        let mut number = match m.value {
-            Some(value) => {
-                let value = finite(value, "a measurement")?;
-                Item::number(measurement_name(&m.name), value, unit(m.unit))
-            }
-            None => Item::new(
-                Relation::Contains,
-                measurement_name(&m.name),
-                Value::Number {
-                    value: None,
-                    qualifier: Some(code::MEASUREMENT_FAILURE),
-                },
-            ),
+        let name = measurement_name(&m.name);
+        let mut item = match m.value {
+            Some(value) => Item::number(name, finite(value, "a measurement")?, unit(m.unit)),
+            // A number without a value stops some readers; that there is none is a code.
+            None => Item::code(name, code::MEASUREMENT_FAILURE),
         };
-        number.below.extend(interval(m)?);
-        for line in &m.lines {
-            number.below.push(self.line(line)?);
+        item.below.extend(interval(m)?);
+        let mut lines = Vec::new();
+        for (at, line) in m.lines.iter().enumerate() {
+            let points = [line.line.from, line.line.to];
+            let name = code::SOURCE_OF_MEASUREMENT;
+            item.below.push(self.polyline(name, &points, line.image)?);
+            lines.push(Item::text(code::LINE, &line.name));
+            if points.iter().any(|p| single(*p) != *p) {
+                let words = format!("{at} {}", points_words(&points));
+                lines.push(Item::text(code::EXACT, &words));
+            }
         }
-        below.push(number);
+        below.push(item);
+        below.extend(lines);
         // Without a value there is no unit either, and millimetres do not say where they hold.
         if m.value.is_none() || m.unit == Unit::MmDetector {
             below.push(Item::code(code::UNIT, own_unit(m.unit)));
@@ -261,16 +263,6 @@ impl Writer<'_> {
             below.push(Item::text(code::NOTE, note));
         }
         Ok(group("1501", below))
-    }
-
-    fn line(&self, line: &NamedLine) -> Result<Item> {
-        let points = [line.line.from, line.line.to];
-        let mut item = self.polyline(code::SOURCE_OF_MEASUREMENT, &points, line.image)?;
-        item.below.push(exact(code::LINE, &line.name));
-        if points.iter().any(|p| single(*p) != *p) {
-            item.below.push(exact(code::EXACT, &points_words(&points)));
-        }
-        Ok(item)
     }
 
     /// TID 4019.
@@ -361,7 +353,12 @@ impl Writer<'_> {
 
     /// What a sentence rests on, by the UID under which it is tracked; images by reference.
     fn evidence(&self, evidence: &Evidence) -> Result<Item> {
-        let missing = || wrong(format!("a sentence rests on {:?} {}, which is not there", evidence.kind, evidence.target));
+        let missing = || {
+            wrong(format!(
+                "a sentence rests on {:?} {}, which is not there",
+                evidence.kind, evidence.target
+            ))
+        };
         let target = evidence.target.as_str();
         let reading = self.reading;
         let part = match evidence.kind {
@@ -386,10 +383,14 @@ impl Writer<'_> {
                 .position(|r| r.code == target)
                 .map(Part::Reason),
             EvidenceKind::Region => {
-                let mut regions = reading.findings.iter().enumerate().flat_map(|(f, finding)| {
-                    let numbered = finding.regions.iter().enumerate();
-                    numbered.map(move |(r, region)| (f, r, region))
-                });
+                let mut regions = reading
+                    .findings
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(f, finding)| {
+                        let numbered = finding.regions.iter().enumerate();
+                        numbered.map(move |(r, region)| (f, r, region))
+                    });
                 regions
                     .find(|(_, _, region)| region.id == target)
                     .map(|(f, r, _)| Part::Region(f, r))
@@ -409,7 +410,9 @@ impl Writer<'_> {
         let mut add = |name: Code, value: &Option<String>, header: &Option<String>| {
             if value != header {
                 // An item without words says that there is none.
-                let words = value.as_deref().map_or_else(String::new, |v| format!("={v}"));
+                let words = value
+                    .as_deref()
+                    .map_or_else(String::new, |v| format!("={v}"));
                 below.push(Item::text(name, &words));
             }
         };
@@ -520,10 +523,6 @@ fn yes_no(value: bool) -> Code {
     if value { code::YES } else { code::NO }
 }
 
-fn exact(name: Code, words: &str) -> Item {
-    Item::text(name, words).related(Relation::Modifier)
-}
-
 /// What single precision makes of a point.
 pub(super) fn single(p: Point) -> Point {
     Point {
@@ -536,7 +535,13 @@ pub(super) fn single(p: Point) -> Point {
 fn corners(r: Rect) -> Vec<Point> {
     let at = |x: f64, y: f64| Point { x, y };
     let (x1, y1) = (r.x + r.w, r.y + r.h);
-    vec![at(r.x, r.y), at(x1, r.y), at(x1, y1), at(r.x, y1), at(r.x, r.y)]
+    vec![
+        at(r.x, r.y),
+        at(x1, r.y),
+        at(x1, y1),
+        at(r.x, y1),
+        at(r.x, r.y),
+    ]
 }
 
 /// The smallest box round points.
@@ -624,10 +629,14 @@ pub(crate) fn unit(unit: Unit) -> Code {
     }
 }
 
+/// Unit as a code of Hilum's: UCUM belongs to numbers alone.
 fn own_unit(value: Unit) -> Code {
     match value {
+        Unit::Ratio => code::OWN_RATIO,
+        Unit::Pixel => code::OWN_PIXEL,
         Unit::MmDetector => code::AT_DETECTOR,
-        other => unit(other),
+        Unit::Mm => code::OWN_MM,
+        Unit::Percent => code::OWN_PERCENT,
     }
 }
 
@@ -642,8 +651,16 @@ fn interval(m: &Measurement) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     let value = m.value.filter(|v| *v <= high && *v >= low);
     if let Some(value) = value {
-        items.push(Item::number(code::UPPER_UNCERTAINTY, high - value, unit(m.unit)));
-        items.push(Item::number(code::LOWER_UNCERTAINTY, value - low, unit(m.unit)));
+        items.push(Item::number(
+            code::UPPER_UNCERTAINTY,
+            high - value,
+            unit(m.unit),
+        ));
+        items.push(Item::number(
+            code::LOWER_UNCERTAINTY,
+            value - low,
+            unit(m.unit),
+        ));
     }
     items.push(Item::number(code::INTERVAL_LOW, low, unit(m.unit)));
     items.push(Item::number(code::INTERVAL_HIGH, high, unit(m.unit)));
@@ -684,7 +701,11 @@ fn image_facts(record: &ImageRecord, modality: Option<&str>) -> Result<Vec<Item>
     if let Some(spacing) = record.spacing {
         let row = finite(spacing.row_mm, "a pixel spacing")?;
         let column = finite(spacing.column_mm, "a pixel spacing")?;
-        items.push(Item::number(code::HORIZONTAL_SPACING, column, code::MILLIMETRE));
+        items.push(Item::number(
+            code::HORIZONTAL_SPACING,
+            column,
+            code::MILLIMETRE,
+        ));
         items.push(Item::number(code::VERTICAL_SPACING, row, code::MILLIMETRE));
         let kind = match spacing.kind {
             SpacingKind::Pixel => "pixel",
@@ -722,7 +743,10 @@ fn image_facts(record: &ImageRecord, modality: Option<&str>) -> Result<Vec<Item>
     items.push(Item::text(code::SHA256, &record.sha256));
     if let Some(masks) = &record.masks {
         items.push(Item::code(code::MASKS, code::YES));
-        for (name, file) in [(code::LUNGS_FILE, &masks.lungs), (code::HEART_FILE, &masks.heart)] {
+        for (name, file) in [
+            (code::LUNGS_FILE, &masks.lungs),
+            (code::HEART_FILE, &masks.heart),
+        ] {
             items.extend(file.as_ref().map(|f| Item::text(name, f)));
         }
     }
