@@ -449,7 +449,7 @@ mod tests {
     /// Whole images are read perfectly, everything else is noise that does not depend on the label.
     fn grid() -> Grid {
         let n = 60;
-        let label = |i: usize| i % 2 == 0;
+        let label = |i: usize| i.is_multiple_of(2);
         let noise = |i: usize| ((i * 37) % 30) as f32 / 30.0;
         let logits = |trained: usize, tested: usize| -> Logits {
             (0..n)
