@@ -31,9 +31,9 @@ pub struct MapTrust {
     pub random_deletion: f64,
     /// Mean insertion area of the moved maps.
     pub random_insertion: f64,
-    /// Moved maps compared with.
+    /// Moved maps compared with: 19, fewer when the comparison was lost before.
     pub random: usize,
-    /// Share of maps, itself counted, that do at least as well.
+    /// Share of maps, itself counted, that do at least as well; of the moved maps alone when the comparison was lost.
     pub p: f64,
     /// Whether the map does better than all but 5 % of the moved ones.
     pub trusted: bool,

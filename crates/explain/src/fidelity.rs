@@ -184,6 +184,9 @@ pub struct TrustSettings {
     pub level: f64,
     /// Seed of the places.
     pub seed: u64,
+    /// Whether to stop at the moved map after which the map can no longer be believed; p is then the share of those
+    /// drawn that do as well (Besag and Clifford 1991).
+    pub sequential: bool,
 }
 
 impl TrustSettings {
@@ -194,6 +197,7 @@ impl TrustSettings {
             random: 19,
             level: 0.05,
             seed: 0,
+            sequential: false,
         }
     }
 }
@@ -211,7 +215,8 @@ pub struct Trust {
     pub random_insertion: f64,
     /// Moved maps compared with.
     pub random: usize,
-    /// Share of maps, itself counted, whose insertion less deletion area is not below the map's (a permutation p value).
+    /// Share of maps, itself counted, whose insertion less deletion area is not below the map's (a permutation p value);
+    /// where the comparison was stopped, of the moved maps alone.
     pub p: f64,
     /// Whether `p` is not above the level.
     pub trusted: bool,
@@ -244,22 +249,30 @@ pub fn trust(
     let (deletion, insertion) = both(map)?;
     let own = insertion.auc - deletion.auc;
     let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-    let (mut d_sum, mut i_sum, mut as_good) = (0.0, 0.0, 0usize);
-    for _ in 0..settings.random {
+    let (mut d_sum, mut i_sum, mut as_good, mut drawn) = (0.0, 0.0, 0usize, 0usize);
+    let full = |as_good: usize, n: usize| (1.0 + as_good as f64) / (1.0 + n as f64);
+    let mut stopped = false;
+    while drawn < settings.random && !stopped {
+        drawn += 1;
         let (d, i) = both(&rolled(map, extent, &mut rng))?;
         (d_sum, i_sum) = (d_sum + d.auc, i_sum + i.auc);
         as_good += usize::from(i.auc - d.auc >= own);
+        let lost = full(as_good, settings.random) > settings.level + 1e-12;
+        stopped = settings.sequential && lost;
     }
-    let n = settings.random as f64;
-    let p = (1.0 + as_good as f64) / (1.0 + n);
+    let n = drawn as f64;
+    let p = match stopped {
+        true => as_good as f64 / n,
+        false => full(as_good, drawn),
+    };
     Ok(Trust {
         deletion,
         insertion,
         random_deletion: d_sum / n,
         random_insertion: i_sum / n,
-        random: settings.random,
+        random: drawn,
         p,
-        trusted: p <= settings.level + 1e-12,
+        trusted: !stopped && p <= settings.level + 1e-12,
     })
 }
 

@@ -15,8 +15,8 @@ use crate::store::{Model, Store};
 use crate::uncertainty;
 use crate::zones::Zones;
 use hilum_core::{
-    AgeGroup, FailedPath, Finding, ImageRecord, Measurement, ModelRef, Provenance, Reading,
-    Similar, StudyInfo,
+    AgeGroup, FailedPath, Finding, ImageRecord, Measurement, ModelRef, PredictionSet, Provenance,
+    Reading, Similar, StudyInfo,
 };
 use hilum_dicom::{Limits, LoadedImage, load_frame};
 use hilum_explain::Method;
@@ -414,7 +414,7 @@ impl<'a> Work<'a> {
             crop: prepared.crop,
         };
         let outputs = &model.description.card.outputs;
-        for heat in heats {
+        for heat in self.worth_explaining(heats) {
             let Some(output) = outputs.iter().position(|o| o.code == heat.code) else {
                 continue;
             };
@@ -427,6 +427,25 @@ impl<'a> Work<'a> {
             self.explained.extend(maps);
         }
         Ok(())
+    }
+
+    /// Maps of findings that are present or likelier than not, else of the likeliest alone: each costs seconds.
+    fn worth_explaining<'h>(&self, heats: &'h [Heat]) -> Vec<&'h Heat> {
+        let finding = |heat: &Heat| self.findings.iter().find(|f| f.code == heat.code);
+        let likely = |heat: &Heat| finding(heat).and_then(|f| f.probability).unwrap_or(0.0);
+        let present = |heat: &Heat| {
+            finding(heat).is_some_and(|f| f.set == Some(PredictionSet::Present))
+                || likely(heat) >= 0.5
+        };
+        let found: Vec<&Heat> = heats.iter().filter(|h| present(h)).collect();
+        match found.is_empty() {
+            true => heats
+                .iter()
+                .max_by(|a, b| likely(a).total_cmp(&likely(b)))
+                .into_iter()
+                .collect(),
+            false => found,
+        }
     }
 
     /// Known cases that look like this image.

@@ -450,7 +450,10 @@ fn scores_of(args: &Args, table: &ScoreTable, finding: &str) -> Result<Answer> {
                 case.id
             );
         };
-        let spread = case.columns.get("spread").map_or(Ok(0), |s| s.parse::<i32>());
+        let spread = case
+            .columns
+            .get("spread")
+            .map_or(Ok(0), |s| s.parse::<i32>());
         let masking = Masking {
             condition: name.parse::<Condition>()?,
             spread: spread.map_err(|_| anyhow!("case {}: `spread` is no whole number", case.id))?,

@@ -1,11 +1,13 @@
 //! `hilum read`: images in, readings out.
 
 use crate::exit::{Code, Usage};
+#[cfg(feature = "objects")]
+use crate::verbs::objects;
 use crate::{places, progress};
 use anyhow::{Result, bail};
 use hilum_core::{FailedPath, Reading};
-use hilum_image::{Limits, Recipe};
 use hilum_explain::Method;
+use hilum_image::{Limits, Recipe};
 use hilum_pipeline::{
     Answer, BatchOptions, Calibration, Extras, Reader, Search, Store, batch, collect,
 };
@@ -30,6 +32,14 @@ pub struct Args {
     /// Write reading.json, report.html, overlay.png and masks of every study under this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Also write these beside reading.json: sr, seg, gsps, sc, pdf, fhir
+    #[cfg(feature = "objects")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "out")]
+    write: Vec<hilum_objects::Kind>,
+    /// How --write writes
+    #[cfg(feature = "objects")]
+    #[command(flatten)]
+    object: objects::Style,
     /// Threads (all cores when not given)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -69,6 +79,8 @@ pub fn run(args: &Args) -> Result<Code> {
     if store.models().is_empty() {
         eprintln!("hilum: no models are here: nothing will be assessed (see `hilum weights list`)");
     }
+    #[cfg(feature = "objects")]
+    let objects = args.object.options(&args.write, &store);
     let extras = extras(args, &store)?;
     let jobs = args.jobs.map(usize::from);
     let options = BatchOptions {
@@ -89,6 +101,8 @@ pub fn run(args: &Args) -> Result<Code> {
     }
     let reader = Reader::new(store, args.recipe, limits, args.out.is_some()).with(extras);
     let mut output = Output::new(args, found.items.len());
+    #[cfg(feature = "objects")]
+    output.write(args.out.as_deref(), objects);
     batch::run(&reader, &found.items, &options, &pool, |answer| {
         output.take(answer)
     });
@@ -118,6 +132,10 @@ fn extras(args: &Args, store: &Store) -> Result<Extras> {
 /// What was answered so far.
 struct Output {
     json: bool,
+    #[cfg(feature = "objects")]
+    out: Option<PathBuf>,
+    #[cfg(feature = "objects")]
+    objects: hilum_objects::Options,
     bar: ProgressBar,
     readings: Vec<Reading>,
     failed: Vec<FailedPath>,
@@ -129,6 +147,10 @@ impl Output {
     fn new(args: &Args, studies: usize) -> Self {
         Output {
             json: args.json,
+            #[cfg(feature = "objects")]
+            out: None,
+            #[cfg(feature = "objects")]
+            objects: hilum_objects::Options::default(),
             bar: progress::bar(studies, "reading", !args.no_progress),
             readings: Vec::new(),
             failed: Vec::new(),
@@ -139,6 +161,8 @@ impl Output {
 
     fn take(&mut self, answer: Answer) -> ControlFlow<()> {
         self.bar.inc(1);
+        #[cfg(feature = "objects")]
+        let answer = self.with_objects(answer);
         self.some_failed |= !answer.outcome.failed.is_empty();
         if let Some(place) = &answer.written {
             self.bar
@@ -156,6 +180,49 @@ impl Output {
                 ControlFlow::Break(())
             }
         }
+    }
+
+    /// Objects are written below this folder too.
+    #[cfg(feature = "objects")]
+    fn write(&mut self, out: Option<&std::path::Path>, objects: hilum_objects::Options) {
+        self.out = out.map(std::path::Path::to_owned);
+        self.objects = objects;
+    }
+
+    /// Writes the objects of a study whose files stand. A study whose objects cannot be written counts as failed, as
+    /// one whose files cannot be.
+    #[cfg(feature = "objects")]
+    fn with_objects(&self, mut answer: Answer) -> Answer {
+        let (Some(out), Some(folder), Some(reading)) =
+            (&self.out, &answer.written, &answer.outcome.reading)
+        else {
+            return answer;
+        };
+        let error = match hilum_objects::files::write(out, folder, reading, &self.objects) {
+            Ok(written) => {
+                self.bar.suspend(|| {
+                    for note in &written.notes {
+                        eprintln!("hilum: {}: {note}", folder.display());
+                    }
+                });
+                return answer;
+            }
+            Err(error) => error,
+        };
+        let failed: Vec<FailedPath> = reading
+            .images
+            .iter()
+            .map(|image| FailedPath {
+                path: image.path.clone(),
+                error: hilum_core::ReadError {
+                    kind: error.kind().to_owned(),
+                    message: error.to_string(),
+                },
+            })
+            .collect();
+        answer.outcome.failed.extend(failed);
+        answer.outcome.reading = None;
+        answer
     }
 
     fn finish(self) -> Result<Code> {

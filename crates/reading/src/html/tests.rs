@@ -267,7 +267,7 @@ fn maps_come_with_a_verdict_and_known_cases_with_their_labels() {
     })
     .expect("a page");
     assert!(page.contains("not to be trusted") && page.contains("believable"));
-    assert!(page.contains("7 of 19 copies"));
+    assert!(page.contains("8 of 19 copies"));
     let key = format!("data-map=\"{at}:deep-lift\"");
     assert!(page.contains(&key) && page.contains(&format!("data-finding=\"{at}:deep-lift\"")));
     assert!(page.contains("a&lt;b&gt;.png") && page.contains("Pneumonia &amp; more"));

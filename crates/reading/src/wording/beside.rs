@@ -10,7 +10,8 @@ pub(crate) fn map_verdict(trust: &MapTrust) -> String {
             trust.random
         );
     }
-    let as_good = ((trust.p * (trust.random as f64 + 1.0)).round() as usize).saturating_sub(1);
+    // The comparison stops once it is lost, so that p is the share of the copies that do as well.
+    let as_good = ((trust.p * trust.random as f64).round() as usize).max(1);
     format!(
         "{as_good} of {} copies of the map, moved to random places, do as well: it does not show what the answer rests on.",
         trust.random
@@ -52,7 +53,7 @@ mod tests {
             trusted: true,
         };
         assert!(map_verdict(&trust).contains("all 19 copies"));
-        (trust.p, trust.trusted) = (0.2, false);
-        assert!(map_verdict(&trust).starts_with("3 of 19 copies"));
+        (trust.p, trust.random, trust.trusted) = (0.25, 4, false);
+        assert!(map_verdict(&trust).starts_with("1 of 4 copies"));
     }
 }
