@@ -17,6 +17,10 @@ use hilum_volume::Vec3;
 pub const HALF_WIDTH: f64 = 138.0;
 /// Height of the lung apices.
 pub const APEX: f64 = 132.0;
+/// Point of [`Thorax::aorta_line`] where the ascending aorta becomes the arch.
+pub const ARCH_STARTS: usize = 2;
+/// Point of [`Thorax::aorta_line`] where the arch becomes the descending aorta.
+pub const ARCH_ENDS: usize = 5;
 /// Height over which the lung's outline is described.
 const LUNG_SPAN: f64 = 235.0;
 /// Sum of the standard heart's widths to both sides over that of the rib cage.
@@ -215,22 +219,24 @@ impl Thorax {
         if (p[0] - 6.0).abs() > 88.0 {
             return (p[0] - 6.0).abs() - 48.0;
         }
+        polyline(p, &self.aorta_line())
+    }
+
+    /// Middle line of the aorta with its radius, standard mm: ascending up to [`ARCH_STARTS`], descending from [`ARCH_ENDS`].
+    pub fn aorta_line(&self) -> [(Vec3, f64); 9] {
         let r = self.patient.aorta / self.patient.scale;
         let swing = self.patient.tortuosity;
-        polyline(
-            p,
-            &[
-                ([2.0, -18.0, -30.0], r + 1.0),
-                ([-14.0, -24.0, 14.0], r + 1.0),
-                ([-6.0, -12.0, 40.0], r + 0.5),
-                ([10.0, 8.0, 50.0], r),
-                ([20.0 + 0.4 * swing, 26.0, 43.0], r),
-                ([22.0 + swing, 40.0, 18.0], 0.88 * r),
-                ([18.0 + 0.9 * swing, 46.0, -40.0], 0.82 * r),
-                ([8.0 + 0.4 * swing, 44.0, -130.0], 0.78 * r),
-                ([2.0, 36.0, -200.0], 0.75 * r),
-            ],
-        )
+        [
+            ([2.0, -18.0, -30.0], r + 1.0),
+            ([-14.0, -24.0, 14.0], r + 1.0),
+            ([-6.0, -12.0, 40.0], r + 0.5),
+            ([10.0, 8.0, 50.0], r),
+            ([20.0 + 0.4 * swing, 26.0, 43.0], r),
+            ([22.0 + swing, 40.0, 18.0], 0.88 * r),
+            ([18.0 + 0.9 * swing, 46.0, -40.0], 0.82 * r),
+            ([8.0 + 0.4 * swing, 44.0, -130.0], 0.78 * r),
+            ([2.0, 36.0, -200.0], 0.75 * r),
+        ]
     }
 
     fn mediastinum_distance(&self, p: Vec3) -> f64 {

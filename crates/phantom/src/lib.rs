@@ -16,6 +16,7 @@ pub mod grid;
 pub mod labels;
 pub mod lobes;
 pub mod noise;
+pub mod parts;
 pub mod patient;
 pub mod random;
 pub mod render;

@@ -47,6 +47,16 @@ pub struct Patient {
     pub breast: f64,
     /// Slope of the ribs over the usual one, 0.8 to 1.25.
     pub rib_slope: f64,
+    /// How far the main bronchi spread to the sides over the usual; 1 unless it is set, patients are not drawn with another.
+    #[serde(default = "usual")]
+    pub carina_spread: f64,
+    /// How far the scapulae are swung out of the lungs beyond the usual, mm; 0 unless it is set, like the one before.
+    #[serde(default)]
+    pub retraction: f64,
+}
+
+fn usual() -> f64 {
+    1.0
 }
 
 impl Patient {
@@ -79,6 +89,8 @@ impl Patient {
                 0.0
             },
             rib_slope: d.normal(1.0, 0.09).clamp(0.8, 1.25),
+            carina_spread: usual(),
+            retraction: 0.0,
         }
     }
 }

@@ -10,6 +10,9 @@ const CORTEX: f64 = 1.15;
 /// Density of spongy bone over soft tissue.
 const SPONGY: f64 = 0.22;
 
+/// Pieces of a rib.
+const RIB_STEPS: i32 = 36;
+
 /// Height of the vertebral body Tn (1 to 12; 13 and more are lumbar), standard mm.
 pub fn vertebra(n: f64) -> f64 {
     // Bodies grow downwards from 17 to 26 mm with their discs.
@@ -85,22 +88,34 @@ pub fn rib_line(thorax: &Thorax, side: f64, number: usize, t: f64) -> Vec3 {
     ]
 }
 
-fn rib(thorax: &Thorax, side: f64, number: usize) -> Vec<Solid> {
-    let steps = 36;
-    let line: Vec<Vec3> = (0..=steps)
-        .map(|k| rib_line(thorax, side, number, f64::from(k) / f64::from(steps)))
-        .collect();
+/// Half height and half thickness of a rib, standard mm.
+fn rib_section(number: usize, t: f64) -> [f64; 2] {
     let size = match number {
         1 => 0.9,
         11 | 12 => 0.8,
         _ => 1.0,
     };
-    let section = |k: i32| {
-        let t = f64::from(k) / f64::from(steps);
-        let broad = 5.0 + 1.9 * t;
-        let end = ((1.0 - t) / 0.04).clamp(0.45, 1.0);
-        [size * broad * end, size * 3.5 * end]
-    };
+    let broad = 5.0 + 1.9 * t;
+    let end = ((1.0 - t) / 0.04).clamp(0.45, 1.0);
+    [size * broad * end, size * 3.5 * end]
+}
+
+/// The half of a rib that runs along the back, unbroken, for its outline.
+pub fn posterior_rib(thorax: &Thorax, side: f64, number: usize) -> Vec<Solid> {
+    let places = (0..=RIB_STEPS / 2).map(|k| f64::from(k) / f64::from(RIB_STEPS));
+    let (line, radii): (Vec<Vec3>, Vec<[f64; 2]>) = places
+        .map(|t| (rib_line(thorax, side, number, t), rib_section(number, t)))
+        .unzip();
+    let part = Part::Rib(side as i8, number as u8);
+    tube(thorax, &line, radii, [0.0, 0.0, 1.0]).solids(1.0, part)
+}
+
+fn rib(thorax: &Thorax, side: f64, number: usize) -> Vec<Solid> {
+    let steps = RIB_STEPS;
+    let line: Vec<Vec3> = (0..=steps)
+        .map(|k| rib_line(thorax, side, number, f64::from(k) / f64::from(steps)))
+        .collect();
+    let section = |k: i32| rib_section(number, f64::from(k) / f64::from(steps));
     let part = Part::Rib(side as i8, number as u8);
     let broken = thorax
         .effects
@@ -145,9 +160,32 @@ fn rib(thorax: &Thorax, side: f64, number: usize) -> Vec<Solid> {
     all
 }
 
+/// Vertebrae that are there, T1 being 1.
+const VERTEBRAE: std::ops::RangeInclusive<i32> = -3..=16;
+/// Half sides of a spinous process along it, standard mm.
+const SPINOUS_SECTION: [[f64; 2]; 3] = [[4.6, 2.6]; 3];
+
+/// Middle line of the spinous process of Tn, standard mm.
+pub fn spinous_line(thorax: &Thorax, n: f64) -> [Vec3; 3] {
+    let z = vertebra(n);
+    [(0.0, 30.0), (-9.0, 42.0), (-17.0, 50.0)].map(|(dz, dy)| {
+        let [x, y] = spine_at(&thorax.patient, (z + dz).clamp(-230.0, 170.0));
+        [x, y + dy, z + dz]
+    })
+}
+
+/// All spinous processes, for their outline.
+pub fn spinous_processes(thorax: &Thorax) -> Vec<Solid> {
+    let one = |n: i32| {
+        let line = spinous_line(thorax, f64::from(n));
+        tube(thorax, &line, SPINOUS_SECTION.to_vec(), [0.0, 0.0, 1.0]).solids(1.0, Part::Spine)
+    };
+    VERTEBRAE.flat_map(one).collect()
+}
+
 fn spine(thorax: &Thorax) -> Vec<Solid> {
     let mut all = Vec::new();
-    for n in -3..=16 {
+    for n in VERTEBRAE {
         let n = f64::from(n);
         let (z, next) = (vertebra(n), vertebra(n + 1.0));
         let high = 0.39 * (z - next);
@@ -211,15 +249,11 @@ fn spine(thorax: &Thorax) -> Vec<Solid> {
                 Part::Spine,
             ));
         }
-        let spinous = [
-            place(0.0, 0.0, 30.0),
-            place(-9.0, 0.0, 42.0),
-            place(-17.0, 0.0, 50.0),
-        ];
+        let spinous = spinous_line(thorax, n);
         all.extend(bone(
             thorax,
             &spinous,
-            vec![[4.6, 2.6]; 3],
+            SPINOUS_SECTION.to_vec(),
             [0.0, 0.0, 1.0],
             0.6,
             Part::Spine,
@@ -271,7 +305,8 @@ fn shoulder(thorax: &Thorax, s: f64) -> Vec<Solid> {
         Part::Clavicle(side),
     ));
     // Standing, the shoulders are rolled forward and the blades swing out of the lungs.
-    let swing = if thorax.exposure.supine { -14.0 } else { 10.0 };
+    let usual = if thorax.exposure.supine { -14.0 } else { 10.0 };
+    let swing = usual + thorax.patient.retraction;
     let blade = [
         [s * (102.0 + swing), 84.0, 96.0],
         [s * (106.0 + swing), 92.0, 70.0],

@@ -106,9 +106,11 @@ pub fn carina() -> Vec3 {
     [-2.0, 14.0, 26.0]
 }
 
-fn central_airways(thorax: &Thorax) -> Vec<Solid> {
+/// Middle lines of trachea, right and left main bronchus with their radius, standard mm.
+pub fn airway_lines(thorax: &Thorax) -> [(Vec<Vec3>, f64); 3] {
     let push = thorax.effects.trachea_shift;
     let c = carina();
+    let spread = |p: Vec3| [c[0] + thorax.patient.carina_spread * (p[0] - c[0]), p[1], p[2]];
     let trachea = sampled(
         &[
             [0.0, -8.0, 200.0],
@@ -124,7 +126,8 @@ fn central_airways(thorax: &Thorax) -> Vec<Solid> {
             [-21.0, 14.0, -10.0],
             [-32.0, 12.0, -24.0],
             [-40.0, 14.0, -44.0],
-        ],
+        ]
+        .map(spread),
         12,
     );
     let left = sampled(
@@ -133,12 +136,17 @@ fn central_airways(thorax: &Thorax) -> Vec<Solid> {
             [16.0, 14.0, 6.0],
             [34.0, 14.0, -12.0],
             [42.0, 16.0, -30.0],
-        ],
+        ]
+        .map(spread),
         12,
     );
+    [(trachea, 8.6), (right, 6.4), (left, 5.6)]
+}
+
+fn central_airways(thorax: &Thorax) -> Vec<Solid> {
     let k = thorax.patient.scale;
     let mut all = Vec::new();
-    for (line, radius) in [(trachea, 8.6), (right, 6.4), (left, 5.6)] {
+    for (line, radius) in airway_lines(thorax) {
         let points: Vec<Vec3> = line.iter().map(|&p| thorax.to_mm(p)).collect();
         let mut pieces = Tube::round(points, radius * k).solids(-0.95, Part::Trachea);
         // Inside the lung there is little left to take away.

@@ -155,6 +155,7 @@ pub fn anatomy_masks(
     let mut add = |name: &str, mask: Mask| all.push((name.to_owned(), mask));
     if !lateral {
         let (middle, under) = (organ(Organ::Mediastinum)?, organ(Organ::Abdomen)?);
+        let middle_of_chest = aorta.or(&middle)?;
         let cover = heart.or(&middle)?.or(&aorta)?.or(&under)?;
         add("right_lung_field", right.minus(&cover)?);
         add("left_lung_field", left.minus(&cover)?);
@@ -164,6 +165,9 @@ pub fn anatomy_masks(
             "ribs",
             scene.parts(|p| matches!(p, Part::Rib(..)), geometry),
         );
+        for (name, mask) in crate::parts::masks(scene, geometry, &middle_of_chest) {
+            add(&name, mask);
+        }
         for (name, side) in [("right", -1), ("left", 1)] {
             add(
                 &format!("{name}_clavicle"),
@@ -225,10 +229,11 @@ pub fn measure(thorax: &Thorax, geometry: &Geometry, masks: &[(String, Mask)]) -
 fn carina_angle(thorax: &Thorax, geometry: &Geometry) -> f64 {
     let c = carina();
     let seen = |p: Vec3| geometry.project(thorax.to_mm(p)).unwrap_or([0.0; 2]);
+    let spread = |x: f64| c[0] + thorax.patient.carina_spread * (x - c[0]);
     let (apex, right, left) = (
         seen(c),
-        seen([-21.0, 14.0, -10.0]),
-        seen([34.0, 14.0, -12.0]),
+        seen([spread(-21.0), 14.0, -10.0]),
+        seen([spread(34.0), 14.0, -12.0]),
     );
     let way = |p: [f64; 2]| (p[1] - apex[1]).atan2(p[0] - apex[0]);
     (way(right) - way(left)).abs().to_degrees()
