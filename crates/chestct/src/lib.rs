@@ -14,4 +14,4 @@ pub mod vessels;
 
 pub use airways::{AirwayOptions, Airways};
 pub use error::ChestCtError;
-pub use surroundings::{Features, Structures, SurroundingOptions};
+pub use surroundings::{Features, Near, Structures, SurroundingOptions};
