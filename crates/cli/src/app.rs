@@ -1,8 +1,8 @@
 //! The command line as a whole.
 
 use crate::verbs::{
-    audit, bench, calibrate, data, doctor, drr, index, inspect, methods, phantom, read, run, score,
-    text, weights,
+    audit, bench, calibrate, data, doctor, drr, index, inspect, measure, methods, phantom, quiz,
+    read, run, score, text, weights,
 };
 #[cfg(feature = "ct")]
 use crate::verbs::{ct, drr_set};
@@ -68,6 +68,11 @@ pub enum Verb {
     #[cfg(feature = "ct")]
     #[command(subcommand)]
     Ct(ct::Verb),
+    /// Landmarks, lines and the twelve indices of CheXStruct on masks or images
+    Measure(Box<measure::Args>),
+    /// Staged questions on measured images, and scores of answers
+    #[command(subcommand)]
+    Quiz(quiz::Verb),
     /// Make phantom studies: images, masks, reports and the truth
     Phantom(phantom::Args),
     /// Receive, keep, find, move and read DICOM objects

@@ -29,6 +29,8 @@ pub mod inspect;
 mod labelled;
 #[cfg(feature = "node")]
 pub mod listen;
+pub mod measure;
+mod measure_masks;
 pub mod methods;
 #[cfg(feature = "node")]
 pub mod move_;
@@ -38,6 +40,7 @@ mod node_parts;
 mod node_read;
 mod npy;
 pub mod phantom;
+pub mod quiz;
 pub mod read;
 pub mod run;
 pub mod score;
@@ -58,6 +61,8 @@ pub fn run(verb: Verb) -> Result<Code> {
         Verb::Read(args) => read::run(&args),
         Verb::Inspect(args) => inspect::run(&args),
         Verb::Weights(verb) => weights::run(&verb),
+        Verb::Measure(args) => measure::run(&args),
+        Verb::Quiz(verb) => quiz::run(&verb),
         Verb::Methods(args) => methods::run(&args),
         Verb::Train(args) => run::run(run::Task::Train, &args),
         Verb::Eval(args) => run::run(run::Task::Eval, &args),
