@@ -1,4 +1,5 @@
 //! The profile on a whole object.
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};

@@ -1,5 +1,5 @@
-//! WADO-RS: objects, metadata, bulk data and frames (PS3.18, 10.4), and deleting (Supplement 194 has it as a UPS-like service;
-//! here as most servers do it).
+//! WADO-RS: objects, metadata, bulk data and frames (PS3.18, 10.4), and deleting, which the standard does not have and most
+//! servers offer in this way.
 
 use crate::error::{Result, WebError};
 use crate::frames::{self, FrameData};

@@ -102,22 +102,24 @@ pub(crate) async fn lease(
          OR (state = 'leased' AND lease_until < $3)) ORDER BY due LIMIT 1{}) RETURNING subject, attempts",
         db.skip_locked()
     );
-    let row = sqlx::query(AssertSqlSafe(sql))
+    // All rows are taken, there is at most one: a statement that is left half way would keep its transaction open.
+    let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(owner.as_str())
         .bind(until)
         .bind(now)
         .bind(kind)
-        .fetch_optional(&db.work)
+        .fetch_all(&db.work)
         .await?;
-    row.map(|row| {
-        Ok(Lease {
-            kind: kind.to_owned(),
-            subject: row.try_get(0)?,
-            attempt: row.try_get(1)?,
-            owner,
+    rows.first()
+        .map(|row| {
+            Ok(Lease {
+                kind: kind.to_owned(),
+                subject: row.try_get(0)?,
+                attempt: row.try_get(1)?,
+                owner,
+            })
         })
-    })
-    .transpose()
+        .transpose()
 }
 
 /// Says that the worker is still at it. False when the lease was lost.

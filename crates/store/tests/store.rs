@@ -1,4 +1,5 @@
 //! The store as a whole: what is acknowledged is there, also after a kill.
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
 use dicom_core::{DataElement, VR};
 use dicom_dictionary_std::tags;
