@@ -220,15 +220,14 @@ fn answer(model: &Model, scores: &Scores, code: &str) -> Option<Answered> {
     // Without an operating point, for want of laterals, the more probable side wins.
     let point = output.operating_point.as_ref().map_or(0.5, |p| p.threshold);
     let passes = probability >= point;
-    let decided = output
-        .conformal
-        .as_ref()
-        .is_none_or(|c| c.set(probability) != PredictionSet::Undecided);
-    let sure = decided
-        && output
-            .sure_from
-            .as_ref()
-            .is_none_or(|p| probability >= p.threshold);
+    // A point from which the gate is sure was measured to keep nearly all films; the conformal set, at its level,
+    // would call one film in ten unlike the others however far it is from the counter-examples.
+    let decided = || {
+        let set = output.conformal.as_ref().map(|c| c.set(probability));
+        set != Some(PredictionSet::Undecided)
+    };
+    let point = output.sure_from.as_ref();
+    let sure = point.map_or_else(decided, |p| probability >= p.threshold);
     probability.is_finite().then_some(Answered {
         probability,
         passes,

@@ -51,7 +51,7 @@ pub fn summary(readings: &[Reading], failed: &[FailedPath], options: &Options) -
     if !readings.is_empty() {
         let mut table = table(options);
         table.set_header(header(&[
-            "Study",
+            "File",
             "View",
             "Gate",
             "Present",
@@ -108,7 +108,7 @@ fn summary_row(reading: &Reading) -> Vec<Cell> {
         .map(|image| view(image.view))
         .collect();
     vec![
-        Cell::new(clean(&reading.study.id)),
+        Cell::new(file_names(reading)),
         Cell::new(views.join(" ")),
         gate_cell(reading),
         Cell::new(names(Answer::Present)).fg(Color::Yellow),
@@ -119,6 +119,22 @@ fn summary_row(reading: &Reading) -> Vec<Cell> {
                 .map_or("–".to_owned(), |value| format!("{value:.2}")),
         ),
     ]
+}
+
+/// What a person calls a study: its first file, and how many more there are. The id of a picture without
+/// a Study Instance UID is a hash that nobody would recognise.
+fn file_names(reading: &Reading) -> String {
+    let Some(first) = reading.images.first() else {
+        return clean(&reading.study.id);
+    };
+    let name = std::path::Path::new(&first.path).file_name().map_or_else(
+        || first.path.clone(),
+        |name| name.to_string_lossy().into_owned(),
+    );
+    match reading.images.len() {
+        1 => clean(&name),
+        n => format!("{} +{}", clean(&name), n - 1),
+    }
 }
 
 fn heading(reading: &Reading, options: &Options, out: &mut String) {
