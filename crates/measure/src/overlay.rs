@@ -252,6 +252,7 @@ fn quantity_words(q: &Quantity) -> String {
 /// Digits that suit the size.
 pub fn number(v: f64) -> String {
     match v.abs() {
+        a if v.fract() == 0.0 && a < 1e6 => format!("{v:.0}"),
         a if a >= 100.0 => format!("{v:.0}"),
         a if a >= 10.0 => format!("{v:.1}"),
         a if a >= 0.01 || a == 0.0 => format!("{v:.3}")
