@@ -118,7 +118,10 @@ pub fn load(ctx: &Context<'_>, config: &Config, name: SetName) -> Result<CaseSet
         .collect();
     let samples = spread_evenly(own, config.most);
     let contract = config.contract();
-    let data = classify_data(&samples, name.codes(), &contract, Lungs::None)?;
+    let mut data = classify_data(&samples, name.codes(), &contract, Lungs::None)?;
+    if name == SetName::Covid {
+        one_cause(&mut data);
+    }
     check_classes(name, &data)?;
     let stratum = |s: &Sample| name.group(s).map_or(0, |g| g as u32);
     let folds = Folds::new(&samples, stratum, config.folds, ctx.seed)?;
@@ -134,6 +137,15 @@ pub fn load(ctx: &Context<'_>, config: &Config, name: SetName) -> Result<CaseSet
         folds,
         explained,
     })
+}
+
+/// A case report names one cause, and says nothing of the others: what is not named is taken for absent.
+fn one_cause(data: &mut ClassifyData) {
+    for target in data.targets.iter_mut().flatten() {
+        if target.is_nan() {
+            *target = 0.0;
+        }
+    }
 }
 
 fn check_classes(name: SetName, data: &ClassifyData) -> Result<()> {
@@ -205,4 +217,19 @@ fn explainees(
 
 fn binary(mask: &Plane<u8>) -> Mask {
     mask.map(|&v| if v >= 128 { 255 } else { 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_that_are_not_named_are_absent() {
+        let mut data = ClassifyData {
+            targets: vec![vec![1.0, f32::NAN, 0.0]],
+            ..ClassifyData::default()
+        };
+        one_cause(&mut data);
+        assert_eq!(data.targets, [[1.0, 0.0, 0.0]]);
+    }
 }
