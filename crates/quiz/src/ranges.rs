@@ -79,7 +79,13 @@ mod tests {
 
     #[test]
     fn one_range_holds_the_value() {
-        for index in Index::ALL {
+        // Counts and sides are offered one by one.
+        let counted = [
+            Index::Inclusion,
+            Index::Inspiration,
+            Index::TracheaDeviation,
+        ];
+        for index in Index::ALL.into_iter().filter(|i| !counted.contains(i)) {
             let (width, _) = width(index);
             let mut places = [0; OFFERED];
             for k in 0..200 {
