@@ -68,6 +68,10 @@ pub enum Verb {
     #[cfg(feature = "ct")]
     #[command(subcommand)]
     Ct(ct::Verb),
+    /// DICOM and FHIR objects of readings, written and read back
+    #[cfg(feature = "objects")]
+    #[command(subcommand)]
+    Objects(crate::verbs::objects::Verb),
     /// Landmarks, lines and the twelve indices of CheXStruct on masks or images
     Measure(Box<measure::Args>),
     /// Staged questions on measured images, and scores of answers

@@ -39,6 +39,8 @@ mod node_parts;
 #[cfg(feature = "node")]
 mod node_read;
 mod npy;
+#[cfg(feature = "objects")]
+pub mod objects;
 pub mod phantom;
 pub mod quiz;
 pub mod read;
@@ -71,6 +73,8 @@ pub fn run(verb: Verb) -> Result<Code> {
         Verb::Text(verb) => text::run(&verb),
         Verb::Score(args) => score::run(&args),
         Verb::Drr(args) => drr::run(&args),
+        #[cfg(feature = "objects")]
+        Verb::Objects(verb) => objects::run(&verb),
         #[cfg(feature = "ct")]
         Verb::DrrSet(verb) => drr_set::run(&verb),
         #[cfg(feature = "ct")]
