@@ -15,7 +15,12 @@ const ALL: &str = "sr,seg,gsps,sc,pdf,fhir";
 /// Reads one sample and gives the folder of its study.
 fn read(image: &str, out: &Path, more: &[&str]) -> PathBuf {
     let image = sample(image);
-    let mut args = vec!["read", image.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let mut args = vec![
+        "read",
+        image.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+    ];
     args.extend(["--write", ALL, "--no-progress"]);
     args.extend(more);
     let done = run(&args);
@@ -52,7 +57,14 @@ fn has(tool: &str) -> bool {
 fn a_dicom_study_gets_all_objects_and_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let folder = read("images/adult-pa.dcm", dir.path(), &[]);
-    let names = ["fhir.json", "gsps.dcm", "pdf.dcm", "sc.dcm", "seg.dcm", "sr.dcm"];
+    let names = [
+        "fhir.json",
+        "gsps.dcm",
+        "pdf.dcm",
+        "sc.dcm",
+        "seg.dcm",
+        "sr.dcm",
+    ];
     assert_eq!(files(&folder), names);
     let at = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let back = run(["objects", "read", &at("sr.dcm"), &at("seg.dcm"), "--json"]);
@@ -61,7 +73,14 @@ fn a_dicom_study_gets_all_objects_and_comes_back() {
     // Masks come back bit for bit.
     let again = dir.path().join("again");
     let again = again.to_str().unwrap();
-    let back = run(["objects", "read", &at("sr.dcm"), &at("seg.dcm"), "--out", again]);
+    let back = run([
+        "objects",
+        "read",
+        &at("sr.dcm"),
+        &at("seg.dcm"),
+        "--out",
+        again,
+    ]);
     assert_eq!(code(&back), 0, "{}", stderr(&back));
     let name = folder.file_name().unwrap();
     for mask in ["image-0-lungs.png", "image-0-heart.png"] {
@@ -75,7 +94,10 @@ fn a_dicom_study_gets_all_objects_and_comes_back() {
     let same = read("images/adult-pa.dcm", other.path(), &["--jobs", "1"]);
     for name in names {
         let (a, b) = (folder.join(name), same.join(name));
-        assert!(std::fs::read(a).unwrap() == std::fs::read(b).unwrap(), "{name}");
+        assert!(
+            std::fs::read(a).unwrap() == std::fs::read(b).unwrap(),
+            "{name}"
+        );
     }
 }
 
@@ -85,7 +107,10 @@ fn judge(folder: &Path) {
         return;
     }
     for name in files(folder).iter().filter(|n| n.ends_with(".dcm")) {
-        let said = Command::new("dciodvfy").arg(folder.join(name)).output().unwrap();
+        let said = Command::new("dciodvfy")
+            .arg(folder.join(name))
+            .output()
+            .unwrap();
         let text = String::from_utf8_lossy(&said.stderr).into_owned();
         let errors: Vec<&str> = text.lines().filter(|l| l.starts_with("Error")).collect();
         assert!(errors.is_empty(), "{name}: {errors:?}");
@@ -117,10 +142,23 @@ fn a_picture_gets_an_image_to_refer_to() {
     // Without --write the objects of the earlier run are not left beside a newer reading.
     let image = sample("images/child-pneumonia.jpg");
     let out = dir.path().to_str().unwrap();
-    let done = run(["read", image.to_str().unwrap(), "--out", out, "--write", "sr"]);
+    let done = run([
+        "read",
+        image.to_str().unwrap(),
+        "--out",
+        out,
+        "--write",
+        "sr",
+    ]);
     assert_eq!(code(&done), 0, "{}", stderr(&done));
     assert_eq!(files(&folder), ["image-0.dcm", "sr.dcm"]);
-    let done = run(["objects", "write", folder.to_str().unwrap(), "--write", "pdf"]);
+    let done = run([
+        "objects",
+        "write",
+        folder.to_str().unwrap(),
+        "--write",
+        "pdf",
+    ]);
     assert_eq!(code(&done), 0, "{}", stderr(&done));
     assert_eq!(files(&folder), ["image-0.dcm", "pdf.dcm"]);
 }
@@ -133,7 +171,12 @@ fn a_study_that_was_stopped_is_partial_and_has_no_segmentation() {
     let bytes = std::fs::read(folder.join("sr.dcm")).unwrap();
     let says = |word: &[u8]| bytes.windows(word.len()).any(|w| w == word);
     assert!(says(b"PARTIAL") && says(b"UNVERIFIED"));
-    let back = run(["objects", "read", folder.join("sr.dcm").to_str().unwrap(), "--json"]);
+    let back = run([
+        "objects",
+        "read",
+        folder.join("sr.dcm").to_str().unwrap(),
+        "--json",
+    ]);
     assert_eq!(timeless(json_lines(&back)[0].clone()), reading(&folder));
 }
 
@@ -147,8 +190,19 @@ fn wrong_usage_and_wrong_files_are_told() {
     for args in [
         vec!["read", image, "--write", "sr"],
         vec!["read", image, "--out", out, "--write", "sr,docx"],
-        vec!["read", image, "--out", out, "--write", "sr", "--at", "yesterday"],
-        vec!["read", image, "--out", out, "--write", "fhir", "--fhir", "r6"],
+        vec![
+            "read",
+            image,
+            "--out",
+            out,
+            "--write",
+            "sr",
+            "--at",
+            "yesterday",
+        ],
+        vec![
+            "read", image, "--out", out, "--write", "fhir", "--fhir", "r6",
+        ],
         vec!["objects", "read"],
     ] {
         assert_eq!(code(&run(&args)), 2, "{args:?}");
@@ -158,12 +212,20 @@ fn wrong_usage_and_wrong_files_are_told() {
     std::fs::write(&cut, &whole[..400]).unwrap();
     let text = dir.path().join("notes.txt");
     std::fs::write(&text, "no DICOM at all, only words").unwrap();
-    for (file, words) in [(&cut, "cut.dcm"), (&text, "not a DICOM object"), (&dir.path().join("none"), "none")] {
+    for (file, words) in [
+        (&cut, "cut.dcm"),
+        (&text, "not a DICOM object"),
+        (&dir.path().join("none"), "none"),
+    ] {
         let done = run(["objects", "read", file.to_str().unwrap()]);
         assert_eq!(code(&done), 1, "{}", stderr(&done));
         assert!(stderr(&done).contains(words), "{}", stderr(&done));
     }
     let done = run(["objects", "read", image]);
     assert_eq!(code(&done), 1);
-    assert!(stderr(&done).contains("no structured report"), "{}", stderr(&done));
+    assert!(
+        stderr(&done).contains("no structured report"),
+        "{}",
+        stderr(&done)
+    );
 }
