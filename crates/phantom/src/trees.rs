@@ -110,7 +110,13 @@ pub fn carina() -> Vec3 {
 pub fn airway_lines(thorax: &Thorax) -> [(Vec<Vec3>, f64); 3] {
     let push = thorax.effects.trachea_shift;
     let c = carina();
-    let spread = |p: Vec3| [c[0] + thorax.patient.carina_spread * (p[0] - c[0]), p[1], p[2]];
+    let spread = |p: Vec3| {
+        [
+            c[0] + thorax.patient.carina_spread * (p[0] - c[0]),
+            p[1],
+            p[2],
+        ]
+    };
     let trachea = sampled(
         &[
             [0.0, -8.0, 200.0],

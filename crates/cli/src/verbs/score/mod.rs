@@ -234,8 +234,7 @@ fn graph_reader(args: &Args) -> Result<Option<Arc<dyn GraphReader>>> {
     let Some(folder) = &args.graph_model else {
         return Ok(None);
     };
-    let model =
-        SpanModel::open(folder).with_context(|| format!("model {}", folder.display()))?;
+    let model = SpanModel::open(folder).with_context(|| format!("model {}", folder.display()))?;
     Ok(Some(Arc::new(model)))
 }
 
