@@ -176,7 +176,8 @@ pub(crate) mod samples {
             "path,set,split,patient_id,view,labels,mask_path,orig_width,orig_height,sex,age,notes\n",
         );
         for i in 0..n {
-            let class = i % labels.len();
+            // Classes turn from block to block, so that every n-th film is not always of one class.
+            let class = (7 * i + i / labels.len()) % labels.len();
             let image = Plane::from_fn(SIDE, SIDE, |x, y| {
                 let base: u8 = rng.random_range(90..150);
                 let lung = inside("lungs", x, y);
@@ -204,9 +205,11 @@ pub(crate) mod samples {
             let (age, width) = (rng.random_range(20..80), rng.random_range(900..1500));
             let ratio: f64 = rng.random_range(0.3..0.9);
             let (label, masks) = (labels[class], paths.join(";"));
+            // The films with drawn structures are films of the other set, as in the data folder.
+            let family = set.replace("covid_structures", "covid_cohen");
             let _ = writeln!(
                 text,
-                "{path},{set},{split},{set}-{i},{view},{label},{masks},{width},1000,{sex},{age},vertical_cup_disc_ratio={ratio:.3} (from masks)"
+                "{path},{set},{split},{family}-{i},{view},{label},{masks},{width},1000,{sex},{age},vertical_cup_disc_ratio={ratio:.3} (from masks)"
             );
         }
         std::fs::write(root.join(format!("manifests/{set}.csv")), text).unwrap();

@@ -56,7 +56,7 @@ impl Config {
     pub fn tiny() -> Self {
         Config {
             nodules: 5,
-            spacing: [1.8; 3],
+            spacing: [1.2; 3],
             shuffles: 20,
             exact: 1,
             chests: 0,
