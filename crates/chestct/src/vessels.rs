@@ -74,10 +74,9 @@ pub fn vessels(
     };
     let bright = |at: usize| inside.data[at] != 0 && !nodule(at) && ct.data[at] > options.bright;
     let mut all = ct.map(|_| 0u8);
-    let mut seeds = vec![false; all.data.len()];
-    for at in 0..all.data.len() {
-        seeds[at] = tube(at);
-        all.data[at] = u8::from(seeds[at] || bright(at));
+    let seeds: Vec<bool> = (0..all.data.len()).map(tube).collect();
+    for (at, (value, seed)) in all.data.iter_mut().zip(&seeds).enumerate() {
+        *value = u8::from(*seed || bright(at));
     }
     let parts = label(&all, Connectivity::TwentySix);
     let mut tubes = vec![0usize; parts.sizes.len()];

@@ -172,7 +172,7 @@ fn bad_masks_are_named() {
                 ("heart", block(0, 9, 0, 9, 1)),
                 ("lungs", Plane::filled(30, 30, 1)),
             ],
-            "lungs.png: the mask of lungs has 30 x 30 pixels",
+            "sizes/heart.png: the mask of heart has 200 x 200 pixels",
         ),
         (
             "twice",
@@ -218,7 +218,7 @@ fn bad_masks_are_named() {
 
 #[test]
 fn an_image_is_outlined_by_the_segmenter() {
-    let image = sample("images/adult-pa.jpg").display().to_string();
+    let image = sample("images/adult-no-finding.jpg").display().to_string();
     let done = run(["measure", &image, "--view", "pa", "--json"]);
     assert_eq!(code(&done), 0, "{}", stderr(&done));
     let row = &json_lines(&done)[0];

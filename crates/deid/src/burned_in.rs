@@ -202,7 +202,7 @@ mod tests {
             let inside = column < letters && dx < 8 && (40..56).contains(&y);
             let dy = y.wrapping_sub(40);
             let e = dx < 2 || dy % 7 < 2;
-            let h = dx < 2 || dx >= 6 || (7..9).contains(&dy);
+            let h = !(2..6).contains(&dx) || (7..9).contains(&dy);
             let ink = if column % 2 == 0 { e } else { h };
             if inside && ink {
                 value

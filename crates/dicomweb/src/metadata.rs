@@ -94,6 +94,10 @@ fn numbers(value: &mut Value) {
         let Some(Value::Array(values)) = element.get_mut("Value") else {
             continue;
         };
+        // A list that was made from one text is written as one text.
+        if matches!(vr.as_str(), "IS" | "DS") {
+            *values = values.iter().flat_map(parts).collect();
+        }
         for value in values {
             match (vr.as_str(), &*value) {
                 ("SQ", _) => numbers(value),
@@ -115,6 +119,14 @@ fn numbers(value: &mut Value) {
                 _ => {}
             }
         }
+    }
+}
+
+/// The values of a text with several, each on its own.
+fn parts(value: &Value) -> Vec<Value> {
+    match value {
+        Value::String(text) => text.split('\\').map(|t| t.trim().into()).collect(),
+        other => vec![other.clone()],
     }
 }
 

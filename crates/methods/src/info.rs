@@ -14,6 +14,10 @@ pub enum TaskKind {
     Segmenter,
     /// Report text.
     Reporter,
+    /// Labels, entities and relations out of report text.
+    Labeler,
+    /// Measurements and indices of a picture.
+    Measurer,
     /// May the image be analysed?
     Gate,
 }

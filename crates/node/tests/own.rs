@@ -220,10 +220,12 @@ fn what_is_refused_says_why() {
         let meta = dicom_object::FileMetaTableBuilder::new()
             .media_storage_sop_class_uid(class)
             .media_storage_sop_instance_uid("1.2.3.1.1.0")
-            .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
+            .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+            .build()
+            .unwrap();
+        // Exactly so: a class that is not the data set's must stand in the file.
         object
-            .with_meta(meta)
-            .unwrap()
+            .with_exact_meta(meta)
             .write_to_file(&path)
             .unwrap();
         send(&node, &[path]).1

@@ -120,6 +120,9 @@ pub struct Sources {
     pub left_out: Vec<String>,
 }
 
+/// What the first file gives to all objects: patient and study, when it was taken, and what [`Sources`] keeps besides.
+type First = (DataSet, Option<Moment>, Option<String>, Vec<String>);
+
 impl Sources {
     /// Opens the files of a reading again.
     ///
@@ -127,7 +130,7 @@ impl Sources {
     /// A file that is gone, cannot be loaded or is not the one that was read.
     pub fn load(reading: &Reading, limits: &Limits) -> Result<Self> {
         let mut images = Vec::new();
-        let mut first: Option<(DataSet, Option<Moment>, Option<String>, Vec<String>)> = None;
+        let mut first: Option<First> = None;
         for record in &reading.images {
             let path = Path::new(&record.path);
             let bytes = std::fs::read(path).map_err(|source| ObjectError::Io {

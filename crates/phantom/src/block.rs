@@ -369,7 +369,7 @@ impl Shapes {
         hu = mix(hu, TISSUE, share(self.vessel(p)));
         hu = mix(hu, WALL, share(airway - WALL_MM));
         hu = mix(hu, LUMEN, share(airway));
-        hu = mix(hu, TISSUE, share(self.outside(p)));
+        hu = mix(hu, TISSUE, share(-self.outside(p)));
         mix(hu, TISSUE, share(norm(p) - self.plan.radius))
     }
 

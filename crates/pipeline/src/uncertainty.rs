@@ -38,7 +38,7 @@ pub(crate) fn of_output(
         }
         _ => None,
     };
-    nats.is_finite().then(|| Uncertainty {
+    (logit.is_finite() && nats.is_finite()).then(|| Uncertainty {
         entropy: nats / std::f64::consts::LN_2,
         venn_abers,
         members: spread(calibrator, members),

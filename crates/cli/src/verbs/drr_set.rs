@@ -258,14 +258,17 @@ fn ground(args: &Ground) -> Result<Code> {
         "phrases", "way", "n", "answered", "hit rate", "mean IoU"
     );
     for s in &scores {
-        let interval = |v: f64, (a, b): (f64, f64)| format!("{v:.3} ({a:.3} to {b:.3})");
+        let interval = |v: f64, range: Option<(f64, f64)>| match range {
+            Some((a, b)) => format!("{v:.3} ({a:.3} to {b:.3})"),
+            None => format!("{v:.3} (one patient)"),
+        };
         println!(
             "{:<20} {:<44} {:>5} {:>8} {:>21} {:>21}",
             s.kind,
             s.way,
             s.n,
             s.answered,
-            interval(s.hit_rate, s.hit_interval),
+            interval(s.hit_rate, Some(s.hit_interval)),
             interval(s.mean_iou, s.iou_interval)
         );
     }

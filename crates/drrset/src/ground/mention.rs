@@ -112,7 +112,7 @@ fn alone(graph: &Graph) -> Vec<(usize, &'static anatomy::Place)> {
         graph
             .entities
             .iter()
-            .any(|e| e.relations.iter().any(|r| *r == (Relation::LocatedAt, at)))
+            .any(|e| e.relations.contains(&(Relation::LocatedAt, at)))
     };
     let describes = |at: usize| {
         let target = |r: &(Relation, usize)| {

@@ -103,7 +103,7 @@ fn lowest(lung: &Mask, right: bool) -> Option<Point> {
             .clone()
             .filter(move |x| lung.data[y * lung.width + x] != 0);
         let first = hits.next()?;
-        Some((first, hits.last().unwrap_or(first) + 1))
+        Some((first, hits.next_back().unwrap_or(first) + 1))
     };
     let (y, (a, b)) = (0..lung.height).rev().find_map(|y| Some((y, set(y)?)))?;
     Some(Point {

@@ -17,7 +17,7 @@ use crate::blocks::stored;
 use crate::claims::ResultFile;
 use crate::context::Context;
 use crate::error::Result;
-use crate::info::{DataKind, MethodInfo};
+use crate::info::{DataKind, MethodInfo, TaskKind};
 use crate::method::Method;
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ static INFO: MethodInfo = MethodInfo {
     title: "CheXStruct and CXReasonBench: structured measures and staged questions",
     link: "https://arxiv.org/abs/2505.18087",
     // It measures masks; none of the tasks that trained networks are asked for.
-    tasks: &[],
+    tasks: &[TaskKind::Measurer],
     data: DataKind::Phantom,
     claim: "the twelve indices follow from masks: labels agree with the truth outside the tolerance band",
 };

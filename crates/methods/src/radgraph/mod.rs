@@ -23,7 +23,7 @@ pub use model::SpanModel;
 use crate::claims::ResultFile;
 use crate::context::Context;
 use crate::error::Result;
-use crate::info::{DataKind, MethodInfo};
+use crate::info::{DataKind, MethodInfo, TaskKind};
 use crate::method::Method;
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ static INFO: MethodInfo = MethodInfo {
     name: "radgraph",
     title: "RadGraph: extracting clinical entities and relations from radiology reports",
     link: "https://arxiv.org/abs/2106.14463",
-    tasks: &[],
+    tasks: &[TaskKind::Labeler],
     data: DataKind::Real,
     claim: "a span model trained on annotated reports finds entities and relations better than rules do",
 };
