@@ -224,10 +224,7 @@ fn what_is_refused_says_why() {
             .build()
             .unwrap();
         // Exactly so: a class that is not the data set's must stand in the file.
-        object
-            .with_exact_meta(meta)
-            .write_to_file(&path)
-            .unwrap();
+        object.with_exact_meta(meta).write_to_file(&path).unwrap();
         send(&node, &[path]).1
     };
     let cr = uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE;
