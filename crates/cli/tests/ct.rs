@@ -170,7 +170,7 @@ fn nodules_are_measured_from_a_mask() {
     let table = hilum(&args, dir.path());
     assert!(table.status.success(), "{}", said(&table));
     assert!(
-        said(&table).contains("not a medical device"),
+        said(&table).contains("Not a medical device"),
         "{}",
         said(&table)
     );

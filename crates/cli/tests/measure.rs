@@ -199,7 +199,7 @@ fn bad_masks_are_named() {
     let said = stdout(&measure("empty"));
     assert!(said.contains("the mask of lungs is empty"), "{said}");
     for (args, words) in [
-        (vec!["measure"], "--masks"),
+        (vec!["measure"], "<IMAGES>"),
         (vec!["measure", "x.png", "--index", "ctr"], "cardiomegaly"),
         (
             vec!["measure", "x.png", "--masks", ".", "--classes", "1=liver"],

@@ -58,7 +58,11 @@ fn study(n: usize) -> Study {
         |x0: f64, x1: f64| mask(move |x, y| (x0..x1).contains(&x) && (34.0..40.0).contains(&y));
     add(Structure::RightClavicle, clavicle(30.0, 82.0));
     add(Structure::LeftClavicle, clavicle(118.0, 170.0));
-    let view = if n % 2 == 0 { View::Pa } else { View::Ap };
+    let view = if n.is_multiple_of(2) {
+        View::Pa
+    } else {
+        View::Ap
+    };
     Study {
         id: format!("study-{n}"),
         view,

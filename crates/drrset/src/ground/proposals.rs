@@ -131,6 +131,7 @@ mod tests {
             w: 30.0,
             h: 30.0,
         };
-        assert!(iou(&found[0].rect, &block) > 0.4, "{:?}", found[0]);
+        // The best window of the grid that holds the block whole is a good deal larger.
+        assert!(iou(&found[0].rect, &block) > 0.35, "{:?}", found[0]);
     }
 }

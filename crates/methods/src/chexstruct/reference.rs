@@ -304,10 +304,10 @@ impl<'a> Made<'a> {
             for k in 0..36 {
                 let y = (-90.0 + STEP * f64::from(k)) * self.thorax.stretch[1];
                 let p = self.edge(&[Organ::Heart], start, y, z, -1.0);
-                if let Some(p) = p.and_then(|p| self.place(p)) {
-                    if best.is_none_or(|b| p.x < b.x) {
-                        best = Some(p);
-                    }
+                if let Some(p) = p.and_then(|p| self.place(p))
+                    && best.is_none_or(|b| p.x < b.x)
+                {
+                    best = Some(p);
                 }
             }
         }

@@ -302,12 +302,11 @@ fn outlined(model: &NetSegmenter, sample: &Sample) -> Result<Vec<Predicted>> {
     ))
 }
 
+/// The oracle's answers, the guesser's, and how many cases and questions there were.
+type Quizzed = (Vec<Answered>, Vec<Answered>, (usize, usize));
+
 /// Questions, an oracle and a guesser.
-fn quiz(
-    ctx: &Context<'_>,
-    config: &Config,
-    studies: &[Study],
-) -> Result<(Vec<Answered>, Vec<Answered>, (usize, usize))> {
+fn quiz(ctx: &Context<'_>, config: &Config, studies: &[Study]) -> Result<Quizzed> {
     let wrong = |e| failed("questions", e);
     let folder = ctx.run_folder(super::NAME).join("quiz");
     if folder.exists() {

@@ -333,6 +333,9 @@ fn recovered(cases: &[Case]) -> Vec<ClaimRow> {
     vec![airways, vessels, pleura, lumen]
 }
 
+/// What one segmented chest gives, where it gives it.
+type Figure<'a> = &'a dyn Fn(&Segmented) -> Option<f64>;
+
 fn chests(all: &[Segmented]) -> Vec<ClaimRow> {
     if all.is_empty() {
         return Vec::new();
@@ -348,7 +351,7 @@ fn chests(all: &[Segmented]) -> Vec<ClaimRow> {
     lungs.here = mean(&|s| Some(s.lungs));
     lungs.holds = lungs.here.map(|d| d >= 0.9);
     let mut named = vec![lungs];
-    let more: [(&str, &dyn Fn(&Segmented) -> Option<f64>); 4] = [
+    let more: [(&str, Figure<'_>); 4] = [
         ("Dice of the vessels", &|s| Some(s.vessels)),
         ("recall of the vessels", &|s| Some(s.vessel_recall)),
         ("share of the airways' length found", &|s| s.branches),

@@ -463,8 +463,8 @@ mod tests {
         let batch: Vec<&Prepared> = prepared.iter().collect();
         let (_, grads) = learner.gradients(&batch, 0).unwrap();
         let mut checked = 0;
-        for part in 0..4 {
-            for (p, grad) in grads[part].iter().enumerate() {
+        for (part, of_part) in grads.iter().enumerate() {
+            for (p, grad) in of_part.iter().enumerate() {
                 let Some(grad) = grad else { continue };
                 let i = grad.len() / 2;
                 let mut loss_at = |delta: f32| {
