@@ -16,7 +16,7 @@ const BALL_STEP: f64 = 1.5;
 /// Height where the upper mediastinum ends, a finger's breadth over the arch, standard mm.
 pub const UPPER_END: f64 = 72.0;
 
-/// Middle line of a vessel in mm with its radius, in steps of at most [`BALL_STEP`].
+/// Middle line of a vessel in mm with its radius, in steps of at most `BALL_STEP`.
 pub fn vessel(thorax: &Thorax, line: &[(Vec3, f64)]) -> Vec<(Vec3, f64)> {
     let mut all = Vec::new();
     for pair in line.windows(2) {
