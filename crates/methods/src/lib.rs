@@ -1,17 +1,21 @@
 //! Published methods on shared blocks. A method's folder holds what its paper adds and nothing else.
 
 pub mod blocks;
+pub mod breast_density;
 pub mod breast_ml;
 pub mod chestx_ray8;
 pub mod chexstruct;
 pub mod claims;
 pub mod context;
+pub mod deep_reproductive;
 pub mod covid_interpretability;
 pub mod covid_screening;
 pub mod engine;
 pub mod error;
+pub mod fedld;
 pub mod gate;
 pub mod info;
+pub mod knobo;
 pub mod lungs_heart;
 pub mod mask_of_truth;
 pub mod method;
@@ -24,6 +28,7 @@ pub mod registry;
 pub mod reliable_tb;
 pub mod serve;
 pub mod supervised_dictionary;
+pub mod ugpl;
 pub mod vidi;
 
 pub use claims::{ClaimRow, ResultFile};
