@@ -77,6 +77,7 @@ fn identity(o: &mut DataSet, content: &[u8], instance: &str, k: usize, derivatio
         "no patient data were taken over",
     );
     o.empty(&[
+        (tags::LATERALITY, VR::CS),
         (tags::STUDY_DATE, VR::DA),
         (tags::STUDY_TIME, VR::TM),
         (tags::ACCESSION_NUMBER, VR::SH),
