@@ -9,23 +9,28 @@ use crate::wording::{Answer, answer};
 use hilum_core::{Finding, ImageRecord, NamedLine, Reading, Rect, Region};
 use maud::{Markup, html};
 
-/// Layer name, label, starting opacity in percent.
-const LAYERS: [(&str, &str, u8); 4] = [
-    ("lungs", "Lungs", 18),
-    ("heart", "Heart", 22),
-    ("boxes", "Boxes", 100),
-    ("lines", "Lines", 100),
+/// Layer name, label, starting opacity in percent, whether it is shown at first. A dozen boxes that the model itself did not
+/// decide on hide the film, so they wait until they are asked for: by their switch, or by their sentence.
+const LAYERS: [(&str, &str, u8, bool); 5] = [
+    ("lungs", "Lungs", 18, true),
+    ("heart", "Heart", 22, true),
+    ("boxes", "Boxes", 100, true),
+    (UNDECIDED, "Undecided boxes", 100, false),
+    ("lines", "Lines", 100, true),
 ];
+
+/// Layer of the boxes of findings without a decision.
+const UNDECIDED: &str = "undecided";
 
 /// Switches and faders for all images.
 pub(super) fn controls(reading: &Reading, films: &[Film]) -> Markup {
     let mapped = mapped(reading, films);
     html! {
         div.controls role="group" aria-label="Overlays" {
-            @for (layer, label, opacity) in LAYERS {
+            @for (layer, label, opacity, shown) in LAYERS {
                 @if has_layer(reading, films, layer) {
                     div.control {
-                        label { input type="checkbox" checked data-toggle=(layer); span.swatch data-swatch=(layer) {} (label) }
+                        label { input type="checkbox" checked[shown] data-toggle=(layer); span.swatch data-swatch=(layer) {} (label) }
                         input type="range" min="0" max="100" value=(opacity) data-fade=(layer)
                             aria-label={ "Opacity of " (label.to_lowercase()) };
                     }
@@ -93,15 +98,24 @@ fn has_layer(reading: &Reading, films: &[Film], layer: &str) -> bool {
     match layer {
         "lungs" => films.iter().any(|film| film.lungs.is_some()),
         "heart" => films.iter().any(|film| film.heart.is_some()),
-        "boxes" => reading
-            .findings
-            .iter()
-            .any(|finding| !finding.regions.is_empty()),
+        "boxes" => boxed(reading, false),
+        UNDECIDED => boxed(reading, true),
         _ => reading
             .measurements
             .iter()
             .any(|measurement| !measurement.lines.is_empty()),
     }
+}
+
+/// Whether any finding with or without a decision has boxes.
+fn boxed(reading: &Reading, open: bool) -> bool {
+    let mut findings = reading.findings.iter();
+    findings.any(|finding| !finding.regions.is_empty() && is_open(finding) == open)
+}
+
+/// Whether the model left the finding open.
+fn is_open(finding: &Finding) -> bool {
+    matches!(answer(finding), Answer::Undecided | Answer::Undetermined)
 }
 
 /// All images; tabs choose between them where there are several.
@@ -188,8 +202,12 @@ fn regions(reading: &Reading, image: usize, record: &ImageRecord) -> Markup {
         size: letter_size(record),
         taken: Vec::new(),
     };
+    // The labels of what is shown at first get the best places.
+    let findings = || reading.findings.iter().enumerate();
+    let decided = findings().filter(|(_, finding)| !is_open(finding));
+    let open = findings().filter(|(_, finding)| is_open(finding));
     html! {
-        @for (f, finding) in reading.findings.iter().enumerate() {
+        @for (f, finding) in decided.chain(open) {
             @for (r, region) in finding.regions.iter().enumerate().filter(|(_, region)| region.image == image) {
                 @let y = labels.place(region, &finding.name);
                 (region_box(f, r, finding, region, (labels.size, y)))
@@ -249,7 +267,7 @@ fn region_box(
         .collect();
     html! {
         g class={ "region " (set) } id={ "r" (f) "-" (r) } data-key={ "r" (f) "-" (r) } data-links={ "f" (f) }
-            data-trigger="" tabindex="0" role="button" aria-pressed="false" aria-label=(label) {
+            data-layer=[is_open(finding).then_some(UNDECIDED)] data-trigger="" tabindex="0" role="button" aria-pressed="false" aria-label=(label) {
             title { (label) }
             rect x=(rect.x) y=(rect.y) width=(rect.w) height=(rect.h) {}
             @if !points.is_empty() { polygon points=(points.join(" ")) {} }
