@@ -268,11 +268,16 @@ fn measurement_row(n: usize, measurement: &Measurement) -> Markup {
     }
 }
 
-/// Extent of opacity as the film is looked at: the patient's right on the left.
+/// Extent of opacity as the film is looked at: the patient's right on the left. A note that all zones have is said once.
 fn zone_table(zones: &[(usize, &Measurement)]) -> Markup {
+    let shared = zones.first().and_then(|(_, m)| m.note.as_deref());
+    let shared = shared.filter(|note| zones.iter().all(|(_, m)| m.note.as_deref() == Some(note)));
     html! {
         table.zones {
-            caption { "Opacity extent by zone, in percent of the zone" }
+            caption {
+                "Opacity extent by zone, in percent of the zone"
+                @if let Some(note) = shared { small { "; " (note) } }
+            }
             thead { tr { td {} th scope="col" { "Right" } th scope="col" { "Left" } } }
             tbody { @for level in ["upper", "middle", "lower"] {
                 tr {
@@ -280,7 +285,7 @@ fn zone_table(zones: &[(usize, &Measurement)]) -> Markup {
                     @for side in ["right", "left"] {
                         @let wanted = LungZone::from_place(&format!("{side} {level} zone"));
                         @let found = zones.iter().find(|(_, m)| wanted.is_some_and(|zone| zone.opacity_extent() == m.name));
-                        @match found { Some((n, measurement)) => (zone_cell(*n, measurement)), None => td.quiet { "–" } }
+                        @match found { Some((n, measurement)) => (zone_cell(*n, measurement, shared)), None => td.quiet { "–" } }
                     }
                 }
             } }
@@ -288,7 +293,11 @@ fn zone_table(zones: &[(usize, &Measurement)]) -> Markup {
     }
 }
 
-fn zone_cell(n: usize, measurement: &Measurement) -> Markup {
+fn zone_cell(n: usize, measurement: &Measurement, shared: Option<&str>) -> Markup {
+    let own = measurement
+        .note
+        .as_deref()
+        .filter(|note| Some(*note) != shared);
     let share = measurement.value.unwrap_or(0.0).clamp(0.0, 100.0);
     html! {
         td id={ "m" (n) } data-key={ "m" (n) } {
@@ -296,7 +305,7 @@ fn zone_cell(n: usize, measurement: &Measurement) -> Markup {
                 rect width=(format!("{share:.1}")) height="10" {}
             }
             span.number { (value(measurement)) }
-            @if let Some(note) = &measurement.note { small { (note) } }
+            @if let Some(note) = own { small { (note) } }
         }
     }
 }
