@@ -1,0 +1,22 @@
+import { en } from '../texts/en';
+import { Dialog } from './Dialog';
+import { KEYS } from './keys';
+
+export function Help({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title={en.help.title} onClose={onClose} wide>
+      <div class="help">
+        {KEYS.map((group) => (
+          <section key={group.title}>
+            <h3>{group.title}</h3>
+            <dl>
+              {group.lines.map((line) => (
+                <div key={line.what}><dt>{line.keys.map((k) => <kbd key={k}>{k}</kbd>)}</dt><dd>{line.what}</dd></div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,36 @@
+import { useState } from 'preact/hooks';
+import { api, ApiError } from '../api/client';
+import type { Session } from '../api/types';
+import { useTitle } from '../app/hooks';
+import { en } from '../texts/en';
+
+export function Login({ onDone }: { onDone: (s: Session) => void }) {
+  useTitle(en.login.title);
+  const [name, setName] = useState('');
+  const [password, setPassword] = useState('');
+  const [problem, setProblem] = useState('');
+  const [busy, setBusy] = useState(false);
+  const submit = async (e: Event): Promise<void> => {
+    e.preventDefault();
+    setBusy(true);
+    setProblem('');
+    try {
+      onDone(await api.login(name, password));
+    } catch (error) {
+      const wrong = error instanceof ApiError && error.status === 401;
+      setProblem(wrong ? en.login.wrong : (error as Error).message);
+      setPassword('');
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <form class="login" onSubmit={submit} aria-labelledby="login-title">
+      <h1 id="login-title">{en.login.title}</h1>
+      <label>{en.login.name}<input value={name} onInput={(e) => setName(e.currentTarget.value)} autocomplete="username" required autofocus /></label>
+      <label>{en.login.password}<input type="password" value={password} onInput={(e) => setPassword(e.currentTarget.value)} autocomplete="current-password" required /></label>
+      <p class="bad" role="alert">{problem}</p>
+      <button class="primary" disabled={busy}>{en.login.submit}</button>
+    </form>
+  );
+}
