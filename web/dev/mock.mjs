@@ -113,8 +113,8 @@ createServer(async (req, res) => {
     const { base_revision, op } = JSON.parse(await body(req));
     const since = s.edits.filter((e) => e.revision > base_revision), by = String(req.headers['x-user'] ?? 'local');
     if (target(op) && since.some((e) => target(e.op) === target(op))) return json(res, 409, { error: { kind: 'conflict', message: 'Somebody else was faster.' }, revision: s.revision, edits: since });
-    const edit = { id: `e${s.edits.length + 1}`, revision: ++s.revision, at: new Date().toISOString(), by, op, undone_by: null };
-    if (op.type === 'undo') s.edits.find((e) => e.id === op.edit).undone_by = by;
+    const edit = { id: s.edits.length + 1, revision: ++s.revision, at: new Date().toISOString(), by, op, undone_by: null };
+    if (op.type === 'undo') s.edits.find((e) => e.id === op.edit).undone_by = edit.id;
     s.edits.push(edit);
     emit('edit', { study_uid: s.id, edit });
     return json(res, 201, edit);

@@ -2,7 +2,7 @@
 // restarting server answers with anything but an event stream.
 
 export type Live = 'connecting' | 'live' | 'lost';
-export interface ServerEvent { type: 'worklist' | 'edit' | 'signed' | 'deleted' | 'reload'; study_uid: string | null }
+export interface ServerEvent { type: 'worklist' | 'edit' | 'signed' | 'deleted' | 'reload'; study_uid: string | null; state: string | null }
 type Listener = (event: ServerEvent) => void;
 
 const NAMES = ['worklist', 'edit', 'signed', 'deleted', 'reload'] as const;
@@ -27,8 +27,13 @@ function emit(event: ServerEvent): void {
   for (const listener of [...listeners]) listener(event);
 }
 
-function studyOf(data: string): string | null {
-  try { return (JSON.parse(data) as { study_uid?: string }).study_uid ?? null; } catch { return null; }
+function told(type: ServerEvent['type'], data: string): ServerEvent {
+  try {
+    const { study_uid, state } = JSON.parse(data) as { study_uid?: string; state?: string };
+    return { type, study_uid: study_uid ?? null, state: state ?? null };
+  } catch {
+    return { type, study_uid: null, state: null };
+  }
 }
 
 export function connect(): void {
@@ -40,7 +45,7 @@ export function connect(): void {
     wait = FIRST_WAIT;
     setState('live');
     // Whatever happened while the line was down is not sent again.
-    if (everLive) emit({ type: 'reload', study_uid: null });
+    if (everLive) emit({ type: 'reload', study_uid: null, state: null });
     everLive = true;
   };
   mine.onerror = () => {
@@ -51,7 +56,7 @@ export function connect(): void {
     wait = Math.min(wait * 2, LONGEST_WAIT);
   };
   for (const name of NAMES) {
-    mine.addEventListener(name, (e) => emit({ type: name, study_uid: studyOf((e as MessageEvent<string>).data) }));
+    mine.addEventListener(name, (e) => emit(told(name, (e as MessageEvent<string>).data)));
   }
 }
 

@@ -77,8 +77,9 @@ export type Op =
   | { type: 'sentence_remove'; index: number }
   | { type: 'measurement_add'; image: number; name: string; line: [[number, number], [number, number]]; value: number; unit: Unit }
   | { type: 'note'; text: string }
-  | { type: 'undo'; edit: string };
-export interface Edit { id: string; revision: number; at: string; by: string; op: Op; undone_by: string | null }
+  | { type: 'undo'; edit: number };
+/** `undone_by` is the edit that took it back. */
+export interface Edit { id: number; revision: number; at: string; by: string; op: Op; undone_by: number | null }
 
 export interface EditedFinding {
   code: string; name: string; model_set: FindingSet | null; model_probability: number | null;
@@ -93,12 +94,14 @@ export interface EditedSentence {
   by?: string | null; removed: boolean;
 }
 export interface EditedMeasurement {
-  id?: string; name: string; image?: number | null; line?: [[number, number], [number, number]] | null; value: number | null; unit: Unit;
+  id?: string | number; name: string; image?: number | null; line?: [[number, number], [number, number]] | null; value: number | null; unit: Unit;
   source?: 'model' | 'reader'; by?: string | null; removed?: boolean;
 }
-export interface EditedNote { id: string; text: string; by: string; at: string }
+export interface EditedNote { id: string | number; text: string; by: string; at: string }
 export interface Edited {
   findings: EditedFinding[]; regions: EditedRegion[]; sentences: EditedSentence[]; measurements: EditedMeasurement[]; notes: EditedNote[];
+  /** Edits that do not fit any more, since the study was read again and the model says something else there. */
+  stale?: number[];
 }
 export interface Signed { by: string; at: string; revision: number }
 export interface PriorRef { study_uid: string; study_date: string | null }

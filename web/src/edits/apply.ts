@@ -59,11 +59,11 @@ export function applyOp(edited: Edited, op: Op, by: string, id: string): Edited 
   }
 }
 
-/** Accepting keeps the model's set, rejecting turns it: a denied finding that is rejected is present. */
+/** Accepting keeps the model's set, rejecting turns it: present and absent change places, undecided stays so. */
 export function decided(op: Extract<Op, { type: 'finding' }>, model: Edited['findings'][number]['model_set']): Edited['findings'][number]['set'] {
   if (op.set) return op.set;
-  if (op.decision === 'reject') return model === 'absent' ? 'present' : 'absent';
-  return model;
+  if (op.decision !== 'reject') return model;
+  return model === 'absent' ? 'present' : model === 'present' ? 'absent' : model;
 }
 
 /** The last edit of this reader that still counts, for undo. */

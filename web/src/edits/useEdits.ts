@@ -83,7 +83,8 @@ export function useEdits(study: Study | null, user: string, reload: () => void):
         setAsked({ mine, theirs: outcome.theirs, base_revision: outcome.base_revision });
         return false;
       }
-      if (e instanceof ApiError && (e.offline || e.status === 401 || e.status >= 502)) return false; // kept, and sent when the line is back
+      if (e instanceof ApiError && (e.offline || e.status === 401 || [502, 503, 504].includes(e.status))) return false; // kept, and sent when the line is back
+      if (e instanceof ApiError && e.status === 507) { say(en.failed(e.message), true); return false; } // a full disk is mended by somebody else, later
       drop(mine.key);
       say(en.failed((e as Error).message), true);
       reload();

@@ -173,8 +173,8 @@ export function HistoryPanel({ c, pending, flush }: { c: ReadingContext; pending
       <ol reversed>{[...c.study.edits].reverse().map((e) => (
         <li key={e.id} class={e.undone_by ? 'removed' : ''}>
           <span>{describe(e.op, c.edited)}</span>
-          <small>{e.by}, {moment(e.at)}{e.undone_by && `, ${r.undone(e.undone_by)}`}</small>
-          {c.mayEdit && !e.undone_by && e.op.type !== 'undo' && e.by === c.user && <button type="button" class="quiet" aria-label={`${r.undo}: ${describe(e.op, c.edited)}`} onClick={() => c.submit({ type: 'undo', edit: e.id })}>{r.undo}</button>}
+          <small>{e.by}, {moment(e.at)}{e.undone_by !== null && `, ${r.undone}`}{c.edited.stale?.includes(e.id) && `, ${r.stale}`}</small>
+          {c.mayEdit && e.undone_by === null && e.op.type !== 'undo' && e.by === c.user && <button type="button" class="quiet" aria-label={`${r.undo}: ${describe(e.op, c.edited)}`} onClick={() => c.submit({ type: 'undo', edit: e.id })}>{r.undo}</button>}
         </li>
       ))}</ol>
       {p && <p class="dim">{r.provenance} Hilum {p.version}, {p.models.map((m) => `${m.name} ${m.sha256.slice(0, 8)}`).join(', ')}, {p.recipe}</p>}

@@ -36,7 +36,7 @@ export function ReadingPage({ uid, session, search }: { uid: string; session: Se
   const soon = useThrottled(reload, 150);
   useServerEvents((e) => {
     if (e.study_uid !== null && e.study_uid !== uid) return;
-    if (e.type === 'deleted') setDeleted(true); else soon();
+    if (e.type === 'deleted' || e.state === 'deleted') setDeleted(true); else soon();
   });
   const gone = error instanceof ApiError && error.status === 404;
   useEffect(() => { if (gone && data) setDeleted(true); }, [gone]);

@@ -47,16 +47,21 @@ function distance(p: XY, a: XY, b: XY): number {
   return length === 0 ? Math.hypot(p.x - a.x, p.y - a.y) : Math.abs(dx * (a.y - p.y) - (a.x - p.x) * dy) / length;
 }
 
+function farthest(path: XY[], from: XY): number {
+  let at = 0, most = -1;
+  path.forEach((p, i) => {
+    const d = Math.hypot(p.x - from.x, p.y - from.y);
+    if (d > most) { most = d; at = i; }
+  });
+  return at;
+}
+
 export function simplify(path: XY[], tolerance: number): XY[] {
   if (path.length < 4) return path;
-  // A closed path has no ends: cut it at its first point and the one farthest from it.
-  const first = path[0]!;
-  let far = 0, most = -1;
-  path.forEach((p, i) => {
-    const d = Math.hypot(p.x - first.x, p.y - first.y);
-    if (d > most) { most = d; far = i; }
-  });
-  return [...thin(path.slice(0, far + 1), tolerance).slice(0, -1), ...thin([...path.slice(far), first], tolerance).slice(0, -1)];
+  // A closed path has no ends: cut it at the point farthest from some point, which is a corner, and at the one farthest from that.
+  const start = farthest(path, path[0]!);
+  const ring = [...path.slice(start), ...path.slice(0, start)], first = ring[0]!, far = farthest(ring, first);
+  return [...thin(ring.slice(0, far + 1), tolerance).slice(0, -1), ...thin([...ring.slice(far), first], tolerance).slice(0, -1)];
 }
 
 function thin(path: XY[], tolerance: number): XY[] {

@@ -33,7 +33,7 @@ export function Row({ item, current, open, now, columns, onFocus, onWhy, onDelet
         </td>
         <td class="who">
           <a class="patient" href={studyPath(item.study_uid)} onFocus={onFocus}>{personName(item.patient_name)}</a>
-          <small>{item.patient_id ?? en.none}</small>
+          <small>{item.patient_id || en.none}</small>
         </td>
         <td class="age">{age(item.age)}{item.sex ? ` ${item.sex}` : ''}</td>
         <td class="what">
