@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 use ureq::Agent;
+use ureq::tls::{ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Errors of the client.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,9 @@ pub enum ClientError {
     /// A file that cannot be read.
     #[error("{0}")]
     File(#[from] std::io::Error),
+    /// Certificates or keys that cannot be used.
+    #[error("TLS: {0}")]
+    Tls(String),
 }
 
 /// Result with [`ClientError`].
@@ -36,16 +40,51 @@ pub struct Client {
     agent: Agent,
 }
 
+/// Most time for one request and its answer: less than what sending one object may take before it is in doubt.
+const LONGEST: Duration = Duration::from_secs(280);
+
 /// Largest answer that is read.
 const MAX_ANSWER: u64 = 4 << 30;
 
 impl Client {
-    /// The server whose services are under `base`, e.g. `http://localhost:8042/dicom-web`.
+    /// The server whose services are under `base`, e.g. `http://localhost:8042/dicom-web`. With `https`, its certificate must
+    /// come from a public authority.
     pub fn new(base: &str, token: Option<&str>) -> Self {
-        let config = Agent::config_builder()
+        Client::with(base, token, None)
+    }
+
+    /// A server behind TLS: `ca` are the authorities that its certificate must come from (public ones without it), `cert` and
+    /// `key` what it is shown when it asks who calls. PEM files.
+    ///
+    /// # Errors
+    /// [`ClientError::File`], [`ClientError::Tls`].
+    pub fn secured(
+        base: &str,
+        token: Option<&str>,
+        ca: Option<&Path>,
+        identity: Option<(&Path, &Path)>,
+    ) -> Result<Self> {
+        let mut tls = TlsConfig::builder();
+        if let Some(ca) = ca {
+            tls = tls.root_certs(RootCerts::new_with_certs(&certificates(ca)?));
+        }
+        if let Some((cert, key)) = identity {
+            let pem = std::fs::read(key)?;
+            let key = ureq::tls::PrivateKey::from_pem(&pem).map_err(|e| wrong(key, &e))?;
+            tls = tls.client_cert(Some(ClientCert::new_with_certs(&certificates(cert)?, key)));
+        }
+        Ok(Client::with(base, token, Some(tls.build())))
+    }
+
+    fn with(base: &str, token: Option<&str>, tls: Option<TlsConfig>) -> Self {
+        let mut config = Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(10)))
             .timeout_recv_response(Some(Duration::from_secs(120)))
+            .timeout_global(Some(LONGEST))
             .http_status_as_error(false);
+        if let Some(tls) = tls {
+            config = config.tls_config(tls);
+        }
         Client {
             base: base.trim_end_matches('/').to_owned(),
             token: token.map(|t| format!("Bearer {t}")),
@@ -132,12 +171,35 @@ impl Client {
         }
         let response = request.send(&body[..]).map_err(Box::new)?;
         let status = response.status().as_u16();
-        let (_, body) = match status {
-            // 409 comes with the list of failures.
-            409 => body_of(response)?,
-            _ => read(response)?,
-        };
-        serde_json::from_slice(&body).map_err(|e| ClientError::Answer(e.to_string()))
+        if status != 409 && !response.status().is_success() {
+            return Err(ClientError::Status(status));
+        }
+        // 409 comes with the list of failures, or else with nothing that can be used.
+        let (_, body) = body_of(response)?;
+        match serde_json::from_slice(&body) {
+            Ok(answer) => Ok(answer),
+            Err(_) if status == 409 => Err(ClientError::Status(status)),
+            Err(_) if body.iter().all(u8::is_ascii_whitespace) => Ok(Value::Null),
+            Err(error) => Err(ClientError::Answer(error.to_string())),
+        }
+    }
+}
+
+fn wrong(path: &Path, error: &dyn std::fmt::Display) -> ClientError {
+    ClientError::Tls(format!("{}: {error}", path.display()))
+}
+
+fn certificates(path: &Path) -> Result<Vec<ureq::tls::Certificate<'static>>> {
+    let pem = std::fs::read(path)?;
+    let mut found = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|e| wrong(path, &e))? {
+            found.push(certificate);
+        }
+    }
+    match found.is_empty() {
+        true => Err(wrong(path, &"no certificate in it")),
+        false => Ok(found),
     }
 }
 

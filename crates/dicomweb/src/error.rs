@@ -42,6 +42,16 @@ pub enum WebError {
 pub type Result<T, E = WebError> = std::result::Result<T, E>;
 
 impl WebError {
+    /// Kind in snake case: errors of the store name files, and those have UIDs in their names.
+    fn kind(&self) -> &'static str {
+        match self {
+            WebError::Image(error) => error.kind(),
+            WebError::Store(error) => error.kind(),
+            WebError::Internal(_) => "internal",
+            _ => "request",
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             WebError::BadRequest(_)
@@ -62,7 +72,8 @@ impl IntoResponse for WebError {
     fn into_response(self) -> Response {
         let status = self.status();
         if status.is_server_error() {
-            warn!(error = %self, "request failed");
+            warn!(kind = self.kind(), "request failed");
+            debug!(error = %self, "request failed");
             // Paths and database errors are no business of the other side.
             return (status, "internal error\n").into_response();
         }

@@ -6,9 +6,11 @@
 pub mod client;
 pub mod error;
 mod frames;
+mod listener;
 mod media;
 mod metadata;
 mod multipart;
+mod peers;
 mod qido;
 mod rendered;
 mod routes;
@@ -19,6 +21,8 @@ mod wado;
 
 pub use client::{Client, ClientError};
 pub use error::WebError;
+pub use listener::{WebLimits, WebListener};
+pub use peers::Peers;
 pub use routes::router;
 pub use server::Server;
 pub use state::WebState;

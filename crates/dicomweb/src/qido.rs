@@ -103,7 +103,7 @@ async fn search(
     if found.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let base = base_url(headers);
+    let base = base_url(headers, state.is_secure());
     let mut rows = Vec::with_capacity(found.len());
     for row in &found {
         rows.push(answer(&state, &asked, level, &above, row, &base).await?);
@@ -119,12 +119,13 @@ async fn search(
 }
 
 /// Scheme and host that the other side used, for links in answers.
-pub(crate) fn base_url(headers: &HeaderMap) -> String {
+pub(crate) fn base_url(headers: &HeaderMap, secure: bool) -> String {
     let get = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let host = get("x-forwarded-host")
         .or_else(|| get("host"))
         .unwrap_or("localhost");
-    let scheme = get("x-forwarded-proto").unwrap_or("http");
+    let own = if secure { "https" } else { "http" };
+    let scheme = get("x-forwarded-proto").unwrap_or(own);
     format!("{scheme}://{host}/dicom-web")
 }
 

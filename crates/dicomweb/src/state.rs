@@ -36,6 +36,11 @@ impl WebState {
         })
     }
 
+    /// Whether connections are TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.http.tls.is_some()
+    }
+
     /// The stored objects under a path of UIDs, in order.
     pub(crate) async fn objects(&self, path: &[(&'static str, String)]) -> Result<Vec<Located>> {
         let mut query = Query::all(Level::Instance);

@@ -12,6 +12,7 @@ use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
+use hilum_node::dataset::split_file;
 use hilum_store::{Incoming, Ingested, Record, StoreError, Uid};
 
 pub(crate) async fn store(
@@ -58,7 +59,7 @@ async fn store_all(
     if parts.is_empty() {
         return Err(WebError::BadRequest("nothing to store".to_owned()));
     }
-    let base = base_url(headers);
+    let base = base_url(headers, state.is_secure());
     let mut outcome = Outcome::default();
     for part in &parts {
         let (uids, result) = store_one(&state, study.as_ref(), part).await;
@@ -127,20 +128,6 @@ fn uids(record: &Record) -> (String, String, String, String) {
         record.study.to_string(),
         record.series.to_string(),
     )
-}
-
-/// Data set and transfer syntax of a DICOM file.
-fn split_file(bytes: &[u8]) -> Option<(&[u8], String)> {
-    let length = bytes.get(140..144)?;
-    if bytes.get(128..132)? != b"DICM" {
-        return None;
-    }
-    let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
-    let start = length.checked_add(144)?;
-    let meta =
-        hilum_image::guard::catch(|| dicom_object::FileMetaTable::from_reader(&bytes[128..]));
-    let syntax = meta.ok()?.ok()?.transfer_syntax().to_owned();
-    Some((bytes.get(start..)?, syntax))
 }
 
 /// Failure Reason (PS3.18, table I.2-2).

@@ -147,7 +147,7 @@ async fn all_metadata(
         ));
     }
     let found = state.objects(&path).await?;
-    let base = base_url(headers);
+    let base = base_url(headers, state.is_secure());
     let made = blocking(move || {
         let one = |object: &Located| {
             metadata::json(

@@ -331,6 +331,38 @@ pub fn query(calling: &str, from: IpAddr, aet: &str, model: &str, level: &str) -
         .object(model, SOP_CLASS_UID, 24, Some(format!("level {level}")))
 }
 
+/// A destination was asked for what belongs to a study.
+pub fn asked(
+    aet: &str,
+    to: &str,
+    host: &str,
+    study: &str,
+    outcome: Outcome,
+    detail: &str,
+) -> Message {
+    Message::new(QUERY, 'E', aet)
+        .outcome(outcome)
+        .participant(aet, true, None, SOURCE)
+        .participant(to, false, Some(host), DESTINATION)
+        .study(study, Some(detail.to_owned()))
+}
+
+/// Objects of a study were fetched from a destination.
+pub fn fetched(
+    aet: &str,
+    from: &str,
+    host: &str,
+    study: &str,
+    outcome: Outcome,
+    detail: &str,
+) -> Message {
+    Message::new(TRANSFERRED, 'C', aet)
+        .outcome(outcome)
+        .participant(from, false, Some(host), SOURCE)
+        .participant(aet, true, None, DESTINATION)
+        .study(study, Some(detail.to_owned()))
+}
+
 /// Objects of studies were sent.
 pub fn sent(
     aet: &str,

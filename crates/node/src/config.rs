@@ -1,5 +1,6 @@
 //! The configuration: one TOML file. `docs/config.md` describes every key; a key that is not known is an error.
 
+pub use crate::destination::{Address, Destination, Entity, WebService};
 use crate::error::{NodeError, Result};
 use crate::tls::TlsConfig;
 use hilum_store::{Duplicates, Options};
@@ -18,12 +19,14 @@ pub struct Config {
     pub store: StoreConfig,
     /// The DICOMweb listener.
     pub http: HttpConfig,
-    /// Application entities that Hilum sends to and searches.
+    /// Nodes that Hilum sends to and searches.
     pub destination: Vec<Destination>,
     /// Which received studies are read.
     pub rule: Vec<Rule>,
     /// How they are read.
     pub read: ReadConfig,
+    /// Which earlier studies are fetched and read too.
+    pub priors: PriorsConfig,
     /// The audit log.
     pub audit: AuditConfig,
 }
@@ -153,6 +156,8 @@ pub struct HttpConfig {
     pub allow_origin: Option<String>,
     /// Most bytes of a STOW-RS request, in MB.
     pub max_body_mb: u64,
+    /// TLS; without it connections are plain. With `ca`, callers need a certificate from it.
+    pub tls: Option<TlsConfig>,
 }
 
 impl Default for HttpConfig {
@@ -165,25 +170,9 @@ impl Default for HttpConfig {
             delete: false,
             allow_origin: None,
             max_body_mb: 1024,
+            tls: None,
         }
     }
-}
-
-/// An application entity that Hilum sends to and searches.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Destination {
-    /// Name that rules and commands use.
-    pub name: String,
-    /// Its title.
-    pub aet: String,
-    /// Host name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// TLS; without it the connection is plain.
-    #[serde(default)]
-    pub tls: Option<TlsConfig>,
 }
 
 /// A rule. All conditions that are given must hold; the first rule that holds decides.
@@ -251,6 +240,38 @@ impl Default for ReadConfig {
     }
 }
 
+/// Earlier studies of a patient whose study is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PriorsConfig {
+    /// Names of destinations that are asked; none are fetched when empty.
+    pub from: Vec<String>,
+    /// Most of them, the latest ones.
+    pub max: usize,
+    /// Not older than so many years before the study.
+    pub years: u32,
+    /// Whether the objects made of their readings go to the rules' destinations too.
+    pub send: bool,
+}
+
+impl Default for PriorsConfig {
+    fn default() -> Self {
+        PriorsConfig {
+            from: Vec::new(),
+            max: 3,
+            years: 10,
+            send: false,
+        }
+    }
+}
+
+impl PriorsConfig {
+    /// Whether any are fetched.
+    pub fn are_wanted(&self) -> bool {
+        !self.from.is_empty()
+    }
+}
+
 /// The audit log.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -305,7 +326,7 @@ impl Config {
             );
         }
         for (i, destination) in self.destination.iter().enumerate() {
-            check_aet("destination.aet", &destination.aet)?;
+            destination.check()?;
             let twice = self.destination[..i]
                 .iter()
                 .any(|d| d.name == destination.name);
@@ -326,6 +347,14 @@ impl Config {
                 }
             }
         }
+        for name in &self.priors.from {
+            if self.find_destination(name).is_none() {
+                return fail(format!("priors.from: {name:?} is no destination"));
+            }
+        }
+        if !(1..=100).contains(&self.priors.max) || !(1..=150).contains(&self.priors.years) {
+            return fail("priors.max is from 1 to 100 and priors.years from 1 to 150".to_owned());
+        }
         if self.read.lease_s < 10 || self.read.attempts < 1 {
             return fail("read.lease_s is at least 10 and read.attempts at least 1".to_owned());
         }
@@ -338,7 +367,7 @@ impl Config {
     }
 }
 
-fn check_aet(what: &str, aet: &str) -> Result<()> {
+pub(crate) fn check_aet(what: &str, aet: &str) -> Result<()> {
     let good = !aet.trim().is_empty()
         && aet.len() <= 16
         && aet.bytes().all(|b| (0x20..0x7F).contains(&b) && b != b'\\');
@@ -375,6 +404,24 @@ mod tests {
             ("[node]\naet = \"SEVENTEEN CHARACTERS\"", "node.aet"),
             ("[[rule]]\nsend_to = [\"pacs\"]", "pacs"),
             ("[read]\nattempts = 0", "read.attempts"),
+            ("[priors]\nfrom = [\"pacs\"]", "pacs"),
+            ("[priors]\nmax = 0", "priors.max"),
+            (
+                "[[destination]]\nname = \"a\"\naet = \"A\"\nhost = \"h\"",
+                "port",
+            ),
+            (
+                "[[destination]]\nname = \"a\"\nurl = \"https://h\"\nport = 4",
+                "url",
+            ),
+            (
+                "[[destination]]\nname = \"a\"\nurl = \"https://me:word@h\"",
+                "token_file",
+            ),
+            (
+                "[[destination]]\nname = \"a\"\nurl = \"h/dicom-web\"",
+                "http",
+            ),
             ("[store]\nduplicates = \"perhaps\"", "perhaps"),
         ] {
             let error = Config::parse(text).unwrap_err().to_string();

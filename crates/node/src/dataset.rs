@@ -44,3 +44,17 @@ pub fn mark_unicode(object: &mut InMemDicomObject) {
         ));
     }
 }
+
+/// Data set and transfer syntax of a DICOM file with file meta information; `None` when it has none.
+pub fn split_file(bytes: &[u8]) -> Option<(&[u8], String)> {
+    let length = bytes.get(140..144)?;
+    if bytes.get(128..132)? != b"DICM" {
+        return None;
+    }
+    let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
+    let start = length.checked_add(144)?;
+    let meta =
+        hilum_image::guard::catch(|| dicom_object::FileMetaTable::from_reader(&bytes[128..]));
+    let syntax = meta.ok()?.ok()?.transfer_syntax().to_owned();
+    Some((bytes.get(start..)?, syntax))
+}

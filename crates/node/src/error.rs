@@ -87,6 +87,14 @@ pub enum NodeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] hilum_store::StoreError),
+    /// A DICOMweb server that is not there, or answers otherwise than the standard says.
+    #[error("DICOMweb: {what}")]
+    Web {
+        /// What went wrong.
+        what: String,
+        /// Whether it may be tried again.
+        transient: bool,
+    },
     /// Certificates or keys.
     #[error("TLS: {0}")]
     Tls(String),
@@ -107,10 +115,33 @@ impl NodeError {
             | NodeError::Closed
             | NodeError::TimedOut { .. }
             | NodeError::Aborted => true,
-            NodeError::Rejected { transient, .. } => *transient,
+            NodeError::Rejected { transient, .. } | NodeError::Web { transient, .. } => *transient,
             // A7xx: out of resources (PS3.4, table GG.4-1).
             NodeError::Status { status, .. } => status & 0xFF00 == 0xA700,
             _ => false,
+        }
+    }
+
+    /// Kind in snake case: what goes to a log above debug, where no word of a peer or of a data set may stand.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            NodeError::Connect { .. } => "connect",
+            NodeError::Io(_) => "connection",
+            NodeError::Closed => "closed",
+            NodeError::TimedOut { .. } => "timed_out",
+            NodeError::Malformed { .. } => "malformed",
+            NodeError::TooLong { .. } => "too_long",
+            NodeError::Unexpected { .. } => "unexpected_unit",
+            NodeError::Rejected { .. } => "rejected",
+            NodeError::Aborted => "aborted_by_peer",
+            NodeError::NotAccepted { .. } => "not_accepted",
+            NodeError::Status { .. } => "refused",
+            NodeError::DataSet(_) => "data_set",
+            NodeError::File { .. } => "file",
+            NodeError::Store(error) => error.kind(),
+            NodeError::Web { .. } => "dicomweb",
+            NodeError::Tls(_) => "tls",
+            NodeError::Config(_) => "configuration",
         }
     }
 

@@ -8,12 +8,14 @@ pub mod auto;
 pub mod command;
 pub mod config;
 pub mod dataset;
+mod destination;
 pub mod error;
 pub mod link;
 pub mod message;
 pub mod scp;
 pub mod scu;
 pub mod tls;
+pub mod web;
 
 pub use crate::config::Config;
 pub use crate::error::{NodeError, Result};

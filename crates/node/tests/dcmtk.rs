@@ -187,13 +187,9 @@ fn movescu_has_objects_sent_to_storescp() {
         .unwrap();
     let _child = Ended(child);
     let mut config = Config::default();
-    config.destination.push(Destination {
-        name: "scp".to_owned(),
-        aet: "STORESCP".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port,
-        tls: None,
-    });
+    config
+        .destination
+        .push(Destination::dicom("scp", "STORESCP", "127.0.0.1", port));
     let node = Node::start(&config);
     let files = tempfile::tempdir().unwrap();
     let paths = write_objects(files.path(), 4, 2, 32);

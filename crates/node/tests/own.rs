@@ -43,13 +43,12 @@ fn count(node: &Node, level: Level) -> usize {
 fn echo_store_find_and_move() {
     let receiver = Node::start(&Config::default());
     let mut config = Config::default();
-    config.destination.push(Destination {
-        name: "there".to_owned(),
-        aet: "THERE".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: receiver.address.port(),
-        tls: None,
-    });
+    config.destination.push(Destination::dicom(
+        "there",
+        "THERE",
+        "127.0.0.1",
+        receiver.address.port(),
+    ));
     let node = Node::start(&config);
     let mut session = remote(&node)
         .associate(&[Proposed::service(uids::VERIFICATION)])

@@ -41,6 +41,42 @@ pub enum Failure {
     Dead,
 }
 
+/// Where a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// To be done.
+    Waiting,
+    /// In a worker's hands.
+    Leased,
+    /// Done.
+    Done,
+    /// Put aside after too many failures.
+    Dead,
+}
+
+impl crate::Store {
+    /// Where the job of this kind on this subject stands; `None` when nobody ever asked for it.
+    ///
+    /// # Errors
+    /// [`crate::StoreError::Database`].
+    pub async fn job_state(&self, kind: &str, subject: &str) -> Result<Option<JobState>> {
+        let row = sqlx::query("SELECT state FROM jobs WHERE kind = $1 AND subject = $2")
+            .bind(kind)
+            .bind(subject)
+            .fetch_optional(self.db().read())
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        Ok(Some(match row.try_get::<&str, _>(0)? {
+            "waiting" => JobState::Waiting,
+            "leased" => JobState::Leased,
+            "done" => JobState::Done,
+            _ => JobState::Dead,
+        }))
+    }
+}
+
 /// How many jobs are in which state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {

@@ -2,8 +2,10 @@
 
 use super::doctor::Findings;
 use dicom_dictionary_std::uids;
-use hilum_node::config::{Config, Destination};
+use hilum_dicomweb::Peers;
+use hilum_node::config::{Address, Config, Destination, Entity, WebService};
 use hilum_node::scu::{Proposed, Remote};
+use hilum_node::web::WebClient;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,10 +35,12 @@ pub(super) fn check(path: &Path, found: &mut Findings) {
             "store.dir is not set: `hilum listen` needs --store",
         ),
     }
-    if let Some(tls) = &config.node.tls {
+    let listeners = [("dicom", &config.node.tls), ("http", &config.http.tls)];
+    for (what, tls) in listeners {
+        let Some(tls) = tls else { continue };
         match hilum_node::tls::server(tls) {
-            Ok(_) => found.ok("tls", "certificate and key can be used"),
-            Err(error) => found.problem("tls", &error.to_string()),
+            Ok(_) => found.ok("tls", &format!("{what}: certificate and key can be used")),
+            Err(error) => found.problem("tls", &format!("{what}: {error}")),
         }
     }
     if config.rule.is_empty() {
@@ -75,29 +79,54 @@ fn open_to_others(config: &Config, found: &mut Findings) {
         );
     }
     let web = config.http.port.is_some() && !config.http.bind.is_loopback();
-    if web && config.http.token_file.is_none() {
+    // With authorities, callers must show a certificate from one of them.
+    let mutual = config.http.tls.as_ref().is_some_and(|t| t.ca.is_some());
+    if web && config.http.token_file.is_none() && !mutual {
         found.problem(
             "access",
-            "the DICOMweb port is open to other machines without a token (http.token_file)",
+            "the DICOMweb port is open to other machines without a token (http.token_file) or certificates of callers (http.tls.ca)",
+        );
+    }
+    if web && config.http.tls.is_none() {
+        found.note(
+            "access",
+            "the DICOMweb port is open to other machines without TLS (http.tls), unless a proxy before it has it",
         );
     }
 }
 
 fn reach(destination: &Destination, aet: &str, found: &mut Findings) {
-    let name = format!(
-        "{} ({} at {}:{})",
-        destination.name, destination.aet, destination.host, destination.port
-    );
-    let answered = Remote::new(destination, aet).and_then(|remote| {
-        let remote = remote.with_timeout(Duration::from_secs(5));
-        let mut session = remote.associate(&[Proposed::service(uids::VERIFICATION)])?;
-        session.echo()?;
-        session.release()
-    });
+    let (name, answered) = match &destination.at {
+        Address::Dicom(entity) => (
+            format!(
+                "{} ({} at {}:{})",
+                destination.name, entity.aet, entity.host, entity.port
+            ),
+            echo(entity, aet),
+        ),
+        Address::Web(service) => (
+            format!("{} ({})", destination.name, service.url),
+            ask(service),
+        ),
+    };
     match answered {
         Ok(()) => found.ok("remote", &format!("{name} answers")),
         Err(error) => found.problem("remote", &format!("{name}: {error}")),
     }
+}
+
+fn echo(entity: &Entity, aet: &str) -> hilum_node::Result<()> {
+    let remote = Remote::new(entity, aet)?.with_timeout(Duration::from_secs(5));
+    let mut session = remote.associate(&[Proposed::service(uids::VERIFICATION)])?;
+    session.echo()?;
+    session.release()
+}
+
+/// A search that asks for one study at most: what it says is not looked at, that it is answered is.
+fn ask(service: &WebService) -> hilum_node::Result<()> {
+    Peers
+        .search(service, "/studies", &[("limit", "1")])
+        .map(|_| ())
 }
 
 fn store(dir: &Path, found: &mut Findings) {

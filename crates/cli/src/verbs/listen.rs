@@ -107,7 +107,7 @@ async fn serve(config: Config, stop: &Arc<AtomicBool>) -> Result<Code> {
     let running = listener.start();
     let mut lines = format!("dicom {address} {}\n", config.node.aet);
     if let Some(web) = &web {
-        lines.push_str(&format!("http http://{}/dicom-web\n", web.address()));
+        lines.push_str(&format!("http {}\n", web.base()));
     }
     lines.push_str("listening\n");
     node_parts::say(&lines)?;
@@ -158,6 +158,7 @@ fn start_workers(
             store: store.clone(),
             config: config.clone(),
             audit: audit.clone(),
+            web: Arc::new(hilum_dicomweb::Peers),
         },
         config.read.workers,
         stop,

@@ -4,7 +4,7 @@ use crate::exit::Usage;
 use anyhow::{Context, Result, bail};
 use hilum_dicomweb::{Server, WebState};
 use hilum_node::audit::Audit;
-use hilum_node::config::{Config, Destination};
+use hilum_node::config::{Address, Config, Destination, WebService};
 use hilum_node::scu::Remote;
 use hilum_store::Store;
 use std::io::Write;
@@ -79,13 +79,7 @@ impl Remotes {
         if aet.is_empty() || aet.len() > 16 || host.is_empty() {
             bail!(wrong());
         }
-        Ok(Destination {
-            name: aet.to_owned(),
-            aet: aet.to_owned(),
-            host: host.to_owned(),
-            port,
-            tls: None,
-        })
+        Ok(Destination::dicom(aet, aet, host, port))
     }
 
     /// Either form.
@@ -94,6 +88,13 @@ impl Remotes {
             Some(destination) => Ok(destination.clone()),
             None => Remotes::parse(text),
         }
+    }
+}
+
+fn web_service(destination: Destination) -> Option<WebService> {
+    match destination.at {
+        Address::Web(service) => Some(service),
+        Address::Dicom(_) => None,
     }
 }
 
@@ -123,11 +124,29 @@ impl RemoteArgs {
         let config = load(self.config.as_deref())?;
         let destination = Remotes::find(&self.remote, &config)?;
         let calling = self.aet.clone().unwrap_or(config.node.aet);
-        let remote = Remote::new(&destination, &calling)?;
+        let entity = destination.entity().map_err(|e| Usage(e.to_string()))?;
+        let remote = Remote::new(entity, &calling)?;
         Ok((
             remote.with_timeout(Duration::from_secs(self.timeout)),
-            destination.aet,
+            entity.aet.clone(),
         ))
+    }
+
+    /// The DICOMweb server that is named, by its URL or by the name of a destination; `None` when it is an application entity.
+    pub fn web(&self) -> Result<Option<WebService>> {
+        if self.remote.contains("://") {
+            let mut config = Config::default();
+            config
+                .destination
+                .push(Destination::web("web", self.remote.trim_end_matches('/')));
+            config.validate().map_err(|e| Usage(e.to_string()))?;
+            return Ok(config.destination.pop().and_then(web_service));
+        }
+        let config = load(self.config.as_deref())?;
+        Ok(config
+            .find_destination(&self.remote)
+            .cloned()
+            .and_then(web_service))
     }
 }
 

@@ -81,6 +81,9 @@ impl auto::Reader for PipelineReader {
         };
         let objects = hilum_objects::files::write(&self.readings, &folder, reading, &self.objects);
         let files = objects.map_err(|e| e.to_string())?.files;
+        if study.send_to.is_empty() {
+            return Ok(Vec::new());
+        }
         let dicom = files.iter().filter(|name| name.ends_with(".dcm"));
         dicom
             .map(|name| self.keep(&folder.join(name)).map_err(|e| e.to_string()))

@@ -4,14 +4,17 @@ use super::node_parts::{self, RemoteArgs};
 use crate::exit::{Code, Usage};
 use crate::progress;
 use anyhow::{Result, bail};
-use hilum_node::scu::{Item, Retries, Sender};
+use hilum_dicomweb::Peers;
+use hilum_node::config::WebService;
+use hilum_node::scu::{Item, Remote, Retries, SendReport, Sender};
+use hilum_node::web::WebClient;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use walkdir::WalkDir;
 
-/// Send DICOM files to a node (C-STORE).
+/// Send DICOM files to a node (C-STORE), or to a DICOMweb server (STOW-RS) when its URL is given.
 ///
 /// Data sets go as they are where the node takes their transfer syntax. Files without compressed pixel data are otherwise written
 /// anew in one that it takes. Exit codes: 0 all arrived, 1 some did not, 2 usage.
@@ -44,7 +47,13 @@ struct Line<'a> {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Code> {
-    let (remote, aet) = args.remote.remote()?;
+    let to = match args.remote.web()? {
+        Some(service) => To::Web(service),
+        None => {
+            let (remote, aet) = args.remote.remote()?;
+            To::Dicom(remote, aet)
+        }
+    };
     let files = files(&args.paths)?;
     let mut output = Output {
         json: args.remote.json,
@@ -62,21 +71,20 @@ pub fn run(args: &Args) -> Result<Code> {
         count: args.retries,
         wait: Duration::from_secs(args.wait),
     };
-    let report = Sender::new(&remote)
-        .retries(retries)
-        .send(&items, |_, i, how| {
-            bar.inc(1);
-            let item = &items[i];
-            let error = how.as_ref().err().map(ToString::to_string);
-            bar.suspend(|| output.line(&item.path, Some(&item.instance), error));
-        });
+    let report = to.send(&items, retries, |_, i, how| {
+        bar.inc(1);
+        let item = &items[i];
+        let error = how.as_ref().err().map(ToString::to_string);
+        bar.suspend(|| output.line(&item.path, Some(&item.instance), error));
+    });
     bar.finish_and_clear();
     if let Some(error) = output.broken.take() {
         return Err(error.into());
     }
     if !output.json {
         let all = report.done + output.failed();
-        node_parts::say(&format!("{} of {all} files sent to {aet}\n", report.done))?;
+        let name = to.name();
+        node_parts::say(&format!("{} of {all} files sent to {name}\n", report.done))?;
         for (error, count) in &output.errors {
             node_parts::say(&format!("  {count} not sent: {error}\n"))?;
         }
@@ -86,6 +94,56 @@ pub fn run(args: &Args) -> Result<Code> {
     } else {
         Code::Failed
     })
+}
+
+/// Who gets the files.
+enum To {
+    Dicom(Remote, String),
+    Web(WebService),
+}
+
+impl To {
+    fn name(&self) -> &str {
+        match self {
+            To::Dicom(_, aet) => aet,
+            To::Web(service) => &service.url,
+        }
+    }
+
+    fn send(
+        &self,
+        items: &[Item],
+        retries: Retries,
+        mut each: impl FnMut(&SendReport, usize, &hilum_node::Result<()>),
+    ) -> SendReport {
+        let service = match self {
+            To::Dicom(remote, _) => return Sender::new(remote).retries(retries).send(items, each),
+            To::Web(service) => service,
+        };
+        let mut report = SendReport::new(items.len());
+        for (i, item) in items.iter().enumerate() {
+            let result = store(service, item, retries);
+            match &result {
+                Ok(()) => report.done += 1,
+                Err(_) => report.failed += 1,
+            }
+            each(&report, i, &result);
+        }
+        report
+    }
+}
+
+fn store(service: &WebService, item: &Item, retries: Retries) -> hilum_node::Result<()> {
+    let mut n = 0;
+    loop {
+        match Peers.store(service, &item.path, &item.instance) {
+            Err(error) if error.is_transient() && n < retries.count => {
+                std::thread::sleep(retries.wait_before(n));
+                n += 1;
+            }
+            other => return other,
+        }
+    }
 }
 
 #[derive(Default)]

@@ -62,6 +62,7 @@ async fn work(args: &Args, config: &hilum_node::Config, stop: &Arc<AtomicBool>) 
         store,
         config: config.clone(),
         audit: node_parts::audit(config, &dir)?,
+        web: Arc::new(hilum_dicomweb::Peers),
     };
     let threads = node_read::start_workers(work, usize::from(args.jobs), stop)?;
     node_parts::say("working\n")?;

@@ -1,10 +1,12 @@
 //! Sends what the outbox holds.
 //!
-//! An object goes out once. When the process ended while one was being sent, nobody knows whether it arrived: the destination
-//! is asked (C-FIND at the level of instances), and only one that does not have it gets it again, with the same UID.
+//! An object goes out once. When the process ended while one was being sent, or the connection broke before the answer, nobody
+//! knows whether it arrived: the destination is asked (C-FIND or QIDO-RS at the level of instances), and only one that does
+//! not have it gets it again, with the same UID.
 
 use crate::audit;
 use crate::auto::worker::{Work, due};
+use crate::config::{Address, Entity, WebService};
 use crate::error::{NodeError, Result};
 use crate::scu::{Item, Proposed, Remote, Sender};
 use dicom_core::{DataElement, VR};
@@ -14,7 +16,7 @@ use hilum_store::{Outgoing, Sent};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// How one entry ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub fn deliver(work: &Work, runtime: &tokio::runtime::Handle, stop: &AtomicBool)
             }
             Ok(None) => std::thread::sleep(Duration::from_millis(200)),
             Err(error) => {
-                warn!(%error, "outbox not reached");
+                warn!(kind = error.kind(), "outbox not reached");
                 std::thread::sleep(Duration::from_secs(1));
             }
         }
@@ -58,9 +60,10 @@ fn one(work: &Work, runtime: &tokio::runtime::Handle, out: &Outgoing) -> Deliver
             warn!(
                 destination = out.entry.destination,
                 attempt = out.attempt,
-                error = text,
+                kind = error.kind(),
                 "result not sent"
             );
+            debug!(error = text, "result not sent");
             match again {
                 true => (
                     Delivery::Later,
@@ -72,7 +75,7 @@ fn one(work: &Work, runtime: &tokio::runtime::Handle, out: &Outgoing) -> Deliver
         }
     };
     if let Err(error) = runtime.block_on(work.store.finish_outgoing(out, &sent, &error)) {
-        warn!(%error, "outbox not reached");
+        warn!(kind = error.kind(), "outbox not reached");
     }
     account(work, out, delivery);
     delivery
@@ -92,17 +95,37 @@ fn attempt(work: &Work, out: &Outgoing) -> Result<Delivery> {
     let destination = work.config.find_destination(name).ok_or_else(|| {
         NodeError::Config(format!("destination {name:?} is not in the configuration"))
     })?;
-    let remote = Remote::new(destination, &work.config.node.aet)?;
-    if out.in_doubt && has(&remote, out)? {
+    // After the first attempt nobody knows: its answer may have been lost on the way.
+    let ask = out.in_doubt || out.attempt > 1;
+    let file = work.store.root().join(Path::new(&out.entry.path));
+    let begin = || {
+        work.audit.write(&audit::sending(
+            &work.config.node.aet,
+            destination.user(),
+            destination.host(),
+            &out.subject,
+        ));
+    };
+    match &destination.at {
+        Address::Dicom(entity) => by_dicom(work, entity, out, &file, ask, begin),
+        Address::Web(service) => by_web(work, service, out, &file, ask, begin),
+    }
+}
+
+fn by_dicom(
+    work: &Work,
+    entity: &Entity,
+    out: &Outgoing,
+    file: &Path,
+    ask: bool,
+    begin: impl Fn(),
+) -> Result<Delivery> {
+    let remote = Remote::new(entity, &work.config.node.aet)?;
+    if ask && has(&remote, out)? {
         return Ok(Delivery::WasThere);
     }
-    work.audit.write(&audit::sending(
-        &work.config.node.aet,
-        &destination.aet,
-        &destination.host,
-        &out.subject,
-    ));
-    let item = Item::of_file(&work.store.root().join(Path::new(&out.entry.path)))?;
+    begin();
+    let item = Item::of_file(file)?;
     let mut result = Ok(());
     Sender::new(&remote).send(&[item], |_, _, how| {
         if let Err(error) = how {
@@ -110,6 +133,23 @@ fn attempt(work: &Work, out: &Outgoing) -> Result<Delivery> {
         }
     });
     result.map(|()| Delivery::Sent)
+}
+
+fn by_web(
+    work: &Work,
+    service: &WebService,
+    out: &Outgoing,
+    file: &Path,
+    ask: bool,
+    begin: impl Fn(),
+) -> Result<Delivery> {
+    let uid = &out.entry.sop_uid;
+    if ask && work.web.has(service, &out.subject, uid)? == Some(true) {
+        return Ok(Delivery::WasThere);
+    }
+    begin();
+    work.web.store(service, file, uid)?;
+    Ok(Delivery::Sent)
 }
 
 /// The error of an item, which the sender keeps.
@@ -134,7 +174,13 @@ fn copy(error: &NodeError) -> NodeError {
 /// for a store of DICOM objects is the same object once more.
 fn has(remote: &Remote, out: &Outgoing) -> Result<bool> {
     const MODEL: &str = uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_FIND;
-    let mut session = remote.associate(&[Proposed::service(MODEL)])?;
+    let mut session = match remote.associate(&[Proposed::service(MODEL)]) {
+        // It takes no searches at all.
+        Err(NodeError::Rejected {
+            transient: false, ..
+        }) => return Ok(false),
+        other => other?,
+    };
     let identifier = InMemDicomObject::from_element_iter([
         DataElement::new(tags::SOP_INSTANCE_UID, VR::UI, out.entry.sop_uid.as_str()),
         DataElement::new(tags::QUERY_RETRIEVE_LEVEL, VR::CS, "IMAGE"),
@@ -169,7 +215,12 @@ fn account(work: &Work, out: &Outgoing, delivery: Delivery) {
         let studies = [out.subject.clone()];
         let numbers = (usize::from(done), usize::from(!done));
         work.audit.write(&audit::sent(
-            aet, &to.aet, &to.host, &studies, numbers.0, numbers.1,
+            aet,
+            to.user(),
+            to.host(),
+            &studies,
+            numbers.0,
+            numbers.1,
         ));
     }
 }

@@ -43,7 +43,7 @@ impl Rules {
 
     /// The job that an object gives rise to: its study is read when no more objects come for a while.
     pub fn job(&self, record: &Record, source: &str) -> Option<NewJob> {
-        self.decide(record, source)?;
+        self.decide(record, Some(source))?;
         Some(NewJob {
             kind: READ.to_owned(),
             subject: record.study.to_string(),
@@ -51,23 +51,40 @@ impl Rules {
         })
     }
 
-    /// The rule by which an object is read; `None` when it is not.
-    pub(crate) fn decide(&self, facts: &impl Facts, source: &str) -> Option<&Rule> {
+    /// The rule by which an object is read; `None` when it is not. An object that was fetched has no source: of the rules for
+    /// certain senders, those that read hold for it and those that ignore do not.
+    pub(crate) fn decide(&self, facts: &impl Facts, source: Option<&str>) -> Option<&Rule> {
         self.rules
             .iter()
             .find(|rule| fits(rule, facts, source))
             .filter(|rule| rule.action == Action::Read)
     }
+
+    /// Whether objects of a series may be read, as far as can be said without them. A body part that is not known does not
+    /// speak against it.
+    pub(crate) fn may_read(&self, modality: &str, body_part: &str) -> bool {
+        let known = |list: &[String], value: &str| value.trim().is_empty() || one_of(list, value);
+        self.rules.iter().any(|rule| {
+            rule.action == Action::Read
+                && known(&rule.modality, modality)
+                && known(&rule.body_part, body_part)
+        })
+    }
 }
 
-fn fits(rule: &Rule, facts: &impl Facts, source: &str) -> bool {
-    let one_of = |list: &[String], value: &str| {
-        list.is_empty() || list.iter().any(|v| v.eq_ignore_ascii_case(value.trim()))
+fn one_of(list: &[String], value: &str) -> bool {
+    list.is_empty() || list.iter().any(|v| v.eq_ignore_ascii_case(value.trim()))
+}
+
+fn fits(rule: &Rule, facts: &impl Facts, source: Option<&str>) -> bool {
+    let sender = match source {
+        Some(source) => one_of(&rule.calling_aet, source),
+        None => rule.calling_aet.is_empty() || rule.action == Action::Read,
     };
-    one_of(&rule.modality, facts.value(tags::MODALITY))
+    sender
+        && one_of(&rule.modality, facts.value(tags::MODALITY))
         && one_of(&rule.body_part, facts.value(tags::BODY_PART_EXAMINED))
         && one_of(&rule.view, facts.value(tags::VIEW_POSITION))
-        && one_of(&rule.calling_aet, source)
 }
 
 #[cfg(test)]
@@ -94,9 +111,16 @@ mod tests {
         )
         .unwrap();
         let rules = Rules::new(&config);
-        assert!(rules.decide(&Made("DX", "chest"), "CR1").is_some());
-        assert!(rules.decide(&Made("DX", "CHEST"), "RESEARCH").is_none());
-        assert!(rules.decide(&Made("DX", ""), "CR1").is_none());
-        assert!(rules.decide(&Made("CT", "CHEST"), "CR1").is_none());
+        assert!(rules.decide(&Made("DX", "chest"), Some("CR1")).is_some());
+        assert!(
+            rules
+                .decide(&Made("DX", "CHEST"), Some("RESEARCH"))
+                .is_none()
+        );
+        assert!(rules.decide(&Made("DX", ""), Some("CR1")).is_none());
+        assert!(rules.decide(&Made("CT", "CHEST"), Some("CR1")).is_none());
+        assert!(rules.decide(&Made("DX", "CHEST"), None).is_some());
+        assert!(rules.may_read("DX", "") && rules.may_read("cr", "chest"));
+        assert!(!rules.may_read("DX", "FOOT") && !rules.may_read("MR", ""));
     }
 }

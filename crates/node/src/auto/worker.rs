@@ -1,16 +1,18 @@
 //! Reads studies of the queue, one after the other.
 
 use crate::audit::{self, Audit, Outcome};
-use crate::auto::{READ, Rules};
+use crate::auto::{PRIOR, READ, Rules, SEARCH, fetch, priors};
 use crate::config::Config;
 use crate::scu::Retries;
+use crate::web::WebClient;
 use dicom_dictionary_std::tags;
 use hilum_store::{Failure, Found, Lease, Level, NewOutgoing, Query, Store, StoreError, Uid, keys};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// The files of a study that are to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,22 +46,39 @@ pub struct Work {
     pub config: Config,
     /// The audit log.
     pub audit: Audit,
+    /// What speaks to destinations that are DICOMweb servers.
+    pub web: Arc<dyn WebClient>,
 }
 
 /// Works until `stop`. Blocks its thread.
 pub fn work(work: &Work, reader: &dyn Reader, runtime: &tokio::runtime::Handle, stop: &AtomicBool) {
     let lease_ms = i64::try_from(work.config.read.lease_s * 1000).unwrap_or(i64::MAX);
     while !stop.load(Ordering::SeqCst) {
-        match runtime.block_on(work.store.lease(READ, &work.worker, lease_ms)) {
+        match runtime.block_on(next(work, lease_ms)) {
             Ok(Some(lease)) => one(work, reader, runtime, &lease, lease_ms),
             Ok(None) => std::thread::sleep(IDLE),
             Err(error) => {
                 // A database that restarts, for one.
-                warn!(%error, "queue not reached");
+                warn!(kind = error.kind(), "queue not reached");
                 std::thread::sleep(Duration::from_secs(1));
             }
         }
     }
+}
+
+/// The job that is to be done next: studies before searches for priors, and those before priors.
+async fn next(work: &Work, lease_ms: i64) -> Result<Option<Lease>, StoreError> {
+    let kinds: &[&str] = match work.config.priors.are_wanted() {
+        true => &[READ, SEARCH, PRIOR],
+        false => &[READ],
+    };
+    for kind in kinds {
+        let lease = work.store.lease(kind, &work.worker, lease_ms).await?;
+        if lease.is_some() {
+            return Ok(lease);
+        }
+    }
+    Ok(None)
 }
 
 /// How long a worker without work waits.
@@ -73,10 +92,13 @@ fn one(
     lease_ms: i64,
 ) {
     let beat = heartbeat(work, runtime, lease, lease_ms);
-    let result = runtime
-        .block_on(files(work, &lease.subject))
-        .map_err(|e| e.to_string())
-        .and_then(|study| read(reader, &study));
+    let result = match lease.kind.as_str() {
+        SEARCH => priors::search(work, runtime, &lease.subject).map(|()| Vec::new()),
+        PRIOR => fetch::fetch(work, runtime, &lease.subject)
+            .and_then(|()| study(work, reader, runtime, &lease.subject, true)),
+        _ => ask_for_priors(work, runtime, &lease.subject)
+            .and_then(|()| study(work, reader, runtime, &lease.subject, false)),
+    };
     beat.abort();
     let ended = match result {
         Ok(results) => runtime.block_on(done(work, lease, &results)),
@@ -84,8 +106,30 @@ fn one(
     };
     if let Err(error) = ended {
         // The lease runs out and the study is read again.
-        warn!(%error, "queue not reached");
+        warn!(kind = error.kind(), "queue not reached");
     }
+}
+
+/// Nothing of this holds up the study but a database that is not there, which would hold it up anyway.
+fn ask_for_priors(
+    work: &Work,
+    runtime: &tokio::runtime::Handle,
+    study: &str,
+) -> Result<(), String> {
+    let asked = runtime.block_on(priors::request(work, study));
+    asked.map_err(|e| e.kind().to_owned())
+}
+
+/// Reads a study of the store.
+fn study(
+    work: &Work,
+    reader: &dyn Reader,
+    runtime: &tokio::runtime::Handle,
+    study: &str,
+    prior: bool,
+) -> Result<Vec<NewOutgoing>, String> {
+    let files = runtime.block_on(files(work, study, prior));
+    read(reader, &files.map_err(|e| e.kind().to_owned())?)
 }
 
 fn read(reader: &dyn Reader, study: &StudyFiles) -> Result<Vec<NewOutgoing>, String> {
@@ -124,7 +168,8 @@ fn heartbeat(
 }
 
 /// The files that the rules want read, and where the results go.
-async fn files(work: &Work, study: &str) -> Result<StudyFiles, StoreError> {
+async fn files(work: &Work, study: &str, prior: bool) -> Result<StudyFiles, StoreError> {
+    let send = !prior || work.config.priors.send;
     let rules = Rules::new(&work.config);
     let mut wanted = StudyFiles {
         study: study.to_owned(),
@@ -137,9 +182,10 @@ async fn files(work: &Work, study: &str) -> Result<StudyFiles, StoreError> {
         let Some(object) = work.store.locate(&uid).await? else {
             continue;
         };
-        if let Some(rule) = rules.decide(&found, &object.source) {
+        let source = Some(object.source.as_str()).filter(|_| !prior);
+        if let Some(rule) = rules.decide(&found, source) {
             wanted.files.push(work.store.path(&object));
-            send_to.extend(rule.send_to.iter().cloned());
+            send_to.extend(rule.send_to.iter().filter(|_| send).cloned());
         }
     }
     wanted.send_to = send_to.into_iter().collect();
@@ -160,8 +206,14 @@ async fn done(work: &Work, lease: &Lease, results: &[NewOutgoing]) -> Result<(),
         warn!("a study was read, but another worker has it by now");
         return Ok(());
     }
-    info!(results = results.len(), "study read");
-    let detail = format!("read, {} objects to be sent", results.len());
+    let what = match lease.kind.as_str() {
+        // What was asked and answered is in the log already.
+        SEARCH => return Ok(()),
+        PRIOR => "prior read",
+        _ => "read",
+    };
+    info!(results = results.len(), what, "study read");
+    let detail = format!("{what}, {} objects to be sent", results.len());
     work.audit.write(&audit::read(
         &work.config.node.aet,
         &work.worker,
@@ -182,14 +234,16 @@ async fn failed(work: &Work, lease: &Lease, error: &str) -> Result<(), StoreErro
             Outcome::Minor,
         )
     };
-    warn!(attempt = lease.attempt, error, "study not read");
+    let what = lease.kind.as_str();
+    warn!(attempt = lease.attempt, kind = what, "job not done");
+    debug!(error, "job not done");
     work.store.fail(lease, error, &failure).await?;
     work.audit.write(&audit::read(
         &work.config.node.aet,
         &work.worker,
         &lease.subject,
         outcome,
-        error,
+        &format!("{what}: {error}"),
     ));
     Ok(())
 }

@@ -75,7 +75,8 @@ pub(crate) fn serve(shared: &Shared, tcp: TcpStream, from: IpAddr, room: bool) {
             shared.audit.write(&audit::rejected(from, &reason));
         }
         Ok(Err(error)) => {
-            warn!(%from, %error, "association ended badly");
+            warn!(%from, kind = error.kind(), "association ended badly");
+            debug!(%error, "association ended badly");
             shared.count(|t| *t.aborted.entry(reason_of(&error)).or_default() += 1);
         }
         Err(panic) => {

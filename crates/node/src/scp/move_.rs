@@ -28,7 +28,7 @@ pub(crate) fn move_(session: &mut Session<'_>, context: &Context, message: &Mess
         .config
         .destination
         .iter()
-        .find(|d| d.aet.trim() == named)
+        .find_map(|d| d.entity().ok().filter(|e| e.aet.trim() == named))
     else {
         return session.respond(
             id,

@@ -1,5 +1,6 @@
 //! C-STORE: an object is answered with success only when it is on the disk and in the index.
 
+use crate::auto::priors;
 use crate::command::{element, status};
 use crate::message::{Data, Message};
 use crate::scp::accept::Context;
@@ -73,7 +74,14 @@ fn try_store(
     };
     let record = shared.store.check(&incoming)?;
     let study = record.study.to_string();
-    let job = shared.rules.job(&record, incoming.source);
+    let fetched = shared.config.priors.are_wanted()
+        && shared
+            .runtime
+            .block_on(priors::is_under_way(&shared.store, &study))?;
+    let job = shared
+        .rules
+        .job(&record, incoming.source)
+        .filter(|_| !fetched);
     let outcome = shared
         .runtime
         .block_on(shared.store.ingest(record, &incoming, job.as_ref()))?;

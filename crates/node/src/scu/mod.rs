@@ -1,4 +1,4 @@
-//! The sending side: associations, C-ECHO, C-STORE, C-FIND, C-MOVE.
+//! The sending side: associations, C-ECHO, C-STORE, C-FIND, C-MOVE, C-GET.
 
 mod item;
 mod remote;
@@ -8,4 +8,4 @@ mod session;
 pub use item::Item;
 pub use remote::Remote;
 pub use send::{Origin, Retries, SendReport, Sender};
-pub use session::{Moved, Proposed, Session};
+pub use session::{Gotten, Moved, Proposed, Session};

@@ -1,6 +1,6 @@
 //! Where the other side is, and making an association with it.
 
-use crate::config::Destination;
+use crate::config::Entity;
 use crate::error::{NodeError, Result};
 use crate::link::{Limits, Link, Stream, Unit};
 use crate::scp::accept::{APPLICATION_CONTEXT, Context, user_variables};
@@ -9,7 +9,7 @@ use crate::tls;
 use dicom_ul::Pdu;
 use dicom_ul::pdu::{
     AbortRQServiceProviderReason, AssociationAC, AssociationRJResult, AssociationRQ,
-    PresentationContextProposed, PresentationContextResultReason, UserVariableItem,
+    PresentationContextProposed, PresentationContextResultReason, RequestorRoles, UserVariableItem,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -33,18 +33,13 @@ pub struct Remote {
 const MAX_PDU: u32 = 128 * 1024;
 
 impl Remote {
-    /// A destination of the configuration.
+    /// An application entity of the configuration.
     ///
     /// # Errors
     /// [`NodeError::Tls`].
-    pub fn new(destination: &Destination, calling: &str) -> Result<Self> {
-        let tls = destination.tls.as_ref().map(tls::client).transpose()?;
-        let mut remote = Remote::plain(
-            &destination.host,
-            destination.port,
-            &destination.aet,
-            calling,
-        );
+    pub fn new(entity: &Entity, calling: &str) -> Result<Self> {
+        let tls = entity.tls.as_ref().map(tls::client).transpose()?;
+        let mut remote = Remote::plain(&entity.host, entity.port, &entity.aet, calling);
         remote.tls = tls;
         Ok(remote)
     }
@@ -109,13 +104,21 @@ impl Remote {
     /// # Errors
     /// [`NodeError::Connect`], [`NodeError::Rejected`], [`NodeError::TimedOut`] and the others of a connection.
     pub fn associate(&self, proposed: &[Proposed]) -> Result<Session> {
+        self.associate_as(proposed, &[])
+    }
+
+    /// Makes an association in which this side also receives objects of the SOP classes `received` (C-GET).
+    ///
+    /// # Errors
+    /// As [`Remote::associate`].
+    pub fn associate_as(&self, proposed: &[Proposed], received: &[&str]) -> Result<Session> {
         let limits = Limits {
             max_pdu: MAX_PDU,
             idle: self.answer,
             unit: self.answer,
         };
         let mut link = Link::new(self.connect()?, limits)?;
-        link.send(&self.request(proposed))?;
+        link.send(&self.request(proposed, received))?;
         let answer = match link.receive()? {
             Unit::Other(pdu) => *pdu,
             Unit::Data => {
@@ -128,7 +131,7 @@ impl Remote {
         match answer {
             Pdu::AssociationAC(answer) => {
                 let (contexts, max_pdu) = agreed(&answer, proposed);
-                Ok(Session::new(link, contexts, max_pdu))
+                Ok(Session::new(link, contexts, max_pdu).receiving(roles(&answer)))
             }
             Pdu::AssociationRJ(rejection) => Err(NodeError::Rejected {
                 reason: rejection.source.to_string(),
@@ -144,7 +147,16 @@ impl Remote {
         }
     }
 
-    fn request(&self, proposed: &[Proposed]) -> Pdu {
+    fn request(&self, proposed: &[Proposed], received: &[&str]) -> Pdu {
+        let role = RequestorRoles {
+            scu: false,
+            scp: true,
+        };
+        let roles = received
+            .iter()
+            .map(|uid| UserVariableItem::ScuScpRoleSelectionSubItem((*uid).to_owned(), role));
+        let mut variables = user_variables(MAX_PDU);
+        variables.extend(roles);
         let contexts = proposed
             .iter()
             .zip(ids())
@@ -159,7 +171,7 @@ impl Remote {
             called_ae_title: self.called.clone(),
             application_context_name: APPLICATION_CONTEXT.to_owned(),
             presentation_contexts: contexts.collect(),
-            user_variables: user_variables(MAX_PDU),
+            user_variables: variables,
         })
     }
 }
@@ -167,6 +179,17 @@ impl Remote {
 /// IDs of presentation contexts: the odd numbers, in order of proposal.
 fn ids() -> impl Iterator<Item = u8> {
     (1..=255u8).step_by(2)
+}
+
+/// SOP classes whose objects the other side agrees to send on this association.
+fn roles(answer: &AssociationAC) -> Vec<String> {
+    let accepted = answer.user_variables.iter().filter_map(|v| match v {
+        UserVariableItem::ScuScpRoleSelectionSubItem(uid, roles) if roles.scp => Some(uid),
+        _ => None,
+    });
+    accepted
+        .map(|uid| uid.trim_end_matches(['\0', ' ']).to_owned())
+        .collect()
 }
 
 fn agreed(answer: &AssociationAC, proposed: &[Proposed]) -> (BTreeMap<u8, Context>, u32) {

@@ -55,6 +55,21 @@ pub struct Session {
     max_pdu: u32,
     next_id: u16,
     budget: Arc<Budget>,
+    /// SOP classes whose objects the other side may send here.
+    received: Vec<String>,
+}
+
+/// An object that the other side sends in answer to a C-GET.
+#[derive(Debug)]
+pub struct Gotten<'a> {
+    /// Its SOP Class UID, as announced.
+    pub sop_class: &'a str,
+    /// Its SOP Instance UID, as announced.
+    pub instance: Option<&'a str>,
+    /// Transfer syntax of the data set.
+    pub transfer_syntax: &'a str,
+    /// The data set.
+    pub data: &'a [u8],
 }
 
 /// Most bytes of one answer.
@@ -68,7 +83,13 @@ impl Session {
             max_pdu,
             next_id: 0,
             budget: Budget::new(MAX_ANSWER),
+            received: Vec::new(),
         }
+    }
+
+    pub(crate) fn receiving(mut self, sop_classes: Vec<String>) -> Self {
+        self.received = sop_classes;
+        self
     }
 
     fn id(&mut self) -> u16 {
@@ -107,18 +128,22 @@ impl Session {
                 what: "release".to_owned(),
             });
         };
+        self.check(request, &message.command)?;
+        Ok(*message)
+    }
+
+    /// Whether a message answers a request.
+    fn check(&mut self, request: &Command, command: &Command) -> Result<()> {
         let asked = request.number(element::MESSAGE_ID);
-        let command = &message.command;
         let fits = command.field() == request.field() | field::RESPONSE
             && command.number(element::MESSAGE_ID_RESPONDED_TO) == asked;
         if fits {
-            Ok(*message)
-        } else {
-            self.link.abort(AbortRQServiceProviderReason::UnexpectedPdu);
-            Err(NodeError::Unexpected {
-                what: "response to another request".to_owned(),
-            })
+            return Ok(());
         }
+        self.link.abort(AbortRQServiceProviderReason::UnexpectedPdu);
+        Err(NodeError::Unexpected {
+            what: "response to another request".to_owned(),
+        })
     }
 
     /// C-ECHO.
@@ -221,22 +246,75 @@ impl Session {
         loop {
             let response = self.response(&request)?;
             let command = &response.command;
-            let number = |e| command.number(e).unwrap_or(0);
-            let moved = Moved {
-                completed: number(element::COMPLETED),
-                failed: number(element::FAILED),
-                warning: number(element::WARNING),
-            };
-            let found = command.status()?;
-            if status::is_pending(found) {
+            let moved = numbers(command);
+            if status::is_pending(command.status()?) {
                 progress(moved);
                 continue;
             }
-            // B000 and A702: some or all failed, which the numbers say.
-            return match found {
-                0xB000 | 0xA702 if moved.failed > 0 => Ok(moved),
-                _ => done(command).map(|()| moved),
+            return ended(command, moved);
+        }
+    }
+
+    /// C-GET: the objects come back on this association, made with [`crate::scu::Remote::associate_as`]. Each is given to
+    /// `keep`, which returns the status that is answered. One over `limit` bytes is refused.
+    ///
+    /// # Errors
+    /// [`NodeError::NotAccepted`] when the other side offers no C-GET; otherwise as [`Session::move_to`].
+    pub fn get(
+        &mut self,
+        model: &str,
+        identifier: &InMemDicomObject,
+        limit: u64,
+        mut keep: impl FnMut(&Gotten<'_>) -> u16,
+    ) -> Result<Moved> {
+        let (context, syntax) = self.service(model)?;
+        if self.received.is_empty() {
+            return Err(NodeError::NotAccepted {
+                what: "objects on the association that asks for them".to_owned(),
+            });
+        }
+        let request = Command::request(field::C_GET_RQ, self.id(), model)
+            .with_number(element::PRIORITY, 0)
+            .with_data_set();
+        let bytes = dataset::encode(identifier, &syntax)?;
+        self.send(context, &request, Some(&bytes))?;
+        let budget = Budget::new(limit.max(MAX_ANSWER));
+        loop {
+            let received = message::receive(&mut self.link, limit.max(MAX_ANSWER), &budget)?;
+            let Received::Message(message) = received else {
+                return Err(NodeError::Unexpected {
+                    what: "release".to_owned(),
+                });
             };
+            if message.command.field() == field::C_STORE_RQ {
+                let found = self.keep(&message, &mut keep);
+                let response = Command::response(&message.command, found);
+                self.send(message.context, &response, None)?;
+                continue;
+            }
+            self.check(&request, &message.command)?;
+            let moved = numbers(&message.command);
+            if status::is_pending(message.command.status()?) {
+                continue;
+            }
+            return ended(&message.command, moved);
+        }
+    }
+
+    /// Gives an object to `keep`.
+    fn keep(&self, message: &Message, keep: &mut impl FnMut(&Gotten<'_>) -> u16) -> u16 {
+        let Some(context) = self.contexts.get(&message.context) else {
+            return status::SOP_CLASS_NOT_SUPPORTED;
+        };
+        match &message.data {
+            Data::Whole(held) => keep(&Gotten {
+                sop_class: &context.sop_class,
+                instance: message.command.text(element::AFFECTED_SOP_INSTANCE_UID),
+                transfer_syntax: &context.transfer_syntax,
+                data: held.bytes(),
+            }),
+            Data::TooLong { .. } => status::OUT_OF_RESOURCES,
+            Data::None => status::CANNOT_UNDERSTAND,
         }
     }
 
@@ -255,6 +333,24 @@ impl Session {
                 what: "answer to a release".to_owned(),
             }),
         }
+    }
+}
+
+/// The numbers of sub-operations in a response.
+fn numbers(command: &Command) -> Moved {
+    let number = |e| command.number(e).unwrap_or(0);
+    Moved {
+        completed: number(element::COMPLETED),
+        failed: number(element::FAILED),
+        warning: number(element::WARNING),
+    }
+}
+
+/// The end of a move. B000 and A702: some or all failed, which the numbers say.
+fn ended(command: &Command, moved: Moved) -> Result<Moved> {
+    match command.status()? {
+        0xB000 | 0xA702 if moved.failed > 0 => Ok(moved),
+        _ => done(command).map(|()| moved),
     }
 }
 
