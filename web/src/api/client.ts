@@ -21,7 +21,7 @@ export function errorFrom(status: number, body: unknown, fallback: string): ApiE
   return new ApiError(status, e?.kind ?? 'unknown', e?.message ?? fallback, body);
 }
 
-export async function request(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+export async function request(method: string, url: string, body?: unknown, signal?: AbortSignal, again = true): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (method !== 'GET') headers['x-hilum-csrf'] = csrf;
   if (body !== undefined) headers['content-type'] = 'application/json';
@@ -39,7 +39,13 @@ export async function request(method: string, url: string, body?: unknown, signa
   const text = await response.text().catch(() => '');
   let json: unknown = null;
   try { json = JSON.parse(text); } catch { /* not every proxy speaks JSON */ }
-  throw errorFrom(response.status, json, `${response.status} ${response.statusText}`.trim());
+  const error = errorFrom(response.status, json, `${response.status} ${response.statusText}`.trim());
+  // A server that was started anew hands out new tokens.
+  if (error.kind === 'not_ours' && method !== 'GET' && again && url !== '/api/session') {
+    await session();
+    return request(method, url, body, signal, false);
+  }
+  throw error;
 }
 
 async function json<T>(method: string, url: string, body?: unknown, signal?: AbortSignal): Promise<T> {

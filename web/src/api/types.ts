@@ -61,7 +61,7 @@ export interface Spacing { row_mm: number; col_mm: number; kind: SpacingKind }
 export interface Overlay { id: string; kind: 'lungs' | 'heart' | 'map'; finding: string | null; method?: string | null; url: string }
 export interface StudyImage {
   index: number; sop_uid: string | null; columns: number; rows: number; bits: number; view: string; laterality: string | null;
-  spacing: Spacing | null; window: { center: number; width: number }; pixels_url: string; thumbnail_url: string; overlays: Overlay[];
+  spacing: Spacing | null; window: { center: number; width: number } | null; inverted?: boolean; error?: string | null; pixels_url: string; thumbnail_url: string; overlays: Overlay[];
 }
 
 export interface Rect { x: number; y: number; width: number; height: number }

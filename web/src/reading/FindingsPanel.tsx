@@ -10,7 +10,7 @@ const r = en.reading;
 
 export function FindingsPanel({ c, openRow }: { c: ReadingContext; openRow: string | null }) {
   const groups = grouped(c.study.reading?.findings ?? [], c.edited.findings);
-  const [folded, setFolded] = useState<Set<Group>>(new Set(['not_assessed']));
+  const [folded, setFolded] = useState<Set<Group>>(new Set(c.study.reading?.gate.analysable ? ['not_assessed'] : []));
   const toggle = (g: Group): void => setFolded((s) => { const n = new Set(s); if (!n.delete(g)) n.add(g); return n; });
   return (
     <section class="findings" aria-labelledby="findings-title">

@@ -23,7 +23,7 @@ import { ChangePanel, HistoryPanel, MeasurementsPanel, NotesPanel, WhyPanel } fr
 import { START, type Layers } from './Overlays';
 import { ReportPanel } from './ReportPanel';
 import { ExportMenu, SignDialog, SignState } from './Sign';
-import { oneToOne, Stage, TOOLS, windowFor } from './Stage';
+import { oneToOne, Stage, startView, TOOLS, windowFor } from './Stage';
 import '../styles/reading.css';
 
 const r = en.reading;
@@ -68,7 +68,7 @@ function Reading({ study, session, search, reload, deleted }: { study: Study; se
   const images = useMemo(() => hung(study.images), [study.images]);
   const [imageIndex, chooseImage] = useState(images[0]?.index ?? 0);
   const image = images.find((i) => i.index === imageIndex) ?? images[0] ?? null;
-  const store = useMemo(() => new ViewStore(fitted(image ? windowFor(image) : { center: 0, width: 1 })), [uid, image?.pixels_url]);
+  const store = useMemo(() => new ViewStore(image ? startView(image) : fitted({ center: 0, width: 1 })), [uid, image?.pixels_url]);
 
   const query = new URLSearchParams(search);
   const wanted = query.get('prior');
@@ -199,8 +199,11 @@ interface KeyParts {
 function useReadingKeys(k: KeyParts): void {
   const { c, store, image } = k;
   const current = (): string | null => (c.selected?.kind === 'finding' ? c.selected.code : c.selected?.kind === 'region' ? c.edited.regions.find((x) => x.id === (c.selected as { id: string }).id)?.code ?? null : null);
+  // An answer may move its row to another group: going on is from where it stood.
+  const before = useRef<{ code: string; order: string[] } | null>(null);
   const step = (by: number): void => {
-    const order = findingOrder(c), at = current() ? order.indexOf(current()!) : -1;
+    const here = current(), order = here && before.current?.code === here ? before.current.order : findingOrder(c), at = here ? order.indexOf(here) : -1;
+    if (here !== before.current?.code) before.current = null;
     const code = order[at < 0 ? (by > 0 ? 0 : order.length - 1) : Math.min(order.length - 1, Math.max(0, at + by))];
     k.setTab('findings');
     if (code) { c.select({ kind: 'finding', code }); say2(c.nameOf(code)); }
@@ -214,6 +217,7 @@ function useReadingKeys(k: KeyParts): void {
   const decide = (decision: 'accept' | 'reject'): boolean => {
     const code = current(), f = c.edited.findings.find((x) => x.code === code);
     if (!c.mayEdit || !f || f.model_set === null) return false;
+    if (before.current?.code !== f.code) before.current = { code: f.code, order: findingOrder(c) };
     c.submit({ type: 'finding', code: f.code, decision });
     say2(`${f.name}: ${r.decision[decision]}`);
     return true;
@@ -283,7 +287,7 @@ function viewKey(e: KeyboardEvent, k: KeyParts, store: ViewStore): boolean {
     case 'x': store.set({ ...view, invert: !view.invert }); return true;
     case 'f': store.set({ ...view, zoom: 1, x: 0.5, y: 0.5 }); return true;
     case '1': oneToOne(store, image, frame); return true;
-    case '0': store.set(fitted(initial)); return true;
+    case '0': store.set(startView(image)); return true;
     default: return false;
   }
 }

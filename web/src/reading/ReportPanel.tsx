@@ -66,7 +66,7 @@ function EvidenceList({ evidence, c }: { evidence: Evidence[]; c: ReadingContext
       const region = c.edited.regions.find((x) => x.id === e.ref);
       return region ? `${c.nameOf(region.code)}: ${region.place ?? c.findingOf(region.code)?.regions.find((x) => x.id === e.ref)?.place ?? e.ref}` : e.ref;
     }
-    return e.kind === 'image' ? `${r.images} ${Number(e.ref) + 1}` : sentenceCase(e.ref);
+    return e.kind === 'image' ? r.imageN(Number(e.ref) + 1) : sentenceCase(e.ref);
   };
   return <small class="evidence">{r.evidence}: {[...new Set(evidence.map(word))].join(', ')}</small>;
 }

@@ -8,7 +8,7 @@ import { link } from '../viewer/link';
 import { pairOf } from '../viewer/pair';
 import { ViewStore } from '../viewer/store';
 import { lengthOf } from '../viewer/units';
-import { actualSize, fitted, type Window } from '../viewer/view';
+import { actualSize, fitted, type View, type Window } from '../viewer/view';
 import { Viewport, type Line, type Tool } from '../viewer/Viewport';
 import type { ReadingContext } from './context';
 import { lit } from './links';
@@ -20,8 +20,19 @@ export const TOOLS: { tool: Tool; key: string }[] = [
 ];
 const READERS_ONLY: Tool[] = ['box', 'polygon'];
 
-/** Some files state a window of no width; then the whole range of the values is shown. */
-export const windowFor = (image: StudyImage): Window => (image.window.width > 0 ? image.window : { center: 2 ** (image.bits - 1), width: 2 ** image.bits });
+// Windows of images that name none, from their pixels once they are here.
+const measured = new Map<string, Window>();
+
+/** The file's window; where it states none, or one of no width, that of the pixels, and before they are here the whole range. */
+export const windowFor = (image: StudyImage): Window =>
+  image.window && image.window.width > 0 ? image.window : measured.get(image.pixels_url) ?? { center: 2 ** (image.bits - 1), width: 2 ** image.bits };
+
+/** The view that an image begins with; pixels that the gate found inverted are turned, as the models saw them. */
+export const startView = (image: StudyImage): View => ({ ...fitted(windowFor(image)), invert: image.inverted ?? false });
+
+export function keepWindow(image: StudyImage, window: Window): void {
+  if (!image.window || image.window.width <= 0) measured.set(image.pixels_url, window);
+}
 
 interface StageProps {
   c: ReadingContext; tool: Tool; setTool: (t: Tool) => void; layers: Layers; setLayers: (l: Layers) => void; store: ViewStore; images: StudyImage[]; chooseImage: (i: number) => void;
@@ -42,7 +53,8 @@ export function Stage(p: StageProps) {
         {p.showPrior && p.priorUid && <PriorPort uid={p.priorUid} image={image} initial={initial} store={store} linked={p.linked} layers={layers} tool={tool} />}
         <Viewport key={image.pixels_url} image={image} store={store} initial={initial} tool={tool} label={current} testId="current" editable={c.mayEdit} regions={regions}
           selected={c.selected?.kind === 'region' ? c.selected.id : null}
-          caption={<><b>{en.view[image.view] ?? image.view}</b>{image.laterality && <span>{image.laterality}</span>}<span>{date(c.study.item.study_date)}</span><span>{image.columns} × {image.rows}, {image.bits} bit</span></>}
+          caption={<><b>{en.view[image.view] ?? image.view}</b>{image.laterality && <span>{image.laterality}</span>}{c.study.item.study_date && <span>{date(c.study.item.study_date)}</span>}<span>{image.columns} × {image.rows}, {image.bits} bit</span></>}
+          onWindow={(w) => keepWindow(image, w)}
           onRegion={(id) => c.select(id ? { kind: 'region', id } : null)}
           onLine={(line) => c.mayEdit && c.submit(measurement(line, image))}
           onShape={(shape: Shape) => { if (p.drawCode) c.submit({ type: 'region_add', code: p.drawCode, image: image.index, ...shape }); }}
@@ -63,7 +75,6 @@ function measurement(line: Line, image: StudyImage): Parameters<ReadingContext['
 
 function Toolbar(p: StageProps & { image: StudyImage }) {
   const { c, tool, setTool, layers, setLayers, store, image, images } = p;
-  const initial = windowFor(image);
   const set = (part: Partial<Layers>): void => setLayers({ ...layers, ...part });
   const has = (kind: 'lungs' | 'heart'): boolean => image.overlays.some((o) => o.kind === kind);
   const maps = image.overlays.filter((o) => o.kind === 'map');
@@ -82,7 +93,7 @@ function Toolbar(p: StageProps & { image: StudyImage }) {
       </div>
       <div class="set">
         <button type="button" aria-keyshortcuts="X" title={`${v.invert} (X)`} onClick={() => store.set({ ...store.get(), invert: !store.get().invert })}>{v.invert}</button>
-        <button type="button" aria-keyshortcuts="0" title={`${v.reset} (0)`} onClick={() => store.set(fitted(initial))}>{v.reset}</button>
+        <button type="button" aria-keyshortcuts="0" title={`${v.reset} (0)`} onClick={() => store.set(startView(image))}>{v.reset}</button>
       </div>
       <div class="set layers" role="group" aria-label={v.overlays}>
         <button type="button" aria-pressed={layers.on} aria-keyshortcuts="V" title={`${v.allOverlays} (V)`} onClick={() => set({ on: !layers.on })}>{v.overlays}</button>
@@ -126,7 +137,7 @@ function PriorPort({ uid, image, initial, store, linked, layers, tool }: { uid: 
 
 function PriorImage({ study, partner, initial, store, linked, layers, tool }: { study: Study; partner: StudyImage; initial: Window; store: ViewStore; linked: boolean; layers: Layers; tool: Tool }) {
   const own = windowFor(partner);
-  const mine = useMemo(() => new ViewStore(fitted(own)), [partner.pixels_url]);
+  const mine = useMemo(() => new ViewStore(startView(partner)), [partner.pixels_url]);
   useEffect(() => {
     if (!linked) return;
     const part = link({ store, initial }, { store: mine, initial: own });
@@ -139,8 +150,8 @@ function PriorImage({ study, partner, initial, store, linked, layers, tool }: { 
   } satisfies ReadingContext;
   const regions = visible(c, partner.index, layers);
   return (
-    <Viewport image={partner} store={mine} initial={own} tool={tool === 'box' || tool === 'polygon' ? 'window' : tool} label={v.label(en.view[partner.view] ?? partner.view, en.reading.prior)} testId="prior" editable={false} regions={[]} selected={null}
-      caption={<><b>{en.reading.prior}</b><span>{date(study.item.study_date)}</span><span>{en.view[partner.view] ?? partner.view}</span></>}>
+    <Viewport image={partner} store={mine} initial={own} tool={tool === 'box' || tool === 'polygon' ? 'window' : tool} label={v.label(en.view[partner.view] ?? partner.view, en.reading.prior)} testId="prior" editable={false} regions={[]} selected={null} onWindow={(w) => keepWindow(partner, w)}
+      caption={<><b>{en.reading.prior}</b>{study.item.study_date && <span>{date(study.item.study_date)}</span>}<span>{en.view[partner.view] ?? partner.view}</span></>}>
       <Overlays c={c} image={partner} layers={{ ...layers, map: null }} regions={regions} />
     </Viewport>
   );

@@ -74,7 +74,7 @@ export const en = {
   },
 
   reading: {
-    title: (who: string) => `Reading of ${who}`, panel: 'Reading', images: 'Images of this study',
+    title: (who: string) => `Reading of ${who}`, panel: 'Reading', images: 'Images of this study', imageN: (n: number) => `Image ${n}`,
     waiting: 'This study waits to be read. The page follows by itself.', running: 'This study is being read now. The page follows by itself.',
     failedTitle: 'This study could not be read', readAgain: 'Read again', deleted: 'This study was deleted while it was open. What you see is the last state that was loaded.', gone: 'This study is not on the server. It may have been deleted.',
     gateStopped: 'Not analysable', gateStoppedText: 'The gate stopped this study, so no finding was assessed. That says nothing about what is in the image.',

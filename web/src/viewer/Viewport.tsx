@@ -17,7 +17,7 @@ export interface Line { from: XY; to: XY }
 interface Props {
   image: StudyImage; store: ViewStore; initial: Window; tool: Tool; label: string; caption: ComponentChildren; regions: EditedRegion[]; selected: string | null;
   editable: boolean; children?: ComponentChildren; testId?: string;
-  onRegion?: (id: string | null) => void; onLine?: (line: Line) => void; onShape?: (shape: Shape) => void; onReshape?: (id: string, shape: Shape) => void; onToolDone?: () => void;
+  onRegion?: (id: string | null) => void; onLine?: (line: Line) => void; onShape?: (shape: Shape) => void; onReshape?: (id: string, shape: Shape) => void; onToolDone?: () => void; onWindow?: (w: Window) => void;
 }
 
 type Draft = { kind: 'line' | 'box' | 'auto'; from: XY; to: XY } | { kind: 'polygon'; points: XY[]; to: XY } | { kind: 'reshape'; id: string; shape: Shape } | null;
@@ -75,9 +75,14 @@ export function Viewport(props: Props) {
     let current = true;
     setStatus('loading');
     setDraft(null);
+    if (image.error) { setStatus(image.error); return; }
     pixels(image.pixels_url, image.columns, image.rows).then((l) => {
       if (!current) return;
       levels.current = l;
+      if (!image.window || image.window.width <= 0) {
+        const whole = windowOf(l[0]!.data, size, { x: 0, y: 0, ...size });
+        if (whole) { latest.current.onWindow?.(whole); store.set({ ...store.get(), window: whole }); }
+      }
       painter.current?.setImage(l);
       paint();
       setStatus('ready');

@@ -23,15 +23,24 @@ async function maskPath(url: string, image: Size): Promise<string> {
   return pathData(paths, image.width / width, image.height / height);
 }
 
+// Dark violet, red, orange, pale yellow: lightness rises with the value, so that it reads without colour vision too.
+const RAMP = [[50, 10, 94], [147, 38, 103], [221, 81, 58], [252, 165, 10], [252, 255, 164]] as const;
+
+export function colourOf(v: number): [number, number, number] {
+  const at = Math.min(1, Math.max(0, v)) * (RAMP.length - 1), i = Math.min(RAMP.length - 2, Math.floor(at)), f = at - i;
+  return [0, 1, 2].map((k) => Math.round(RAMP[i]![k]! * (1 - f) + RAMP[i + 1]![k]! * f)) as [number, number, number];
+}
+
 /** A heat map as a picture whose strength is also its cover, so that what is weak hides nothing. */
 async function mapPicture(url: string): Promise<string> {
   const { context, data } = await grey(url, 1024);
   for (let i = 0; i < data.data.length; i += 4) {
     const v = data.data[i]! / 255;
-    data.data[i] = Math.round(255 * Math.min(1, 0.35 + 1.1 * v));
-    data.data[i + 1] = Math.round(255 * (v < 0.5 ? 0.1 + 1.1 * v : 0.65 + 0.5 * (v - 0.5)));
-    data.data[i + 2] = Math.round(255 * Math.max(0, 0.45 - 0.5 * v));
-    data.data[i + 3] = Math.round(255 * Math.min(1, 1.15 * v));
+    const [r, g, b] = colourOf(v);
+    data.data[i] = r;
+    data.data[i + 1] = g;
+    data.data[i + 2] = b;
+    data.data[i + 3] = Math.round(255 * 0.75 * v);
   }
   context.putImageData(data, 0, 0);
   return URL.createObjectURL(await context.canvas.convertToBlob());
