@@ -12,6 +12,7 @@ pub mod engine;
 pub mod error;
 pub mod gate;
 pub mod info;
+pub mod knobo;
 pub mod lungs_heart;
 pub mod mask_of_truth;
 pub mod method;

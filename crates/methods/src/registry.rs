@@ -15,6 +15,7 @@ pub fn all() -> &'static [&'static dyn Method] {
         #[cfg(feature = "ct")]
         &crate::nodule_surroundings::NoduleSurroundings,
         &crate::posthoc_uq::PosthocUq,
+        &crate::knobo::KnoBo,
         &crate::covid_screening::CovidScreening,
         &crate::breast_ml::BreastMl,
         &crate::vidi::Vidi,

@@ -98,7 +98,7 @@ pub fn softmax(logits: &[f64]) -> Vec<f64> {
 }
 
 /// The class of the largest value, the first of equals.
-pub fn argmax(values: &[f64]) -> usize {
+pub fn argmax<T: PartialOrd>(values: &[T]) -> usize {
     let mut best = 0;
     for (i, v) in values.iter().enumerate() {
         if *v > values[best] {

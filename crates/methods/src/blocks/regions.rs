@@ -80,14 +80,13 @@ mod tests {
 
 #[cfg(test)]
 pub(crate) mod samples {
-    use crate::context::Context;
+    pub(crate) use crate::blocks::made_up::context;
     use hilum_image::Plane;
     use hilum_image::draw::encode_gray_png;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::fmt::Write as _;
     use std::path::Path;
-    use std::sync::atomic::AtomicBool;
 
     const SIDE: usize = 40;
 
@@ -132,20 +131,6 @@ pub(crate) mod samples {
         write_set(root, "covid_actualmed", &others, 16, &[], &mut rng);
         write_set(root, "covid_figure1", &others, 16, &[], &mut rng);
         write_set(root, "fundus_drishti", &[""], 60, &["disc"], &mut rng);
-    }
-
-    /// A tiny run under `root`.
-    pub(crate) fn context<'a>(root: &Path, stop: &'a AtomicBool) -> Context<'a> {
-        Context {
-            data: root.to_owned(),
-            runs: root.join("runs"),
-            results: root.join("results"),
-            models: root.join("models"),
-            device: "cpu".to_owned(),
-            seed: 1,
-            tiny: true,
-            stop,
-        }
     }
 
     fn inside(name: &str, x: usize, y: usize) -> bool {

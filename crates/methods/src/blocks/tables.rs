@@ -213,6 +213,7 @@ fn owned(names: &[&str]) -> Vec<String> {
 #[cfg(test)]
 pub(crate) mod samples {
     use super::*;
+    pub(crate) use crate::blocks::made_up::context;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use std::fmt::Write as _;
@@ -244,20 +245,6 @@ pub(crate) mod samples {
                 let _ = writeln!(text, ",{}", classes[usize::from(!positive)]);
             }
             std::fs::write(root.join(source.file()), text).unwrap();
-        }
-    }
-
-    /// A tiny run under `root`.
-    pub(crate) fn context<'a>(root: &Path, stop: &'a AtomicBool) -> Context<'a> {
-        Context {
-            data: root.to_owned(),
-            runs: root.join("runs"),
-            results: root.join("results"),
-            models: root.join("models"),
-            device: "cpu".to_owned(),
-            seed: 1,
-            tiny: true,
-            stop,
         }
     }
 
