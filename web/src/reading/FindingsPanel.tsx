@@ -53,7 +53,7 @@ function FindingRow({ row, c, open }: { row: Row; c: ReadingContext; open: boole
           <span class="acts">
             <button type="button" class="act" aria-pressed={edited.decision === 'accept'} disabled={edited.model_set === null} aria-label={`${r.accept}: ${row.name}`} title={r.accept} onClick={() => decide('accept')}>✓</button>
             <button type="button" class="act" aria-pressed={edited.decision === 'reject'} disabled={edited.model_set === null} aria-label={`${r.reject}: ${row.name}`} title={r.reject} onClick={() => decide('reject')}>✕</button>
-            <select class="act" aria-label={r.changeLabel(row.name)} value={edited.decision === 'change' ? edited.set ?? '' : ''} onChange={(e) => { const v = e.currentTarget.value as FindingSet | ''; if (v) decide('change', v); }}>
+            <select class={edited.decision === 'change' ? 'act changed' : 'act'} aria-label={r.changeLabel(row.name)} title={r.changeTo} value="" onChange={(e) => { const v = e.currentTarget.value as FindingSet | ''; e.currentTarget.value = ''; if (v) decide('change', v); }}>
               <option value="">…</option>
               {(['present', 'undecided', 'absent'] as const).map((s) => <option key={s} value={s}>{en.set[s]}</option>)}
             </select>
@@ -123,7 +123,7 @@ function Place({ region, c }: { region: EditedRegion; c: ReadingContext }) {
   return (
     <li class={region.removed ? 'removed' : ''}>
       <button type="button" class="quiet" aria-pressed={selected} onClick={() => c.select(selected ? { kind: 'finding', code: region.code } : { kind: 'region', id: region.id })}>
-        {place ?? region.id} <small>{who}</small>
+        {place ?? (region.source === 'reader' ? (region.polygon ? r.polygon : r.box) : region.id)} <small>{who}</small>
       </button>
       {c.mayEdit && !region.removed && <button type="button" class="icon" aria-label={`${r.removeRegion}: ${place ?? region.id}`} onClick={() => c.submit({ type: 'region_remove', region: region.id })}>✕</button>}
     </li>

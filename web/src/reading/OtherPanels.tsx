@@ -83,6 +83,7 @@ export function ChangePanel({ c, prior, choose, shown, toggle }: { c: ReadingCon
             <caption>{r.changeCaption(date(prior.study_date))}</caption>
             <thead><tr><th scope="col">{r.findingsTitle}</th><th scope="col">{r.prior}</th><th scope="col">{r.current}</th><th scope="col">{r.delta}</th></tr></thead>
             <tbody>
+              {data.rows.length === 0 && <tr><td colSpan={4}>{r.nothingToCompare}</td></tr>}
               {data.rows.map((row) => (
                 <tr key={row.code} class={`ch-${row.change}${c.lit.findings.has(row.code) ? ' lit' : ''}`}>
                   <th scope="row"><button type="button" class="quiet" onClick={() => c.select({ kind: 'finding', code: row.code })}>{row.name}</button></th>

@@ -28,7 +28,10 @@ export function Viewport(props: Props) {
   const readout = useRef<HTMLSpanElement>(null), value = useRef<HTMLSpanElement>(null);
   const painter = useRef<Painter | null>(null), levels = useRef<Level[] | null>(null), port = useRef<Size>({ width: 1, height: 1 });
   const [status, setStatus] = useState<'loading' | 'ready' | string>('loading');
-  const [draft, setDraft] = useState<Draft>(null);
+  const [draft, showDraft] = useState<Draft>(null);
+  // What is being drawn, at once: a click and a key may come before the next render.
+  const drawn = useRef<Draft>(null);
+  const setDraft = useCallback((next: Draft): void => { drawn.current = next; showDraft(next); }, []);
   const size: Size = { width: image.columns, height: image.rows };
   const latest = useRef(props);
   latest.current = props;
@@ -118,7 +121,8 @@ export function Viewport(props: Props) {
 
   const addCorner = (e: PointerEvent): void => {
     const p = onImage(e);
-    setDraft((d) => (d?.kind === 'polygon' ? { ...d, points: [...d.points, p], to: p } : { kind: 'polygon', points: [p], to: p }));
+    const d = drawn.current;
+    setDraft(d?.kind === 'polygon' ? { ...d, points: [...d.points, p], to: p } : { kind: 'polygon', points: [p], to: p });
   };
 
   const move = (e: PointerEvent): void => {
@@ -128,7 +132,7 @@ export function Viewport(props: Props) {
     if (finger && fingers.current.size === 2) { pinch(e.pointerId, at); return; }
     const d = drag.current;
     if (!d) {
-      if (draft?.kind === 'polygon') { const to = onImage(e); setDraft((x) => (x?.kind === 'polygon' ? { ...x, to } : x)); }
+      if (drawn.current?.kind === 'polygon') setDraft({ ...drawn.current, to: onImage(e) });
       return;
     }
     if (Math.hypot(at.x - d.start.x, at.y - d.start.y) > 3) d.moved = true;
@@ -168,7 +172,7 @@ export function Viewport(props: Props) {
       props.onRegion?.(hit(props.regions, onImage(e), props.selected)?.id ?? null);
       return;
     }
-    if (draft) finish(draft);
+    if (drawn.current && drawn.current.kind !== 'polygon') finish(drawn.current);
   };
 
   const finish = (d: NonNullable<Draft>): void => {
@@ -214,26 +218,30 @@ export function Viewport(props: Props) {
   });
 
   // Drawing takes its own keys before the page does.
+  const finishing = useRef(finish);
+  finishing.current = finish;
   useEffect(() => {
-    if (!draft) return;
     const keys = (e: KeyboardEvent): void => {
+      const d = drawn.current;
+      if (!d) return;
       if (e.key === 'Escape') { setDraft(null); drag.current = null; }
-      else if (e.key === 'Enter' && draft.kind === 'polygon') finish(draft);
-      else if (e.key === 'Backspace' && draft.kind === 'polygon') setDraft(draft.points.length > 1 ? { ...draft, points: draft.points.slice(0, -1) } : null);
+      else if (e.key === 'Enter' && d.kind === 'polygon') finishing.current(d);
+      else if (e.key === 'Backspace' && d.kind === 'polygon') setDraft(d.points.length > 1 ? { ...d, points: d.points.slice(0, -1) } : null);
       else return;
       e.preventDefault();
       e.stopImmediatePropagation();
     };
     addEventListener('keydown', keys, true);
     return () => removeEventListener('keydown', keys, true);
-  });
-  useEffect(() => { setDraft(null); }, [tool]);
+  }, []);
+  // Before the next paint: a later reset would take the first corner with it.
+  useLayoutEffect(() => { setDraft(null); }, [tool]);
 
   const help = { polygon: en.viewer.polygonHelp, box: en.viewer.boxHelp, auto: en.viewer.boxHelp, length: en.viewer.lengthHelp } as Partial<Record<Tool, string>>;
   return (
     <div class={`viewport tool-${tool}`} ref={frame} tabIndex={0} role="application" aria-label={props.label} data-status={status} data-testid={props.testId}
       onPointerDown={down} onPointerMove={move} onPointerUp={up} onPointerCancel={() => { drag.current = null; fingers.current.clear(); setDraft(null); }}
-      onDblClick={() => { if (draft?.kind === 'polygon') finish(draft); }} onContextMenu={(e) => e.preventDefault()} onPointerLeave={() => { if (value.current) value.current.textContent = ''; }}>
+      onDblClick={() => { if (drawn.current?.kind === 'polygon') finish(drawn.current); }} onContextMenu={(e) => e.preventDefault()} onPointerLeave={() => { if (value.current) value.current.textContent = ''; }}>
       <canvas ref={canvas} aria-hidden="true" />
       <svg class="scene" ref={svg} aria-hidden="true">
         <g ref={scene}>
