@@ -111,10 +111,11 @@ export interface Study {
 }
 
 export type Change = 'new' | 'gone' | 'same' | 'more' | 'less' | 'unsure';
-export interface CompareSide { set: FindingSet | null; probability: number | null }
+export interface CompareSide { set: FindingSet | null; probability: number | null; by_reader?: boolean }
 export interface Comparison {
+  not_comparable?: string | null;
   rows: { code: string; name: string; prior: CompareSide | null; current: CompareSide | null; change: Change; text: string }[];
-  measurements: { name: string; unit: Unit; prior: number | null; current: number | null; delta: number | null; text: string }[];
+  measurements: { name: string; unit: Unit | null; prior: number | null; current: number | null; delta: number | null; text: string }[];
 }
 
 export interface UploadResult { name: string; status: 'stored' | 'known' | 'refused'; study_uid: string | null; kind: string | null; message: string | null }
@@ -131,11 +132,12 @@ export interface Plot {
 }
 export interface Method {
   card: number | null; name: string; title: string; tasks: string[]; data: string; holds: boolean | null;
-  result?: BenchResult | null; rows?: ClaimRow[]; plots?: Plot[];
+  claim?: string; link?: string; result?: BenchResult | null; rows?: ClaimRow[]; plots?: Plot[];
 }
 export interface Run {
   name: string; method: string; version?: string | null; started?: string | null; finished?: boolean;
   metrics: { name: string; value: number | null }[]; curves: { name: string; points: [number, number][] }[];
 }
-export interface ModelCard { name: string; sha256: string; licence: string | null; card_markdown: string; outputs: (string | { code: string; assessed?: boolean })[]; figures?: unknown }
+export interface ModelOutput { code: string; assessed?: boolean; operating_point?: { threshold: number; sensitivity: number | null; specificity: number | null } | null }
+export interface ModelCard { name: string; title?: string; sha256: string; licence: string | null; research_only?: boolean; card_markdown: string; outputs: ModelOutput[] }
 export interface AuditEntry { at: string; by: string; action: string; study_uid: string | null }

@@ -82,8 +82,9 @@ function MethodDetail({ m }: { m: Method }) {
   return (
     <article>
       <h2>{m.title} <Verdict holds={m.holds} /></h2>
+      {(result?.claim ?? m.claim) && <p>{b.claim}: {result?.claim ?? m.claim}</p>}
+      {m.link && /^https?:/.test(m.link) && <p><a href={m.link} target="_blank" rel="noreferrer noopener">{m.link}</a></p>}
       {!result && rows.length === 0 && <p class="dim">{b.noResult}</p>}
-      {result && <p>{b.claim}: {result.claim}</p>}
       {result && <p class="dim">{b.version} {result.version} · {b.seeds} {result.seeds.join(', ')} · {b.data}: {result.data}{result.tiny && ` · ${b.tiny}`}</p>}
       <Intervals rows={rows} title={m.title} />
       {rows.length > 0 && (

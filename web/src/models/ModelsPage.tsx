@@ -3,6 +3,7 @@ import { useLoad, useTitle } from '../app/hooks';
 import { Busy, Problem } from '../app/Problem';
 import { en } from '../texts/en';
 import { Markdown } from './Markdown';
+import { Points } from './Points';
 import '../styles/bench.css';
 
 const m = en.models;
@@ -21,10 +22,10 @@ export function ModelsPage({ name }: { name: string | null }) {
         <nav aria-label={m.title}>
           {data.length === 0 && <p>{m.none}</p>}
           <ul>{data.map((x) => (
-            <li key={x.name}><a href={`/models/${encodeURIComponent(x.name)}`} aria-current={x === card ? 'page' : undefined}>{x.name}</a><small>{x.sha256.slice(0, 12)} · {m.outputs}: {x.outputs.length}</small></li>
+            <li key={x.name}><a href={`/models/${encodeURIComponent(x.name)}`} aria-current={x === card ? 'page' : undefined}>{x.name}</a>{x.title && <small>{x.title}</small>}<small>{x.sha256.slice(0, 12)} · {m.outputs}: {x.outputs.length}</small></li>
           ))}</ul>
         </nav>
-        <article>{card ? <>{card.licence && <p>{m.licence}: {card.licence}</p>}<Markdown text={card.card_markdown} /></> : <p class="dim">{m.choose}</p>}</article>
+        <article>{card ? <>{card.licence && <p>{m.licence}: {card.licence}</p>}<Points card={card} /><Markdown text={card.card_markdown} /></> : <p class="dim">{m.choose}</p>}</article>
       </div>
     </div>
   );

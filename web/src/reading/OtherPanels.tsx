@@ -79,11 +79,12 @@ export function ChangePanel({ c, prior, choose, shown, toggle }: { c: ReadingCon
       {loading && !data && <Busy />}
       {data && (
         <>
+          {data.not_comparable && <p class="banner caution" role="note"><Mark shape="caution" /> {data.not_comparable}</p>}
           <table class="plain">
             <caption>{r.changeCaption(date(prior.study_date))}</caption>
             <thead><tr><th scope="col">{r.findingsTitle}</th><th scope="col">{r.prior}</th><th scope="col">{r.current}</th><th scope="col">{r.delta}</th></tr></thead>
             <tbody>
-              {data.rows.length === 0 && <tr><td colSpan={4}>{r.nothingToCompare}</td></tr>}
+              {data.rows.length === 0 && !data.not_comparable && <tr><td colSpan={4}>{r.nothingToCompare}</td></tr>}
               {data.rows.map((row) => (
                 <tr key={row.code} class={`ch-${row.change}${c.lit.findings.has(row.code) ? ' lit' : ''}`}>
                   <th scope="row"><button type="button" class="quiet" onClick={() => c.select({ kind: 'finding', code: row.code })}>{row.name}</button></th>
@@ -100,8 +101,8 @@ export function ChangePanel({ c, prior, choose, shown, toggle }: { c: ReadingCon
               <thead><tr><th scope="col">{r.measurements}</th><th scope="col">{r.prior}</th><th scope="col">{r.current}</th><th scope="col">{r.delta}</th></tr></thead>
               <tbody>
                 {data.measurements.map((m) => {
-                  const digits = digitsOf(m.unit), signed = m.delta === null ? en.none : `${m.delta > 0 ? '+' : ''}${number(m.delta, digits)}`;
-                  return <tr key={m.name}><th scope="row">{sentenceCase(m.name)}</th><td>{number(m.prior, digits)}</td><td>{number(m.current, digits)}</td><td><b>{signed} {en.unit[m.unit]}</b>{m.text && <small>{m.text}</small>}</td></tr>;
+                  const digits = m.unit ? digitsOf(m.unit) : 2, signed = m.delta === null ? en.none : `${m.delta > 0 ? '+' : ''}${number(m.delta, digits)}`;
+                  return <tr key={m.name}><th scope="row">{sentenceCase(m.name)}</th><td>{number(m.prior, digits)}</td><td>{number(m.current, digits)}</td><td><b>{signed} {m.unit && en.unit[m.unit]}</b>{m.text && <small>{m.text}</small>}</td></tr>;
                 })}
               </tbody>
             </table>
