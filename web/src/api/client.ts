@@ -1,3 +1,4 @@
+import { en } from '../texts/en';
 import type { AuditEntry, Comparison, Edit, Method, ModelCard, Op, Run, Session, Signed, Study, Worklist } from './types';
 
 /** An answer that is not a success, or no answer at all (`status` 0). */
@@ -32,7 +33,7 @@ export async function request(method: string, url: string, body?: unknown, signa
     });
   } catch (e) {
     if (e instanceof DOMException && e.name === 'AbortError') throw e;
-    throw new ApiError(0, 'offline', 'The server does not answer.');
+    throw new ApiError(0, 'offline', en.offline);
   }
   if (response.ok) return response;
   if (response.status === 401 && url !== '/api/session') onUnauthorised();

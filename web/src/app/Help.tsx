@@ -1,12 +1,11 @@
 import { en } from '../texts/en';
 import { Dialog } from './Dialog';
-import { KEYS } from './keys';
 
 export function Help({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title={en.help.title} onClose={onClose} wide>
       <div class="help">
-        {KEYS.map((group) => (
+        {en.keys.map((group) => (
           <section key={group.title}>
             <h3>{group.title}</h3>
             <dl>

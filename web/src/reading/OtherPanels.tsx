@@ -1,5 +1,5 @@
 import { api } from '../api/client';
-import type { EditedMeasurement, PriorRef, StudyImage } from '../api/types';
+import type { EditedMeasurement, Explanation, PriorRef, StudyImage } from '../api/types';
 import { Mark } from '../app/Mark';
 import { useLoad } from '../app/hooks';
 import { Busy, Problem } from '../app/Problem';
@@ -114,6 +114,8 @@ export function ChangePanel({ c, prior, choose, shown, toggle }: { c: ReadingCon
   );
 }
 
+export const verdictOf = (e: Pick<Explanation, 'trust'>): 'unjudged' | 'believable' | 'notTrusted' => (e.trust === null ? 'unjudged' : e.trust.trusted ? 'believable' : 'notTrusted');
+
 export function WhyPanel({ c, map, showMap }: { c: ReadingContext; map: string | null; showMap: (id: string | null) => void }) {
   const reading = c.study.reading;
   const explained = (reading?.findings ?? []).filter((f) => (f.explanations?.length ?? 0) > 0);
@@ -131,7 +133,7 @@ export function WhyPanel({ c, map, showMap }: { c: ReadingContext; map: string |
             <h3><button type="button" class="quiet" onClick={() => c.select({ kind: 'finding', code: f.code })}>{f.name}</button></h3>
             <ul>{f.explanations!.map((e) => {
               const id = overlayOf(f.code, e.image, e.method), key = `${e.image}:${id}`;
-              const verdict = e.trust === null ? 'unjudged' : e.trust.trusted ? 'believable' : 'notTrusted';
+              const verdict = verdictOf(e);
               return (
                 <li key={`${e.image}-${e.method}`}>
                   <span><Mark shape={verdict === 'believable' ? 'ok' : verdict === 'notTrusted' ? 'caution' : 'none'} /> {e.method}: <b>{r[verdict]}</b></span>

@@ -12,6 +12,7 @@ import { actualSize, fitted, type View, type Window } from '../viewer/view';
 import { Viewport, type Line, type Tool } from '../viewer/Viewport';
 import type { ReadingContext } from './context';
 import { lit } from './links';
+import { verdictOf } from './OtherPanels';
 import { Overlays, visible, type Layers } from './Overlays';
 
 const v = en.viewer;
@@ -54,7 +55,7 @@ export function Stage(p: StageProps) {
         <Viewport key={image.pixels_url} image={image} store={store} initial={initial} tool={tool} label={current} testId="current" editable={c.mayEdit} regions={regions}
           selected={c.selected?.kind === 'region' ? c.selected.id : null}
           caption={<><b>{en.view[image.view] ?? image.view}</b>{image.laterality && <span>{image.laterality}</span>}{c.study.item.study_date && <span>{date(c.study.item.study_date)}</span>}<span>{image.columns} × {image.rows}, {image.bits} bit</span></>}
-          onWindow={(w) => keepWindow(image, w)}
+          onWindow={(w) => keepWindow(image, w)} note={<MapNote c={c} image={image} layers={layers} />}
           onRegion={(id) => c.select(id ? { kind: 'region', id } : null)}
           onLine={(line) => c.mayEdit && c.submit(measurement(line, image))}
           onShape={(shape: Shape) => { if (p.drawCode) c.submit({ type: 'region_add', code: p.drawCode, image: image.index, ...shape }); }}
@@ -65,6 +66,15 @@ export function Stage(p: StageProps) {
       </div>
     </div>
   );
+}
+
+/** A heat map is never on the screen without its verdict. */
+function MapNote({ c, image, layers }: { c: ReadingContext; image: StudyImage; layers: Layers }) {
+  const map = layers.on ? image.overlays.find((o) => o.kind === 'map' && `${image.index}:${o.id}` === layers.map) : undefined;
+  if (!map?.finding) return null;
+  const explanation = c.findingOf(map.finding)?.explanations?.find((e) => e.image === image.index && e.method === map.method);
+  const verdict = explanation ? verdictOf(explanation) : 'unjudged';
+  return <span class={`map-note ${verdict}`}>{v.mapShown(v.mapOf(c.nameOf(map.finding), map.method ?? ''), en.reading[verdict])}</span>;
 }
 
 function measurement(line: Line, image: StudyImage): Parameters<ReadingContext['submit']>[0] {

@@ -4,6 +4,8 @@ import type { Live } from '../api/events';
 import type { Group } from '../reading/groups';
 import type { SortKey } from '../worklist/query';
 
+export interface KeyLine { keys: string[]; what: string }
+
 const s = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
 
 export const en = {
@@ -27,9 +29,68 @@ export const en = {
   liveLost: 'The connection to the server is lost. Trying again; what you entered is kept.',
   liveBack: 'Connected again.',
   theme: { dark: 'Dark', light: 'Light', switchTo: (t: string) => `Switch to ${t}` },
-  help: {
-    title: 'Keyboard', open: 'Keyboard help', everywhere: 'Everywhere', list: 'Work list', image: 'Image', reading: 'Findings and report', forms: 'While writing',
-  },
+  help: { title: 'Keyboard', open: 'Keyboard help' },
+  /** The help overlay; docs/room.md shows the same. */
+  keys: [
+    {
+      title: 'Everywhere',
+      lines: [
+        { keys: ['?'], what: 'Show this help' },
+        { keys: ['Esc'], what: 'Close, let go, stop drawing' },
+        { keys: ['G', 'L'], what: 'Go to the work list' },
+        { keys: ['G', 'B'], what: 'Go to the bench' },
+        { keys: ['G', 'M'], what: 'Go to the models' },
+      ],
+    },
+    {
+      title: 'Work list',
+      lines: [
+        { keys: ['J'], what: 'Next study (also ↓)' },
+        { keys: ['K'], what: 'Previous study (also ↑)' },
+        { keys: ['Enter'], what: 'Open the study' },
+        { keys: ['/'], what: 'Search' },
+        { keys: ['I'], what: 'Why this study stands here' },
+        { keys: ['U'], what: 'Upload files' },
+      ],
+    },
+    {
+      title: 'Image',
+      lines: [
+        { keys: ['W'], what: 'Window: drag right for wider, up for brighter' },
+        { keys: ['Z'], what: 'Zoom (wheel at any time)' },
+        { keys: ['P'], what: 'Pan (middle button at any time)' },
+        { keys: ['L'], what: 'Measure a length' },
+        { keys: ['B'], what: 'Draw a box' },
+        { keys: ['D'], what: 'Draw a polygon' },
+        { keys: ['O'], what: 'Window of a part: drag over it' },
+        { keys: ['+', '−'], what: 'Zoom in, out' },
+        { keys: ['←', '↑', '→', '↓'], what: 'Pan; with Shift: window' },
+        { keys: ['X'], what: 'Invert' },
+        { keys: ['F'], what: 'Fit' },
+        { keys: ['1'], what: 'One image pixel a screen pixel' },
+        { keys: ['0'], what: 'Reset the view' },
+        { keys: ['V'], what: 'Overlays on or off' },
+        { keys: ['[', ']'], what: 'Next image of the study, back' },
+        { keys: ['C'], what: 'Prior beside the current study' },
+      ],
+    },
+    {
+      title: 'Findings and report',
+      lines: [
+        { keys: ['J', 'K'], what: 'Next, previous finding' },
+        { keys: ['A'], what: 'Accept the finding' },
+        { keys: ['R'], what: 'Reject the finding' },
+        { keys: ['T'], what: 'Change the finding’s answer' },
+        { keys: ['S'], what: 'Next sentence (with Shift: previous)' },
+        { keys: ['E'], what: 'Rewrite the sentence' },
+        { keys: ['Del'], what: 'Remove the sentence or place' },
+        { keys: ['M'], what: 'Add a note' },
+        { keys: ['N'], what: 'Next study of the list' },
+        { keys: ['Ctrl', 'Z'], what: 'Undo your last edit' },
+        { keys: ['Ctrl', 'Enter'], what: 'Sign; in a text: save it' },
+      ],
+    },
+  ] satisfies { title: string; lines: KeyLine[] }[],
   login: { title: 'Log in', name: 'Name', password: 'Password', submit: 'Log in', logout: 'Log out', wrong: 'Name or password is wrong.', asWho: (n: string, r: string) => `${n} (${r})`, needed: 'Please log in again; your session has ended.' },
   role: { reader: 'reader', editor: 'editor', admin: 'administrator' },
 
@@ -125,6 +186,7 @@ export const en = {
     layer: { lungs: 'Lungs', heart: 'Heart', map: 'Heat map', regions: 'Places', lines: 'Lines' },
     mapOf: (name: string, method: string) => `Heat map: ${name}${method ? ` (${method})` : ''}`,
     window: (c: string, w: string) => `C ${c}  W ${w}`, zoom: (z: string) => `${z}`, spacing: { pixel: 'mm (calibration not stated)', imager: 'mm at the detector', calibrated: 'mm in the patient' } satisfies Record<SpacingKind, string>, noSpacing: 'No spacing: lengths in pixels', half: 'Shown at reduced resolution: too large for this graphics card.',
+    wrongSize: (came: number, width: number, height: number) => `${came} bytes came, ${width * height * 2} belong to ${width} × ${height} pixels.`, mapShown: (what: string, verdict: string) => `${what}: ${verdict}`,
     loading: 'Loading image …', failed: 'The image could not be loaded:', value: 'Value', polygonHelp: 'Click corners; Enter or a double click closes, Backspace takes one back, Esc stops.', boxHelp: 'Drag a box, Esc stops.', lengthHelp: 'Drag a line.', choosefinding: 'Finding', software: 'drawn by the processor', lossyNote: 'Right', side: { R: 'R', L: 'L' },
   },
   unit: { ratio: '', pixel: 'px', mm_detector: 'mm at the detector', mm: 'mm', percent: '%' } satisfies Record<Unit, string>,

@@ -16,7 +16,7 @@ export interface Line { from: XY; to: XY }
 
 interface Props {
   image: StudyImage; store: ViewStore; initial: Window; tool: Tool; label: string; caption: ComponentChildren; regions: EditedRegion[]; selected: string | null;
-  editable: boolean; children?: ComponentChildren; testId?: string;
+  editable: boolean; note?: ComponentChildren; children?: ComponentChildren; testId?: string;
   onRegion?: (id: string | null) => void; onLine?: (line: Line) => void; onShape?: (shape: Shape) => void; onReshape?: (id: string, shape: Shape) => void; onToolDone?: () => void; onWindow?: (w: Window) => void;
 }
 
@@ -253,7 +253,7 @@ export function Viewport(props: Props) {
       <div class="corner tl">{props.caption}</div>
       <div class="corner bl"><span ref={readout} /><span>{image.spacing ? en.viewer.spacing[image.spacing.kind] : en.viewer.noSpacing}</span>{help[tool] && <span class="hint">{help[tool]}</span>}</div>
       <div class="corner br"><span ref={value} /></div>
-      {status === 'ready' && painter.current?.reduced && <div class="corner tr">{en.viewer.half}</div>}
+      {status === 'ready' && (painter.current?.reduced || props.note) && <div class="corner tr">{props.note}{painter.current?.reduced && <span>{en.viewer.half}</span>}</div>}
       {status === 'loading' && <p class="over" role="status">{en.viewer.loading}</p>}
       {status !== 'loading' && status !== 'ready' && <p class="over bad" role="alert">{en.viewer.failed} {status}</p>}
     </div>

@@ -1,4 +1,5 @@
 import { request } from '../api/client';
+import { en } from '../texts/en';
 import { levelsOf, type Level } from './levels';
 
 const KEPT = 6;
@@ -21,7 +22,7 @@ export function pixels(url: string, columns: number, rows: number): Promise<Leve
 async function load(url: string, width: number, height: number): Promise<Level[]> {
   const buffer = await (await request('GET', url)).arrayBuffer();
   if (buffer.byteLength !== width * height * 2) {
-    throw new Error(`${buffer.byteLength} bytes came, ${width * height * 2} belong to ${width} × ${height} pixels`);
+    throw new Error(en.viewer.wrongSize(buffer.byteLength, width, height));
   }
   return levelsOf({ width, height, data: new Uint16Array(littleEndian(buffer)) });
 }
