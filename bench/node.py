@@ -3,6 +3,7 @@
 
     python3 bench/node.py --hilum target/release/hilum --objects 400 --side 512
     python3 bench/node.py --indexed 100000          # QIDO-RS over many small objects
+    python3 bench/node.py --studies 10000           # memory while so many studies come in
 
 Every server gets the same files from the same `storescu`, first over one association, then over 16 at once. Servers listen on
 loopback with folders of their own, which are removed. A server that is not installed becomes a row with the reason.
@@ -127,9 +128,10 @@ class Server:
             self.process.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def memory_mb(self) -> float:
+    def memory_mb(self, what: str = "VmHWM") -> float:
+        """Its highest memory so far, or with `VmRSS` that of now."""
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
+            if line.startswith(what + ":"):
                 return int(line.split()[1]) / 1024
         return float("nan")
 
@@ -216,6 +218,33 @@ def ingest(kind, objects: int, side: int, associations: int, files: Path) -> dic
     return row
 
 
+STEPS = 10
+
+
+def memory(kind, studies: int) -> list[dict]:
+    """Memory after every tenth of so many studies of one small object, sixteen associations at a time."""
+    rows = []
+    try:
+        with kind() as server:
+            done = 0
+            for step in range(STEPS):
+                with tempfile.TemporaryDirectory(prefix="hilum-bench-") as made:
+                    count = studies // STEPS
+                    for n in range(done, done + count):
+                        sub = Path(made) / f"{n % 16:02}"
+                        sub.mkdir(exist_ok=True)
+                        write_object(sub / f"{n}.dcm", n, n, 0, 64)
+                    seconds = send(server, sorted(Path(made).iterdir()))
+                done += count
+                now = server.memory_mb("VmRSS")
+                rows.append(
+                    {"server": kind.name, "studies": done, "rss_mb": now, "peak_mb": server.memory_mb(), "per_second": count / seconds}
+                )
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        rows.append({"server": kind.name, "studies": None, "why": str(error)})
+    return rows
+
+
 def ask(url: str) -> float:
     start = time.perf_counter()
     request = urllib.request.Request(url, headers={"accept": "application/dicom+json"})
@@ -275,11 +304,12 @@ def main() -> int:
     parser.add_argument("--side", type=int, default=1024, help="rows and columns of each; 16 bits a pixel")
     parser.add_argument("--rounds", type=int, default=3, help="times every server is started, in turn with the others")
     parser.add_argument("--indexed", type=int, default=0, help="objects of the QIDO-RS part; 0 leaves it out")
+    parser.add_argument("--studies", type=int, default=0, help="studies of the memory part; 0 leaves it out")
     parser.add_argument("--repeats", type=int, default=100, help="searches of each kind")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     args = parser.parse_args()
     Hilum.binary = args.hilum
-    rows: dict[str, list] = {"ingest": [], "search": []}
+    rows: dict[str, list] = {"ingest": [], "search": [], "memory": []}
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="hilum-bench-") as made:
         make(Path(made), args.objects, args.side, 4)
@@ -296,6 +326,11 @@ def main() -> int:
                 for row in search(kind, Path(made), args.indexed, patients, args.repeats):
                     rows["search"].append(row)
                     print(json.dumps(row), file=sys.stderr)
+    if args.studies:
+        for kind in (Hilum, Orthanc):
+            for row in memory(kind, args.studies):
+                rows["memory"].append(row)
+                print(json.dumps(row), file=sys.stderr)
     result = {"suite": "node", "load_before": load, "load_after": os.getloadavg()[0], **rows}
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "node.json").write_text(json.dumps(result, indent=1) + "\n")
