@@ -7,7 +7,7 @@ use crate::verbs::{
 #[cfg(feature = "ct")]
 use crate::verbs::{ct, drr_set};
 #[cfg(feature = "node")]
-use crate::verbs::{deidentify, echo, find, listen, move_, send, worker};
+use crate::verbs::{deidentify, echo, find, listen, move_, send, serve, worker};
 use clap::{Parser, Subcommand};
 
 /// Reads chest X-rays and reproduces published methods. Research use only: not a medical device.
@@ -79,6 +79,9 @@ pub enum Verb {
     Quiz(quiz::Verb),
     /// Make phantom studies: images, masks, reports and the truth
     Phantom(phantom::Args),
+    /// Serve the reading room: work list, viewer, corrections and sign-off in a browser
+    #[cfg(feature = "node")]
+    Serve(Box<serve::Args>),
     /// Receive, keep, find, move and read DICOM objects
     #[cfg(feature = "node")]
     Listen(Box<listen::Args>),

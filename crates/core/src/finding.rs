@@ -51,6 +51,8 @@ pub enum RegionKind {
     DetectorBox,
     /// Outline of a segmented structure.
     Outline,
+    /// Drawn by a person.
+    Drawn,
 }
 
 /// A place in one image of the study.

@@ -167,6 +167,7 @@ pub(crate) const REGION_KIND: Code = own("region_kind", "How the region came abo
 pub(crate) const ACTIVATION_BOX: Code = own("activation_box", "Box in a class activation map");
 pub(crate) const DETECTOR_BOX: Code = own("detector_box", "Box given by a detector");
 pub(crate) const OUTLINE: Code = own("outline", "Outline of a structure");
+pub(crate) const DRAWN: Code = own("drawn", "Drawn by a person");
 pub(crate) const STRENGTH: Code = own("strength", "Strength in the map or detector");
 pub(crate) const PLACE: Code = own("place", "Anatomical place in words");
 pub(crate) const BOX: Code = own("box", "Box: left, top, width, height in pixels");

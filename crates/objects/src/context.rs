@@ -10,6 +10,17 @@ use hilum_core::{ModelRef, Reading};
 use hilum_dicom::write::{DataSet, uid};
 use sha2::{Digest, Sha256};
 
+/// A person who looked at the reading, mended it where it had to be, and answers for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The person's name.
+    pub name: String,
+    /// The organisation that the person signs for.
+    pub organisation: String,
+    /// When, in UTC.
+    pub at: Moment,
+}
+
 /// One reading on its way into objects.
 #[derive(Debug, Clone)]
 pub struct Context<'a> {
@@ -21,6 +32,8 @@ pub struct Context<'a> {
     pub at: Moment,
     /// The model that outlined lungs and heart.
     pub segmenter: Option<ModelRef>,
+    /// Who signed it; null for a draft that nobody checked.
+    pub signature: Option<Signature>,
     seed: String,
 }
 
@@ -42,8 +55,28 @@ impl<'a> Context<'a> {
             sources,
             at,
             segmenter: None,
+            signature: None,
             seed: crate::source::hex(&hash.finalize()),
         })
+    }
+
+    /// The same, signed: other objects than those of the draft, so they get other UIDs.
+    #[must_use]
+    pub fn signed(mut self, signature: Signature) -> Self {
+        let mut hash = Sha256::new();
+        for part in [
+            &self.seed,
+            &signature.name,
+            &signature.organisation,
+            &signature.at.date,
+            &signature.at.time,
+        ] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        self.seed = crate::source::hex(&hash.finalize());
+        self.signature = Some(signature);
+        self
     }
 
     /// A UID for a part of what is written.

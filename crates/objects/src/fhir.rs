@@ -254,10 +254,18 @@ impl Maker<'_> {
         results
     }
 
+    /// Nobody checked a draft; a signed reading is final.
+    fn status(&self) -> &'static str {
+        match self.context.signature {
+            Some(_) => "final",
+            None => "preliminary",
+        }
+    }
+
     fn observation(&self, code: Value) -> Map<String, Value> {
         let mut resource = object(json!({
             "resourceType": "Observation",
-            "status": "preliminary",
+            "status": self.status(),
             "category": [concept(
                 &[json!({ "system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "imaging" })],
                 "imaging",
@@ -427,24 +435,35 @@ impl Maker<'_> {
         resource.into()
     }
 
+    fn title(&self) -> &'static str {
+        match self.context.signature {
+            Some(_) => "Chest X-ray reading, signed by a person",
+            None => "Chest X-ray reading, draft by software",
+        }
+    }
+
     fn report(&mut self, results: &[Value]) {
         let context = self.context;
         let draft = &context.reading.report;
         let codes = [code::DIAGNOSTIC_IMAGING_STUDY];
         let mut report = object(json!({
             "resourceType": "DiagnosticReport",
-            "status": "preliminary",
+            "status": self.status(),
             "text": { "status": "generated", "div": narrative(context) },
             "category": [concept(
                 &[json!({ "system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "RAD" })],
                 "Radiology",
             )],
-            "code": concept_of(&codes, "Chest X-ray reading, draft by software"),
+            "code": concept_of(&codes, self.title()),
             "subject": self.link(&["patient"]),
             "result": results,
         }));
         if let Some(date) = self.date() {
             report.insert("effectiveDateTime".into(), date.into());
+        }
+        if let Some(signature) = &context.signature {
+            let person = json!([{ "type": "Practitioner", "display": signature.name }]);
+            report.insert("resultsInterpreter".into(), person);
         }
         let conclusion = format!("{} {RESEARCH_NOTICE}", draft.impression);
         report.insert("conclusion".into(), conclusion.trim().into());

@@ -1,6 +1,6 @@
 //! The objects of one reading as files beside `reading.json`.
 
-use crate::context::Context;
+use crate::context::{Context, Signature};
 use crate::error::{ObjectError, Result};
 use crate::fhir::{self, Release};
 use crate::seg::{self, Structures};
@@ -75,6 +75,8 @@ pub struct Options {
     pub release: Release,
     /// The model that outlined lungs and heart.
     pub segmenter: Option<ModelRef>,
+    /// Who signed the reading; objects of a draft without one.
+    pub signature: Option<Signature>,
     /// Limits for reading the sources again.
     pub limits: Limits,
 }
@@ -193,6 +195,9 @@ fn objects(
     };
     let mut context = Context::new(reading, &sources, at)?;
     context.segmenter = options.segmenter.clone();
+    if let Some(signature) = &options.signature {
+        context = context.signed(signature.clone());
+    }
     let mut files = Vec::new();
     let wants = |kind| options.kinds.contains(&kind);
     let overlay = match wants(Kind::Sc) || wants(Kind::Pdf) {
@@ -223,7 +228,7 @@ fn objects(
         }
     }
     if wants(Kind::Pdf) {
-        let page = pdf::render(reading, overlay.as_ref());
+        let page = pdf::render(reading, overlay.as_ref(), options.signature.as_ref());
         files.push(("pdf.dcm".to_owned(), pdf::encapsulate(&context, &page)?));
     }
     if wants(Kind::Fhir) {

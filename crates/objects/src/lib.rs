@@ -22,6 +22,6 @@ pub mod sc;
 pub mod seg;
 pub mod source;
 
-pub use context::Context;
+pub use context::{Context, Signature};
 pub use error::{ObjectError, Result};
 pub use files::{Kind, Options, Written};

@@ -8,19 +8,24 @@ use sqlx::{AnyPool, AssertSqlSafe, Executor};
 use std::path::Path;
 use std::time::Duration;
 
+/// Name of the SQLite file in the store's folder.
+pub(crate) const FILE: &str = "index.sqlite";
+
 /// Version of the tables below.
 const VERSION: i64 = 1;
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A file in the store's folder.
     Sqlite,
+    /// A server that several processes may share.
     Postgres,
 }
 
-/// Connections to the database.
+/// Connections to the database. What builds on the store keeps its own tables here, under names of its own.
 #[derive(Debug, Clone)]
-pub(crate) struct Db {
+pub struct Db {
     pub(crate) kind: Kind,
     /// For searches.
     pub(crate) read: AnyPool,
@@ -72,8 +77,38 @@ impl Db {
         })
     }
 
+    /// Opens the database of the store at `root` without opening the store: for what concerns rows alone, also while another
+    /// process has the store open.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::Database`], [`StoreError::Version`].
+    pub async fn of_store(root: &Path, url: Option<&str>) -> Result<Self> {
+        std::fs::create_dir_all(root).map_err(|e| StoreError::io(root, e))?;
+        Db::open(url, &root.join(FILE)).await
+    }
+
+    /// Which database it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Connections for searches.
+    pub fn read(&self) -> &AnyPool {
+        &self.read
+    }
+
+    /// Connections for rows that can be made again: commits need not be on the disk when they return.
+    pub fn write(&self) -> &AnyPool {
+        &self.receive
+    }
+
+    /// Connections for rows that must not be lost: every commit is flushed.
+    pub fn keep(&self) -> &AnyPool {
+        &self.work
+    }
+
     /// How a transaction that will write begins: SQLite must not find out half way that another one writes too.
-    pub(crate) fn begin(&self) -> &'static str {
+    pub fn begin(&self) -> &'static str {
         match self.kind {
             Kind::Sqlite => "BEGIN IMMEDIATE",
             Kind::Postgres => "BEGIN",
@@ -114,7 +149,8 @@ impl Db {
         }
     }
 
-    pub(crate) async fn close(&self) {
+    /// Closes all connections.
+    pub async fn close(&self) {
         self.read.close().await;
         self.receive.close().await;
         self.work.close().await;

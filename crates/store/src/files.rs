@@ -81,6 +81,11 @@ impl Files {
         path
     }
 
+    /// The study that a path made by [`Files::relative`] belongs to.
+    pub(crate) fn study_of(path: &Path) -> Option<&str> {
+        path.iter().nth(1)?.to_str()
+    }
+
     /// Writes an object to the disk under its final name and returns when it is there for good.
     pub(crate) fn place(&self, record: &Record, head: &[u8], data: &[u8]) -> Result<Placed> {
         let target = self.root.join(Files::relative(

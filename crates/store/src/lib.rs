@@ -18,12 +18,13 @@ mod record;
 mod store;
 mod uid;
 
+pub use crate::db::{Db, Kind as DatabaseKind};
 pub use crate::error::{Result, StoreError};
 pub use crate::index::{Located, Target};
 pub use crate::keys::{Key, Level, Matching};
 pub use crate::outbox::{NewOutgoing, Outgoing, Sent};
 pub use crate::query::{Found, Query};
-pub use crate::queue::{Counts, Failure, Lease, NewJob};
+pub use crate::queue::{Counts, Failure, JobState, Lease, NewJob};
 pub use crate::record::{Incoming, Record};
 pub use crate::store::{
     Duplicates, Ingested, Options, Recovered, Store, parse_data_set, part10_head,

@@ -1,6 +1,6 @@
 //! The store: files and index kept in step.
 
-use crate::db::Db;
+use crate::db::{Db, FILE};
 use crate::error::{Result, StoreError};
 use crate::files::{Files, Placed};
 use crate::index::{self, Located, Target};
@@ -15,7 +15,7 @@ use hilum_dicom::object;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, broadcast};
 
 /// What happens to an object whose SOP Instance UID is stored with another content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -92,9 +92,14 @@ struct Inner {
     options: Options,
     /// Two copies of one object that come at once are taken one after the other.
     locks: Vec<Mutex<()>>,
+    /// Tells who asked that something of a study changed.
+    changes: broadcast::Sender<String>,
 }
 
 const LOCKS: usize = 64;
+
+/// Changes that a listener may lag behind before it is told that it missed some.
+const CHANGES: usize = 4096;
 
 impl Store {
     /// Opens the store at `root`, making it where it is missing, and mends what a killed process left. `job` says which
@@ -109,7 +114,7 @@ impl Store {
         job: impl Fn(&Record, &str) -> Option<NewJob>,
     ) -> Result<(Self, Recovered)> {
         let files = Files::open(root)?;
-        let db = Db::open(options.database.as_deref(), &root.join("index.sqlite")).await?;
+        let db = Db::open(options.database.as_deref(), &root.join(FILE)).await?;
         let store = Store::with(files, db, options);
         let recovered = store.recover(job).await?;
         Ok((store, recovered))
@@ -126,7 +131,7 @@ impl Store {
             });
         }
         let files = Files::join(root);
-        let db = Db::open(options.database.as_deref(), &root.join("index.sqlite")).await?;
+        let db = Db::open(options.database.as_deref(), &root.join(FILE)).await?;
         Ok(Store::with(files, db, options))
     }
 
@@ -137,8 +142,25 @@ impl Store {
                 db,
                 options,
                 locks: (0..LOCKS).map(|_| Mutex::new(())).collect(),
+                changes: broadcast::channel(CHANGES).0,
             }),
         }
+    }
+
+    /// Study Instance UIDs (subjects of jobs) of what this process changes from now on: objects that came or went, jobs that were
+    /// asked for, taken, done or failed. What other processes do is not among them.
+    pub fn changes(&self) -> broadcast::Receiver<String> {
+        self.inner.changes.subscribe()
+    }
+
+    fn changed(&self, study: &str) {
+        // Nobody may be listening.
+        let _ = self.inner.changes.send(study.to_owned());
+    }
+
+    /// The database, for tables of what builds on the store.
+    pub fn db(&self) -> &Db {
+        &self.inner.db
     }
 
     /// Closes the store: the next one that opens it need not look at every file.
@@ -212,6 +234,7 @@ impl Store {
             }
             return Err(error);
         }
+        self.changed(record.study.as_str());
         Ok(outcome)
     }
 
@@ -239,7 +262,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Io`]; what is not deleted then goes when the store is opened next.
     pub async fn delete(&self, target: &Target) -> Result<usize> {
-        self.delete_locked(target).await
+        let count = self.delete_locked(target).await;
+        if let Target::Study(uid) = target {
+            self.changed(uid.as_str());
+        }
+        count
     }
 
     async fn delete_locked(&self, target: &Target) -> Result<usize> {
@@ -247,6 +274,9 @@ impl Store {
         for path in &paths {
             self.inner.files.remove(path)?;
             index::deleted(&self.inner.db, path).await?;
+            if let Some(study) = Files::study_of(path) {
+                self.changed(study);
+            }
         }
         Ok(paths.len())
     }
@@ -286,7 +316,11 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn lease(&self, kind: &str, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
         let at = now();
-        queue::lease(&self.inner.db, kind, worker, at, at + lease_ms).await
+        let lease = queue::lease(&self.inner.db, kind, worker, at, at + lease_ms).await?;
+        if let Some(lease) = &lease {
+            self.changed(&lease.subject);
+        }
+        Ok(lease)
     }
 
     /// Says that the worker is still at it; false when the lease was lost.
@@ -302,7 +336,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn complete(&self, lease: &Lease, results: &[NewOutgoing]) -> Result<bool> {
-        queue::complete(&self.inner.db, lease, results, now()).await
+        let done = queue::complete(&self.inner.db, lease, results, now()).await?;
+        self.changed(&lease.subject);
+        Ok(done)
     }
 
     /// The job was not done; false when the lease was lost.
@@ -310,7 +346,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn fail(&self, lease: &Lease, error: &str, failure: &Failure) -> Result<bool> {
-        queue::fail(&self.inner.db, lease, error, failure, now()).await
+        let failed = queue::fail(&self.inner.db, lease, error, failure, now()).await?;
+        self.changed(&lease.subject);
+        Ok(failed)
     }
 
     /// Asks for a job.
@@ -322,6 +360,7 @@ impl Store {
         let mut tx = db.work.begin_with(db.begin()).await?;
         queue::request(&mut tx, job, now()).await?;
         tx.commit().await?;
+        self.changed(&job.subject);
         Ok(())
     }
 

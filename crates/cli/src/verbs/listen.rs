@@ -1,14 +1,14 @@
 //! `hilum listen`: a DICOM node that keeps what it receives and, where rules say so, reads it.
 
 use super::node_parts::{self, Remotes};
-use super::node_read;
+use super::node_read::{self, Reading};
 use crate::exit::Code;
 use anyhow::{Context, Result};
 use hilum_node::audit::Audit;
 use hilum_node::auto::{Rules, Work};
 use hilum_node::config::Config;
 use hilum_node::scp::{Listener, Totals};
-use hilum_store::{Recovered, Store};
+use hilum_store::Store;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -98,7 +98,7 @@ async fn serve(config: Config, stop: &Arc<AtomicBool>) -> Result<Code> {
     })
     .await
     .with_context(|| format!("store {}", dir.display()))?;
-    say_recovered(&recovered);
+    node_parts::say_recovered(&recovered);
     let audit = node_parts::audit(&config, &dir)?;
     let listener = Listener::bind(&config, store.clone(), audit.clone()).await?;
     let address = listener.address();
@@ -128,20 +128,6 @@ async fn serve(config: Config, stop: &Arc<AtomicBool>) -> Result<Code> {
     Ok(Code::Success)
 }
 
-fn say_recovered(recovered: &Recovered) {
-    if *recovered != Recovered::default() {
-        eprintln!(
-            "hilum: the store was not closed: {} unfinished files removed, {} files indexed, {} put into quarantine, \
-             {} rows without a file removed, {} deletions finished",
-            recovered.unfinished,
-            recovered.indexed,
-            recovered.quarantined,
-            recovered.lost,
-            recovered.deleted
-        );
-    }
-}
-
 /// Starts the threads that read and send, when there are rules.
 fn start_workers(
     config: &Config,
@@ -161,6 +147,7 @@ fn start_workers(
             web: Arc::new(hilum_dicomweb::Peers),
         },
         config.read.workers,
+        Reading::default(),
         stop,
     )
 }

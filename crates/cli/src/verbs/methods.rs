@@ -51,6 +51,21 @@ fn result(here: &Path, name: &str) -> Option<ResultFile> {
     fresh.or_else(built).filter(|r: &ResultFile| !r.tiny)
 }
 
+/// All methods as `--json` lists them, each with its claim, its link and the result file, rows and all.
+#[cfg(feature = "node")]
+pub fn catalogue(here: &Path) -> Value {
+    let more = |(info, mut row): (&MethodInfo, Value)| {
+        row["claim"] = json!(info.claim);
+        row["link"] = json!(info.link);
+        let result = result(here, info.name);
+        row["rows"] = json!(result.as_ref().map_or(&[][..], |r| &r.rows));
+        row["result"] = json!(result);
+        row
+    };
+    let infos = registry::all().iter().map(|m| m.info());
+    infos.zip(rows(here)).map(more).collect()
+}
+
 fn rows(here: &Path) -> Vec<Value> {
     let row = |info: &MethodInfo| {
         let holds = result(here, info.name).and_then(|r| r.holds);

@@ -48,6 +48,10 @@ pub mod run;
 pub mod score;
 #[cfg(feature = "node")]
 pub mod send;
+#[cfg(feature = "node")]
+pub mod serve;
+#[cfg(feature = "node")]
+mod serve_demo;
 pub mod text;
 pub mod weights;
 #[cfg(feature = "node")]
@@ -86,6 +90,8 @@ pub fn run(verb: Verb) -> Result<Code> {
         Verb::Doctor(args) => doctor::run(&args),
         #[cfg(feature = "node")]
         Verb::Listen(args) => listen::run(&args),
+        #[cfg(feature = "node")]
+        Verb::Serve(args) => serve::run(&args),
         #[cfg(feature = "node")]
         Verb::Send(args) => send::run(&args),
         #[cfg(feature = "node")]

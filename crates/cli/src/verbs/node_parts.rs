@@ -6,7 +6,7 @@ use hilum_dicomweb::{Server, WebState};
 use hilum_node::audit::Audit;
 use hilum_node::config::{Address, Config, Destination, WebService};
 use hilum_node::scu::Remote;
-use hilum_store::Store;
+use hilum_store::{Recovered, Store};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -161,4 +161,19 @@ pub async fn web(config: &Config, store: &Store, audit: &Audit) -> Result<Option
     Ok(Some(
         server.with_context(|| format!("cannot listen on {address}"))?,
     ))
+}
+
+/// Tells what had to be mended.
+pub fn say_recovered(recovered: &Recovered) {
+    if *recovered != Recovered::default() {
+        eprintln!(
+            "hilum: the store was not closed: {} unfinished files removed, {} files indexed, {} put into quarantine, \
+             {} rows without a file removed, {} deletions finished",
+            recovered.unfinished,
+            recovered.indexed,
+            recovered.quarantined,
+            recovered.lost,
+            recovered.deleted
+        );
+    }
 }

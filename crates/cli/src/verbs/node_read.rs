@@ -7,7 +7,7 @@ use hilum_image::{Limits, Recipe};
 use hilum_node::auto::{self, StudyFiles, Work};
 use hilum_node::scu::Item;
 use hilum_objects::Kind;
-use hilum_pipeline::{Reader, Study};
+use hilum_pipeline::{Extras, Reader, Study};
 use hilum_store::NewOutgoing;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ struct PipelineReader {
 }
 
 impl PipelineReader {
-    fn new(work: &Work) -> Result<Self> {
+    fn new(work: &Work, extras: Extras) -> Result<Self> {
         let models = places::store(work.config.read.models.as_deref())?;
         let kinds: Result<Vec<Kind>, String> =
             work.config.read.objects.iter().map(|k| k.parse()).collect();
@@ -37,7 +37,7 @@ impl PipelineReader {
         let outbox = work.store.root().join("outbox");
         std::fs::create_dir_all(&outbox).with_context(|| outbox.display().to_string())?;
         Ok(PipelineReader {
-            reader: Reader::new(models, Recipe::default(), Limits::default(), true),
+            reader: Reader::new(models, Recipe::default(), Limits::default(), true).with(extras),
             objects,
             readings: work.store.root().join("readings"),
             outbox,
@@ -91,13 +91,24 @@ impl auto::Reader for PipelineReader {
     }
 }
 
+/// How studies are read, beyond what the configuration says.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// What a reading says beyond findings and measurements.
+    pub extras: Extras,
+    /// Whether reading gives way to everything else that this process does.
+    pub nice: bool,
+}
+
 /// Starts `count` threads that read and one that sends.
 pub fn start_workers(
     work: Work,
     count: usize,
+    how: Reading,
     stop: &Arc<AtomicBool>,
 ) -> Result<Vec<JoinHandle<()>>> {
-    let reader = Arc::new(PipelineReader::new(&work)?);
+    let nice = how.nice;
+    let reader = Arc::new(PipelineReader::new(&work, how.extras)?);
     let runtime = tokio::runtime::Handle::current();
     let mut threads = Vec::new();
     for n in 0..count {
@@ -107,7 +118,12 @@ pub fn start_workers(
         threads.push(
             std::thread::Builder::new()
                 .name(format!("reader-{n}"))
-                .spawn(move || auto::work(&work, reader.as_ref(), &runtime, &stop))?,
+                .spawn(move || {
+                    if nice {
+                        give_way();
+                    }
+                    auto::work(&work, reader.as_ref(), &runtime, &stop);
+                })?,
         );
     }
     let stop = Arc::clone(stop);
@@ -117,4 +133,12 @@ pub fn start_workers(
             .spawn(move || auto::deliver(&work, &runtime, &stop))?,
     );
     Ok(threads)
+}
+
+/// The calling thread gives way to the others. Linux counts niceness by thread; elsewhere nothing happens.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(10) {
+        tracing::debug!(%error, "priority not lowered");
+    }
 }

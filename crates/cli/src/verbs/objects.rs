@@ -34,6 +34,7 @@ impl Style {
             at: self.at.clone(),
             release: self.fhir,
             segmenter: store.segmenter().map(hilum_pipeline::Model::reference),
+            signature: None,
             limits: Limits::default(),
         }
     }

@@ -4,7 +4,7 @@ mod font;
 mod sheet;
 
 use crate::code;
-use crate::context::{Context, ObjectKind};
+use crate::context::{Context, ObjectKind, Signature};
 use crate::error::Result;
 use crate::item::{code_item, reference};
 use dicom_core::{PrimitiveValue, VR, dicom_value};
@@ -23,9 +23,13 @@ const ABSENT: Colour = [0.42, 0.45, 0.5];
 
 /// The bytes of the PDF: image with overlay, draft, findings, measurements, provenance. The same reading and picture
 /// give the same bytes.
-pub fn render(reading: &Reading, overlay: Option<&Plane<Rgb>>) -> Vec<u8> {
+pub fn render(
+    reading: &Reading,
+    overlay: Option<&Plane<Rgb>>,
+    signature: Option<&Signature>,
+) -> Vec<u8> {
     let mut sheet = Sheet::new();
-    head(&mut sheet, reading);
+    head(&mut sheet, reading, signature);
     front(&mut sheet, reading, overlay);
     section(&mut sheet, reading, "Findings", Section::Findings);
     gate(&mut sheet, reading);
@@ -38,14 +42,39 @@ pub fn render(reading: &Reading, overlay: Option<&Plane<Rgb>>) -> Vec<u8> {
         sheet.paragraph(MARGIN, Sheet::width(), words, Style::quiet(7.5));
     }
     let title = format!("Reading of {}", reading.study.id);
+    let state = match signature {
+        Some(signature) => signed_words(signature),
+        None => "A draft by software, checked by no one.".to_owned(),
+    };
     let footer = format!(
-        "{RESEARCH_NOTICE} A draft by software, checked by no one. Hilum {}",
+        "{RESEARCH_NOTICE} {state} Hilum {}",
         reading.provenance.version
     );
     sheet.finish(&title, &footer)
 }
 
-fn head(sheet: &mut Sheet, reading: &Reading) {
+fn signed_words(signature: &Signature) -> String {
+    let (date, time) = (&signature.at.date, &signature.at.time);
+    let part = |text: &str, from: usize, to: usize| text.get(from..to).unwrap_or("").to_owned();
+    format!(
+        "Signed by {} on {}-{}-{} {}:{} UTC.",
+        signature.name,
+        part(date, 0, 4),
+        part(date, 4, 6),
+        part(date, 6, 8),
+        part(time, 0, 2),
+        part(time, 2, 4)
+    )
+}
+
+fn title(signature: Option<&Signature>) -> &'static str {
+    match signature {
+        Some(_) => "Chest X-ray reading, signed by a person",
+        None => "Chest X-ray reading, draft by software",
+    }
+}
+
+fn head(sheet: &mut Sheet, reading: &Reading, signature: Option<&Signature>) {
     let y = sheet.y;
     sheet.fill(
         MARGIN - 6.0,
@@ -56,12 +85,7 @@ fn head(sheet: &mut Sheet, reading: &Reading) {
     );
     sheet.at(MARGIN, RESEARCH_NOTICE, Style::bold(9.5), Sheet::width());
     sheet.y -= 34.0;
-    sheet.at(
-        MARGIN,
-        "Chest X-ray reading, draft by software",
-        Style::bold(16.0),
-        Sheet::width(),
-    );
+    sheet.at(MARGIN, title(signature), Style::bold(16.0), Sheet::width());
     sheet.y -= 4.0;
     let study = &reading.study;
     let facts = [
@@ -365,11 +389,8 @@ pub fn encapsulate(context: &Context<'_>, pdf: &[u8]) -> Result<Vec<u8>> {
     set.empty(&[(tags::ACQUISITION_DATE_TIME, VR::DT)]);
     // The page names the patient's id and the study.
     set.text(tags::BURNED_IN_ANNOTATION, VR::CS, "YES");
-    set.text(
-        tags::DOCUMENT_TITLE,
-        VR::ST,
-        "Chest X-ray reading, draft by software, research only",
-    );
+    let title = format!("{}, research only", title(context.signature.as_ref()));
+    set.text(tags::DOCUMENT_TITLE, VR::ST, &title);
     set.sequence(
         tags::CONCEPT_NAME_CODE_SEQUENCE,
         vec![code_item(&code::DIAGNOSTIC_IMAGING_STUDY, &[])],

@@ -3,7 +3,7 @@
 use super::write::tree;
 use crate::context::{Context, ObjectKind};
 use crate::error::Result;
-use crate::item::put_schemes;
+use crate::item::{meaning, put_schemes};
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
 use hilum_dicom::write::DataSet;
@@ -45,7 +45,7 @@ pub(crate) fn encode(context: &Context<'_>) -> Result<Vec<u8>> {
     Ok(set.file(kind.class, &context.instance(&kind))?)
 }
 
-/// Complete when the gate let every image pass; never verified: nobody has looked at it.
+/// Complete when the gate let every image pass; verified when a person signed, else nobody has looked at it.
 fn flags(context: &Context<'_>, set: &mut DataSet) {
     let reading = context.reading;
     let stopped = |image: usize| {
@@ -60,6 +60,29 @@ fn flags(context: &Context<'_>, set: &mut DataSet) {
         let words = format!("{count} of {} images not analysed", reading.images.len());
         set.text(tags::COMPLETION_FLAG_DESCRIPTION, VR::LO, &words);
     }
-    set.text(tags::PRELIMINARY_FLAG, VR::CS, "PRELIMINARY");
-    set.text(tags::VERIFICATION_FLAG, VR::CS, "UNVERIFIED");
+    let Some(signature) = &context.signature else {
+        set.text(tags::PRELIMINARY_FLAG, VR::CS, "PRELIMINARY");
+        set.text(tags::VERIFICATION_FLAG, VR::CS, "UNVERIFIED");
+        return;
+    };
+    set.text(tags::PRELIMINARY_FLAG, VR::CS, "FINAL");
+    set.text(tags::VERIFICATION_FLAG, VR::CS, "VERIFIED");
+    let mut observer = DataSet::default();
+    observer.text(
+        tags::VERIFYING_OBSERVER_NAME,
+        VR::PN,
+        &meaning(&signature.name),
+    );
+    observer.sequence(
+        tags::VERIFYING_OBSERVER_IDENTIFICATION_CODE_SEQUENCE,
+        Vec::new(),
+    );
+    observer.text(
+        tags::VERIFYING_ORGANIZATION,
+        VR::LO,
+        &meaning(&signature.organisation),
+    );
+    let at = format!("{}{}", signature.at.date, signature.at.time);
+    observer.text(tags::VERIFICATION_DATE_TIME, VR::DT, &at);
+    set.sequence(tags::VERIFYING_OBSERVER_SEQUENCE, vec![observer]);
 }

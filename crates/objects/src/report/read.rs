@@ -186,6 +186,7 @@ impl Reader {
             Some(c) if *c == code::ACTIVATION_BOX => RegionKind::ActivationBox,
             Some(c) if *c == code::DETECTOR_BOX => RegionKind::DetectorBox,
             Some(c) if *c == code::OUTLINE => RegionKind::Outline,
+            Some(c) if *c == code::DRAWN => RegionKind::Drawn,
             _ => return Err(wrong("a region does not say how it came about")),
         };
         let outlined = group.words(&code::OUTLINE).is_some();

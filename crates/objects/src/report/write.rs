@@ -172,6 +172,7 @@ impl Writer<'_> {
             RegionKind::ActivationBox => code::ACTIVATION_BOX,
             RegionKind::DetectorBox => code::DETECTOR_BOX,
             RegionKind::Outline => code::OUTLINE,
+            RegionKind::Drawn => code::DRAWN,
         };
         below.push(Item::code(code::REGION_KIND, kind));
         let score = finite(region.score, "the strength of a region")?;

@@ -1,0 +1,692 @@
+//! `hilum serve` over HTTP: upload, reading, corrections by two persons, sign-off, accounts, and a kill in the middle.
+#![cfg(all(unix, feature = "node"))]
+#![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
+
+mod common;
+
+use common::{code, hilum, sample, stderr};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A server on a free port; ended when the test ends.
+struct Server {
+    child: Child,
+    out: BufReader<std::process::ChildStdout>,
+    base: String,
+}
+
+impl Server {
+    fn start(args: &[&str]) -> Self {
+        let mut command = hilum();
+        command
+            .args(["serve", "--port", "0"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut base = String::new();
+        loop {
+            let mut line = String::new();
+            if out.read_line(&mut line).unwrap() == 0 {
+                let mut text = String::new();
+                child
+                    .stderr
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut text)
+                    .unwrap();
+                panic!("hilum serve ended: {text}");
+            }
+            match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+                ["http", url] => base = url.trim_end_matches('/').to_owned(),
+                ["listening"] => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        Server { child, out, base }
+    }
+
+    fn on(store: &Path, more: &[&str]) -> Self {
+        let mut args = vec!["--store", store.to_str().unwrap()];
+        args.extend(more);
+        Server::start(&args)
+    }
+
+    fn signal(&self, name: &str) {
+        let line = format!("kill {name} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &line]).status();
+        assert!(status.unwrap().success());
+    }
+
+    fn terminate(mut self) -> Option<i32> {
+        self.signal("-TERM");
+        let status = self.child.wait().unwrap();
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        status.code()
+    }
+
+    fn kill(mut self) {
+        self.signal("-KILL");
+        self.child.wait().unwrap();
+    }
+
+    /// Somebody's browser.
+    fn browser(&self) -> Browser {
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(60)))
+            .http_status_as_error(false);
+        let mut browser = Browser {
+            base: self.base.clone(),
+            agent: config.build().into(),
+            cookie: None,
+            csrf: String::new(),
+        };
+        browser.csrf = text(&browser.get("/api/session").json()["csrf"]);
+        browser
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Ended already where the test went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Browser {
+    base: String,
+    agent: ureq::Agent,
+    cookie: Option<String>,
+    csrf: String,
+}
+
+struct Answer {
+    status: u16,
+    headers: ureq::http::HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|e| panic!("{e} in {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    fn kind(&self) -> String {
+        text(&self.json()["error"]["kind"])
+    }
+
+    fn header(&self, name: &str) -> String {
+        let value = self.headers.get(name);
+        value.map_or(String::new(), |v| v.to_str().unwrap().to_owned())
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+impl Browser {
+    fn ask(&self, method: &str, path: &str, more: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base));
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        if method != "GET" {
+            request = request.header("x-hilum-csrf", &self.csrf);
+        }
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        let mut response = self
+            .agent
+            .run(request.body(body.to_vec()).unwrap())
+            .unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response
+                .body_mut()
+                .with_config()
+                .limit(64 << 20)
+                .read_to_vec()
+                .unwrap(),
+        }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], b"")
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let json = [("content-type", "application/json")];
+        self.ask("POST", path, &json, body.as_bytes())
+    }
+
+    fn delete(&self, path: &str) -> Answer {
+        self.ask("DELETE", path, &[], b"")
+    }
+
+    fn upload(&self, files: &[(&str, &[u8])]) -> Answer {
+        let mut body = Vec::new();
+        for (name, bytes) in files {
+            let head = format!(
+                "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+                 Content-Type: application/octet-stream\r\n\r\n"
+            );
+            body.extend(head.as_bytes());
+            body.extend(*bytes);
+            body.extend(b"\r\n");
+        }
+        body.extend(b"--B--\r\n");
+        let kind = [("content-type", "multipart/form-data; boundary=B")];
+        self.ask("POST", "/api/uploads", &kind, &body)
+    }
+
+    fn study(&self, uid: &str) -> Value {
+        let answer = self.get(&format!("/api/studies/{uid}"));
+        assert_eq!(
+            answer.status,
+            200,
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
+        answer.json()
+    }
+
+    fn edit(&self, uid: &str, base: i64, op: Value) -> Answer {
+        let body = json!({ "base_revision": base, "op": op });
+        self.post(&format!("/api/studies/{uid}/edits"), &body)
+    }
+
+    /// Waits until a study is in a state.
+    fn wait(&self, uid: &str, state: &str) -> Value {
+        until(&format!("{uid} {state}"), || {
+            let answer = self.get(&format!("/api/studies/{uid}"));
+            let study = (answer.status == 200).then(|| answer.json())?;
+            (study["item"]["state"] == state).then_some(study)
+        })
+    }
+
+    fn log_in(&mut self, name: &str, password: &str) -> Answer {
+        let body = json!({ "name": name, "password": password });
+        let answer = self.post("/api/session", &body);
+        if answer.status == 200 {
+            let cookie = answer.header("set-cookie");
+            self.cookie = cookie.split(';').next().map(str::to_owned);
+            self.csrf = text(&answer.json()["csrf"]);
+        }
+        answer
+    }
+}
+
+fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = check() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(120), "{what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(sample(name)).unwrap()
+}
+
+fn raw(base: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(base.trim_start_matches("http://")).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = stream.take(4000).read_to_string(&mut answer);
+    answer
+}
+
+#[test]
+fn the_demo_opens_and_shows_samples() {
+    let server = Server::start(&["--demo"]);
+    let me = server.browser();
+    assert_eq!(me.get("/healthz").body, b"ok");
+    let page = me.get("/");
+    assert_eq!(page.status, 200);
+    assert!(
+        page.header("content-security-policy")
+            .contains("default-src 'self'")
+    );
+    assert_eq!(me.get("/study/1.2.3").body, page.body);
+    let session = me.get("/api/session").json();
+    assert_eq!(session["user"]["name"], "local");
+    assert_eq!(session["demo"], true);
+    let openapi = me.get("/api/openapi.json").json();
+    assert!(openapi["openapi"].as_str().unwrap().starts_with("3."));
+    assert!(openapi["paths"]["/api/worklist"]["get"].is_object());
+    // Names of other sites that stand for this machine, and paths that leave the folder.
+    let rebound = raw(
+        &server.base,
+        "GET /api/session HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+    );
+    assert!(rebound.starts_with("HTTP/1.1 403"), "{rebound}");
+    for path in [
+        "/assets/../../../../etc/passwd",
+        "/assets/%2e%2e/%2e%2e/etc/passwd",
+        "/api/studies/..%2f..%2fetc/images/0/pixels",
+        "/api/studies/1.2/images/0/overlays/..%2f..%2freading.json",
+    ] {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let answer = raw(&server.base, &request);
+        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+        assert!(!answer.contains("root:"));
+    }
+    let list = until("something read", || {
+        let list = me.get("/api/worklist?state=read&sort=priority").json();
+        (list["total"].as_i64() >= Some(1)).then_some(list)
+    });
+    let item = &list["items"][0];
+    assert!(item["priority"].is_number() || item["gate"].is_null());
+    let uid = text(&item["study_uid"]);
+    let study = me.study(&uid);
+    let image = &study["images"][0];
+    let pixels = me.get(image["pixels_url"].as_str().unwrap());
+    let size = image["rows"].as_u64().unwrap() * image["columns"].as_u64().unwrap() * 2;
+    assert_eq!(pixels.body.len() as u64, size);
+    assert!(pixels.header("cache-control").contains("immutable"));
+    let tag = pixels.header("etag");
+    let url = image["pixels_url"].as_str().unwrap();
+    let again = me.ask("GET", url, &[("if-none-match", &tag)], b"");
+    assert_eq!(again.status, 304);
+    let small = me.get(image["thumbnail_url"].as_str().unwrap());
+    assert!(small.body.starts_with(b"\x89PNG"));
+    for overlay in image["overlays"].as_array().unwrap() {
+        let picture = me.get(overlay["url"].as_str().unwrap());
+        assert!(picture.body.starts_with(b"\x89PNG"));
+    }
+    assert_eq!(me.get("/dicom-web/studies").status, 200);
+    assert!(!me.get("/api/methods").json().as_array().unwrap().is_empty());
+    let models = me.get("/api/models").json();
+    assert!(
+        models[0]["card_markdown"]
+            .as_str()
+            .unwrap()
+            .starts_with("# ")
+    );
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn a_reading_is_corrected_by_two_signed_and_exported() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path(), &[]);
+    let (one, two) = (server.browser(), server.browser());
+    let child = bytes("images/child-pneumonia.jpg");
+    let answer = one.upload(&[
+        ("child.jpg", &child),
+        ("../../etc/child again.jpg", &child),
+        ("broken.dcm", &bytes("bad/truncated.dcm")),
+        ("<script>alert(1)</script>.png", b"no picture"),
+    ]);
+    assert_eq!(answer.status, 200);
+    let files = answer.json()["files"].clone();
+    let states: Vec<&str> = (0..4)
+        .map(|i| files[i]["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["stored", "known", "refused", "refused"]);
+    assert_eq!(files[3]["kind"], "not_an_image");
+    assert!(!files[2]["message"].as_str().unwrap().contains('/'));
+    let uid = text(&files[0]["study_uid"]);
+    assert_eq!(files[1]["study_uid"], uid.as_str());
+    let study = one.wait(&uid, "read");
+    assert_eq!(study["item"]["patient_name"], "child");
+    let before = study["reading"].clone();
+    let found = study["edited"]["findings"].as_array().unwrap();
+    let assessed = found.iter().find(|f| !f["model_set"].is_null()).unwrap();
+    let code_of = text(&assessed["code"]);
+    // Two persons at once: different targets merge, the same target does not.
+    let decide =
+        |set: &str| json!({ "type": "finding", "code": code_of, "decision": "change", "set": set });
+    let first = one.edit(&uid, 0, decide("absent"));
+    assert_eq!(
+        first.status,
+        201,
+        "{}",
+        String::from_utf8_lossy(&first.body)
+    );
+    let merged = two.edit(
+        &uid,
+        0,
+        json!({ "type": "note", "text": "<b>look</b> at the left" }),
+    );
+    assert_eq!(merged.status, 201);
+    let clash = two.edit(&uid, 0, decide("present"));
+    assert_eq!((clash.status, clash.kind().as_str()), (409, "conflict"));
+    assert_eq!(clash.json()["revision"], 2);
+    assert_eq!(clash.json()["edits"].as_array().unwrap().len(), 2);
+    // Undo, and undo of the undo.
+    assert_eq!(
+        two.edit(&uid, 2, json!({ "type": "undo", "edit": 1 }))
+            .status,
+        201
+    );
+    let set_now = |study: &Value| {
+        let all = study["edited"]["findings"].as_array().unwrap().clone();
+        all.into_iter()
+            .find(|f| f["code"] == code_of.as_str())
+            .unwrap()["set"]
+            .clone()
+    };
+    let study = one.study(&uid);
+    assert_eq!(set_now(&study), assessed["model_set"]);
+    assert_eq!(study["edits"][0]["undone_by"], 3);
+    assert_eq!(
+        one.edit(&uid, 3, json!({ "type": "undo", "edit": 3 }))
+            .status,
+        201
+    );
+    assert_eq!(set_now(&one.study(&uid)), "absent");
+    // A region, a sentence, and what makes no sense.
+    let region = json!({ "type": "region_add", "code": "nodule", "image": 0, "rect": { "x": 10, "y": 20, "width": 30, "height": 40 } });
+    assert_eq!(one.edit(&uid, 4, region).status, 201);
+    let rewritten = json!({ "type": "sentence", "index": 0, "text": "A child's chest." });
+    assert_eq!(one.edit(&uid, 5, rewritten).status, 201);
+    for nonsense in [
+        json!({ "type": "region_add", "code": "nodule", "image": 0, "rect": { "x": 10, "y": 20, "width": 9999, "height": 40 } }),
+        json!({ "type": "finding", "code": "nonsense", "decision": "accept" }),
+        json!({ "type": "measurement_add", "image": 0, "name": "d", "line": [[0, 0], [3, 4]], "value": 5, "unit": "mm" }),
+        json!({ "type": "sentence", "index": 99, "text": "x" }),
+        json!({ "type": "explode" }),
+    ] {
+        let refused = one.edit(&uid, 6, nonsense.clone());
+        assert!([400, 404].contains(&refused.status), "{nonsense}");
+    }
+    let study = one.study(&uid);
+    assert_eq!(study["reading"], before, "the model's words stay");
+    assert_eq!(
+        study["edited"]["sentences"][0]["model_text"],
+        before["report"]["sentences"][0]["text"]
+    );
+    // Preliminary first, signed after.
+    let early = one.get(&format!("/api/studies/{uid}/export/fhir"));
+    assert_eq!(early.header("x-hilum-status"), "preliminary");
+    assert!(String::from_utf8_lossy(&early.body).contains("\"preliminary\""));
+    let sign = format!("/api/studies/{uid}/sign");
+    assert_eq!(one.post(&sign, &json!({ "base_revision": 4 })).status, 409);
+    let signed = one.post(&sign, &json!({ "base_revision": 6 }));
+    assert_eq!(
+        signed.status,
+        200,
+        "{}",
+        String::from_utf8_lossy(&signed.body)
+    );
+    assert_eq!(one.study(&uid)["item"]["signed"], true);
+    let export = |kind: &str| one.get(&format!("/api/studies/{uid}/export/{kind}"));
+    let report = export("sr");
+    assert!(
+        report
+            .header("content-disposition")
+            .starts_with("attachment")
+    );
+    let report = dicom_object::from_reader(&report.body[..]).unwrap();
+    let flag = |name: &str| {
+        report
+            .element_by_name(name)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(flag("VerificationFlag"), "VERIFIED");
+    assert_eq!(flag("PreliminaryFlag"), "FINAL");
+    assert!(export("pdf").body.starts_with(b"%PDF"));
+    let bundle = String::from_utf8(export("fhir").body).unwrap();
+    assert!(bundle.contains("\"final\"") && bundle.contains("A child's chest."));
+    assert_eq!(export("json").json()["status"], "signed");
+    assert_eq!(export("exe").status, 404);
+    // The labels are what the audit reads.
+    let labels = one.get("/api/labels?format=csv");
+    let table = String::from_utf8(labels.body).unwrap();
+    assert!(
+        table
+            .lines()
+            .nth(1)
+            .unwrap()
+            .contains(&format!(",{code_of},0,")),
+        "{table}"
+    );
+    // An edit after the signature takes its force away, and not the signature.
+    assert_eq!(
+        one.edit(&uid, 6, json!({ "type": "note", "text": "later" }))
+            .status,
+        201
+    );
+    let study = one.study(&uid);
+    assert_eq!(study["item"]["signed"], false);
+    assert_eq!(study["signed"]["revision"], 6);
+    // Deleted while open.
+    assert_eq!(one.delete(&format!("/api/studies/{uid}")).status, 204);
+    let gone = two.get(&format!("/api/studies/{uid}"));
+    assert_eq!((gone.status, gone.kind().as_str()), (404, "deleted"));
+    let gone = two.edit(&uid, 7, json!({ "type": "note", "text": "x" }));
+    assert_eq!((gone.status, gone.kind().as_str()), (404, "deleted"));
+    assert_eq!(two.get("/api/studies/9.9.9").kind(), "not_found");
+    let log = one.get(&format!("/api/audit?study={uid}")).json();
+    let actions: Vec<String> = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| text(&r["action"]))
+        .collect();
+    for action in [
+        "uploaded", "viewed", "edited", "signed", "exported", "deleted",
+    ] {
+        assert!(
+            actions.iter().any(|a| a == action),
+            "{action} in {actions:?}"
+        );
+    }
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn a_thousand_broken_files_are_a_thousand_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path(), &["--workers", "0"]);
+    let me = server.browser();
+    let good = bytes("images/child-normal.jpg");
+    let names: Vec<String> = (0..1000).map(|n| format!("f{n}.dcm")).collect();
+    let mut files: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), &b"junk"[..])).collect();
+    files.push(("good.jpg", &good));
+    let answer = me.upload(&files).json();
+    let files = answer["files"].as_array().unwrap();
+    assert_eq!(files.len(), 1001);
+    let refused = files.iter().filter(|f| f["status"] == "refused").count();
+    assert_eq!(
+        (refused, files[1000]["status"].as_str()),
+        (1000, Some("stored"))
+    );
+    // A connection that is lost in the middle leaves nothing behind.
+    let half =
+        "POST /api/uploads HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\nX-Hilum-Csrf: ";
+    let more = "\r\nContent-Type: multipart/form-data; boundary=B\r\n\r\n--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nabc";
+    let mut stream = TcpStream::connect(me.base.trim_start_matches("http://")).unwrap();
+    stream
+        .write_all(format!("{half}{}{more}", me.csrf).as_bytes())
+        .unwrap();
+    drop(stream);
+    until("no half file", || {
+        let mut left = std::fs::read_dir(dir.path().join("room/incoming")).unwrap();
+        left.next().is_none().then_some(())
+    });
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn what_was_done_survives_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path(), &[]);
+    let me = server.browser();
+    let files = me
+        .upload(&[("a.jpg", &bytes("images/child-normal.jpg"))])
+        .json();
+    let first = text(&files["files"][0]["study_uid"]);
+    me.wait(&first, "read");
+    let note = json!({ "type": "note", "text": "before" });
+    assert_eq!(me.edit(&first, 0, note).status, 201);
+    let files = me
+        .upload(&[("b.jpg", &bytes("images/child-pneumonia.jpg"))])
+        .json();
+    let second = text(&files["files"][0]["study_uid"]);
+    server.kill();
+    let server = Server::on(dir.path(), &[]);
+    let me = server.browser();
+    let study = me.study(&first);
+    assert_eq!(study["edited"]["notes"][0]["text"], "before");
+    assert_eq!(study["item"]["state"], "read");
+    me.wait(&second, "read");
+    // Both rows are there, and nothing twice.
+    assert_eq!(me.get("/api/worklist").json()["total"], 2);
+    // Only what is asked for.
+    assert_eq!(me.get("/api/worklist?q=b").json()["total"], 1);
+    assert_eq!(me.get("/api/worklist?sort=nonsense").status, 400);
+    assert_eq!(server.terminate(), Some(0));
+}
+
+fn add_user(store: &Path, name: &str, role: &str, password: &str) {
+    let mut child = hilum()
+        .args(["serve", "--store", store.to_str().unwrap()])
+        .args(["--add-user", name, "--role", role])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{password}").unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+}
+
+#[test]
+fn accounts_roles_and_forged_requests() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = hilum()
+        .args(["serve", "--port", "0", "--bind", "0.0.0.0", "--store"])
+        .arg(dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(code(&open), 2, "{}", stderr(&open));
+    assert!(stderr(&open).contains("--add-user"));
+    for (name, role) in [("rea", "reader"), ("edi", "editor"), ("adm", "admin")] {
+        add_user(dir.path(), name, role, "a long password");
+    }
+    let server = Server::on(dir.path(), &["--workers", "0"]);
+    let nobody = server.browser();
+    assert!(nobody.get("/api/session").json()["user"].is_null());
+    assert_eq!(nobody.get("/").status, 200);
+    for path in [
+        "/api/worklist",
+        "/api/studies/1.2",
+        "/api/events",
+        "/api/labels",
+        "/api/methods",
+        "/api/audit",
+        "/dicom-web/studies",
+    ] {
+        assert_eq!(nobody.get(path).status, 401, "{path}");
+    }
+    assert_eq!(nobody.upload(&[("a.png", b"x")]).status, 401);
+    let as_user = |name: &str| {
+        let mut browser = server.browser();
+        assert_eq!(browser.log_in(name, "a long password").status, 200);
+        browser
+    };
+    let (reader, editor, admin) = (as_user("rea"), as_user("edi"), as_user("adm"));
+    let picture = bytes("images/child-normal.jpg");
+    assert_eq!(reader.upload(&[("a.jpg", &picture)]).status, 403);
+    let files = editor.upload(&[("a.jpg", &picture)]).json();
+    let uid = text(&files["files"][0]["study_uid"]);
+    let page = format!("/api/studies/{uid}");
+    until("the row", || {
+        (reader.get(&page).status == 200).then_some(())
+    });
+    let note = json!({ "type": "note", "text": "x" });
+    assert_eq!(reader.edit(&uid, 0, note.clone()).status, 403);
+    assert_eq!(editor.edit(&uid, 0, note).kind(), "not_read");
+    assert_eq!(reader.get("/api/audit").status, 403);
+    assert_eq!(editor.delete(&page).status, 403);
+    assert_eq!(reader.get("/dicom-web/studies").status, 200);
+    assert_eq!(
+        reader.delete(&format!("/dicom-web/studies/{uid}")).status,
+        403
+    );
+    // Without the token, with another's, and from another site.
+    let mut forged = as_user("adm");
+    forged.csrf = editor.csrf.clone();
+    assert_eq!(forged.delete(&page).kind(), "not_ours");
+    forged.csrf = String::new();
+    assert_eq!(forged.delete(&page).status, 403);
+    let cross = admin.ask("DELETE", &page, &[("sec-fetch-site", "cross-site")], b"");
+    assert_eq!(cross.kind(), "not_ours");
+    assert_eq!(admin.delete(&page).status, 204);
+    // A session that ended.
+    let cookie = admin.cookie.clone().unwrap();
+    assert!(
+        !String::from_utf8_lossy(&std::fs::read(dir.path().join("index.sqlite")).unwrap())
+            .contains(cookie.split('=').nth(1).unwrap())
+    );
+    assert_eq!(admin.delete("/api/session").status, 204);
+    assert_eq!(admin.get("/api/worklist").status, 401);
+    let log = as_user("adm").get("/api/audit").json();
+    assert!(
+        log.as_array()
+            .unwrap()
+            .iter()
+            .any(|r| r["action"] == "logged_in")
+    );
+    // Guessing is slowed down, by name and by address.
+    let mut guesser = server.browser();
+    let mut states: Vec<u16> = (0..6)
+        .map(|_| guesser.log_in("adm", "wrong password").status)
+        .collect();
+    assert_eq!(states.pop(), Some(429));
+    assert!(states.iter().all(|s| *s == 401));
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn pages_are_told_what_happens() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::on(dir.path(), &["--workers", "0"]);
+    let address = server.base.trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .unwrap();
+    write!(
+        stream,
+        "GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
+    .unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    assert!(lines.next().unwrap().unwrap().contains("200"));
+    let me = server.browser();
+    me.upload(&[("a.jpg", &bytes("images/child-normal.jpg"))]);
+    let found = lines.map_while(Result::ok).find(|l| l.starts_with("data:"));
+    assert!(found.unwrap().contains("\"state\":\"waiting\""));
+    // An open stream does not hold up the end.
+    let start = Instant::now();
+    assert_eq!(server.terminate(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(4));
+}

@@ -1,0 +1,120 @@
+//! The room's tables in the store's database. Statements run on SQLite and PostgreSQL; "null" numbers are -1 there, so that both
+//! order them alike.
+
+use crate::error::{Result, RoomError};
+use hilum_store::Db;
+use sqlx::{AssertSqlSafe, Executor};
+
+/// Version of the tables below.
+const VERSION: i64 = 1;
+
+const TABLES: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS room_studies (study_uid TEXT PRIMARY KEY, patient_id TEXT NOT NULL, patient_name TEXT NOT NULL, \
+     patient_folded TEXT NOT NULL, study_date TEXT NOT NULL, received BIGINT NOT NULL, day TEXT NOT NULL, \
+     age DOUBLE PRECISION NOT NULL, sex TEXT NOT NULL, modality TEXT NOT NULL, description TEXT NOT NULL, \
+     n_images BIGINT NOT NULL, n_objects BIGINT NOT NULL, state TEXT NOT NULL, error TEXT NOT NULL, analysable BIGINT NOT NULL, \
+     gate_reasons TEXT NOT NULL, top TEXT NOT NULL, uncertainty DOUBLE PRECISION NOT NULL, priority DOUBLE PRECISION NOT NULL, \
+     priority_reasons TEXT NOT NULL, reading TEXT NOT NULL, revision BIGINT NOT NULL, signed BIGINT NOT NULL, \
+     has_prior BIGINT NOT NULL, search TEXT NOT NULL, changed BIGINT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS room_by_priority ON room_studies (priority, received, study_uid)",
+    "CREATE INDEX IF NOT EXISTS room_by_day ON room_studies (day, received, study_uid)",
+    "CREATE INDEX IF NOT EXISTS room_by_patient ON room_studies (patient_folded, received, study_uid)",
+    "CREATE INDEX IF NOT EXISTS room_by_state ON room_studies (state, signed, received, study_uid)",
+    "CREATE INDEX IF NOT EXISTS room_by_age ON room_studies (age, received, study_uid)",
+    "CREATE INDEX IF NOT EXISTS room_by_uncertainty ON room_studies (uncertainty, received, study_uid)",
+    "CREATE INDEX IF NOT EXISTS room_by_patient_id ON room_studies (patient_id, day)",
+    "CREATE TABLE IF NOT EXISTS room_findings (study_uid TEXT NOT NULL, code TEXT NOT NULL, answer TEXT NOT NULL, \
+     PRIMARY KEY (code, study_uid))",
+    "CREATE INDEX IF NOT EXISTS room_findings_by_study ON room_findings (study_uid)",
+    "CREATE TABLE IF NOT EXISTS room_edits (study_uid TEXT NOT NULL, revision BIGINT NOT NULL, at BIGINT NOT NULL, \
+     name TEXT NOT NULL, op TEXT NOT NULL, target TEXT NOT NULL, context TEXT NOT NULL, PRIMARY KEY (study_uid, revision))",
+    "CREATE TABLE IF NOT EXISTS room_signatures (study_uid TEXT NOT NULL, revision BIGINT NOT NULL, at BIGINT NOT NULL, \
+     name TEXT NOT NULL, reading TEXT NOT NULL, PRIMARY KEY (study_uid, revision, at))",
+    "CREATE TABLE IF NOT EXISTS room_users (name TEXT PRIMARY KEY, role TEXT NOT NULL, password TEXT NOT NULL, \
+     created BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS room_sessions (token TEXT PRIMARY KEY, name TEXT NOT NULL, created BIGINT NOT NULL, \
+     expires BIGINT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS room_seen (at BIGINT NOT NULL, name TEXT NOT NULL, action TEXT NOT NULL, \
+     study_uid TEXT NOT NULL, detail TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS room_seen_by_study ON room_seen (study_uid, at)",
+    "CREATE INDEX IF NOT EXISTS room_seen_by_time ON room_seen (at)",
+    "CREATE TABLE IF NOT EXISTS room_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+];
+
+/// Makes the tables that are missing.
+///
+/// # Errors
+/// [`RoomError::Database`]; [`RoomError::Setup`] for tables of another version.
+pub(crate) async fn migrate(db: &Db) -> Result<()> {
+    let mut tx = db.keep().begin_with(db.begin()).await?;
+    if db.kind() == hilum_store::DatabaseKind::Postgres {
+        // Two processes that start at once must not both make the tables.
+        tx.execute("SELECT CAST(pg_advisory_xact_lock(72174159) AS TEXT)")
+            .await?;
+    }
+    for table in TABLES {
+        tx.execute(*table).await?;
+    }
+    sqlx::query(
+        "INSERT INTO room_meta (name, value) VALUES ('version', $1) ON CONFLICT (name) DO NOTHING",
+    )
+    .bind(VERSION.to_string())
+    .execute(&mut *tx)
+    .await?;
+    let found: String = sqlx::query_scalar("SELECT value FROM room_meta WHERE name = 'version'")
+        .fetch_one(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    if found == VERSION.to_string() {
+        return Ok(());
+    }
+    Err(RoomError::Setup(format!(
+        "the room's tables have version {found}, this program knows {VERSION}"
+    )))
+}
+
+/// A random text of the database's own, made once: what stays secret over restarts is derived from it.
+///
+/// # Errors
+/// [`RoomError::Database`], [`RoomError::Internal`] when the system gives no randomness.
+pub(crate) async fn secret(db: &Db) -> Result<String> {
+    let fresh = crate::access::token()?;
+    sqlx::query(
+        "INSERT INTO room_meta (name, value) VALUES ('secret', $1) ON CONFLICT (name) DO NOTHING",
+    )
+    .bind(fresh)
+    .execute(db.keep())
+    .await?;
+    let secret = sqlx::query_scalar("SELECT value FROM room_meta WHERE name = 'secret'")
+        .fetch_one(db.keep())
+        .await?;
+    Ok(secret)
+}
+
+/// `value` of `LIKE ... ESCAPE '!'` that finds `text` anywhere.
+pub(crate) fn containing(text: &str) -> String {
+    let mut like = String::from("%");
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '!') {
+            like.push('!');
+        }
+        like.push(c);
+    }
+    like.push('%');
+    like
+}
+
+/// A statement that was put together from constants of this crate.
+pub(crate) fn own(sql: String) -> AssertSqlSafe<String> {
+    AssertSqlSafe(sql)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_searched_for_is_no_pattern() {
+        assert_eq!(containing("a%b_!"), "%a!%b!_!!%");
+    }
+}

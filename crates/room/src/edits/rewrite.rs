@@ -1,0 +1,212 @@
+//! The reading as a reader left it, for objects that go out. What was changed says so, with the model's answer.
+
+use super::apply::{Decided, Edited, EditedRegion, Source};
+use super::op::Decision;
+use hilum_core::{
+    Evidence, Finding, FindingStatus, Line, Measurement, NamedLine, Point, PredictionSet, Reading,
+    Rect, Region, RegionKind, Section, Sentence, Unit,
+};
+
+/// Name that stands for the model of an answer that a person gave.
+const READER: &str = "reader";
+
+/// The edited reading.
+pub fn rewrite(reading: &Reading, edited: &Edited) -> Reading {
+    let mut out = reading.clone();
+    for decided in &edited.findings {
+        answer(&mut out, decided);
+    }
+    regions(&mut out, &edited.regions);
+    measurements(&mut out, edited);
+    report(&mut out, edited);
+    out
+}
+
+fn answer(out: &mut Reading, decided: &Decided) {
+    let Some(decision) = decided.decision else {
+        return;
+    };
+    let at = match out.findings.iter().position(|f| f.code == decided.code) {
+        Some(at) => at,
+        None => {
+            let (code, name) = (&decided.code, &decided.name);
+            out.findings
+                .push(Finding::not_assessed(code, name, "not listed by the model"));
+            out.findings.len() - 1
+        }
+    };
+    let finding = &mut out.findings[at];
+    if decision != Decision::Accept || finding.status == FindingStatus::NotAssessed {
+        // The model's numbers speak for the model's answer only; they stay in the reading of the model.
+        finding.status = FindingStatus::Assessed;
+        finding.reason = None;
+        finding.logit = None;
+        finding.probability = None;
+        finding.operating_point = None;
+        finding.uncertainty = None;
+        finding.explanations = Vec::new();
+        finding.model = None;
+    }
+    finding.set = decided.set;
+}
+
+fn regions(out: &mut Reading, regions: &[EditedRegion]) {
+    for finding in &mut out.findings {
+        finding.regions.retain_mut(|region| {
+            let Some(edited) = regions.iter().find(|r| r.id == region.id) else {
+                return true;
+            };
+            if edited.model_rect.is_some() {
+                redraw(region, edited);
+            }
+            !edited.removed
+        });
+    }
+    for edited in regions
+        .iter()
+        .filter(|r| r.source == Source::Reader && !r.removed)
+    {
+        let mut region = Region {
+            id: edited.id.clone(),
+            image: edited.image,
+            kind: RegionKind::Drawn,
+            rect: Rect {
+                x: 0.0,
+                y: 0.0,
+                w: 0.0,
+                h: 0.0,
+            },
+            score: 1.0,
+            outline: Vec::new(),
+            place: None,
+        };
+        redraw(&mut region, edited);
+        match out.findings.iter_mut().find(|f| f.code == edited.code) {
+            Some(finding) => finding.regions.push(region),
+            None => {
+                let name = hilum_core::taxonomy::by_code(&edited.code);
+                let name = name.map_or(edited.code.as_str(), |t| t.name);
+                let mut finding =
+                    Finding::not_assessed(&edited.code, name, "not listed by the model");
+                finding.regions.push(region);
+                out.findings.push(finding);
+            }
+        }
+    }
+}
+
+fn redraw(region: &mut Region, edited: &EditedRegion) {
+    if let Some(b) = edited.shape.bounds() {
+        region.rect = Rect {
+            x: b.x,
+            y: b.y,
+            w: b.width,
+            h: b.height,
+        };
+    }
+    region.outline = edited.shape.outline();
+    region.kind = RegionKind::Drawn;
+    region.score = 1.0;
+    region.place = None;
+}
+
+fn measurements(out: &mut Reading, edited: &Edited) {
+    for m in &edited.measurements {
+        let point = |p: [f64; 2]| Point { x: p[0], y: p[1] };
+        out.measurements.push(Measurement {
+            name: m.name.clone(),
+            value: Some(m.value),
+            unit: unit(&m.unit),
+            interval: None,
+            lines: vec![NamedLine {
+                name: m.name.clone(),
+                image: m.image,
+                line: Line {
+                    from: point(m.line[0]),
+                    to: point(m.line[1]),
+                },
+            }],
+            note: Some(format!("measured by {READER} {}", m.by)),
+        });
+    }
+}
+
+fn unit(name: &str) -> Unit {
+    match name {
+        "ratio" => Unit::Ratio,
+        "mm_detector" => Unit::MmDetector,
+        "mm" => Unit::Mm,
+        "percent" => Unit::Percent,
+        _ => Unit::Pixel,
+    }
+}
+
+fn report(out: &mut Reading, edited: &Edited) {
+    let images = || {
+        (0..out.images.len())
+            .map(Evidence::image)
+            .collect::<Vec<_>>()
+    };
+    let mut sentences: Vec<Sentence> = Vec::new();
+    for s in edited.sentences.iter().filter(|s| !s.removed) {
+        let mut evidence = s.evidence.clone();
+        evidence.retain(|e| hilum_reading::evidence::exists(out, e));
+        // A reader's sentence rests on the images that the reader saw.
+        if evidence.is_empty() {
+            evidence = images();
+        }
+        sentences.push(Sentence {
+            section: s.section,
+            text: s.text.clone(),
+            evidence,
+        });
+    }
+    let changed = edited
+        .findings
+        .iter()
+        .filter(|f| f.decision.is_some_and(|d| d != Decision::Accept));
+    for f in changed {
+        sentences.push(Sentence {
+            section: Section::Findings,
+            text: format!(
+                "{}: {} by {}; the model said {}.",
+                f.name,
+                said(f.set),
+                f.by.as_deref().unwrap_or(READER),
+                match f.model_set {
+                    None => "nothing (not assessed)".to_owned(),
+                    set => said(set).to_owned(),
+                }
+            ),
+            evidence: vec![Evidence::finding(f.code.clone())],
+        });
+    }
+    for note in &edited.notes {
+        sentences.push(Sentence {
+            section: Section::Findings,
+            text: format!("Note by {}: {}", note.by, note.text),
+            evidence: images(),
+        });
+    }
+    // Sections stay together.
+    sentences.sort_by_key(|s| match s.section {
+        Section::Findings => 0,
+        Section::Impression => 1,
+    });
+    let running = |section: Section| {
+        let of = sentences.iter().filter(|s| s.section == section);
+        of.map(|s| s.text.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    out.report.findings = running(Section::Findings);
+    out.report.impression = running(Section::Impression);
+    out.report.sentences = sentences;
+}
+
+fn said(set: Option<PredictionSet>) -> &'static str {
+    match set {
+        Some(PredictionSet::Present) => "present",
+        Some(PredictionSet::Absent) => "absent",
+        Some(PredictionSet::Undecided) => "undecided",
+        None => "not assessed",
+    }
+}
