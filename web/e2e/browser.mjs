@@ -9,10 +9,10 @@ export function executable() {
 }
 
 
-/** WebGL2 by the processor, since test machines have no graphics card. */
+/** Test machines have no graphics card: pages are put together by the processor, and WebGL2 is imitated for whoever insists. */
 export const launch = () => chromium.launch({
   executablePath: executable(),
-  args: ['--headless=new', '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--ignore-gpu-blocklist'],
+  args: ['--headless=new', '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-gpu-compositing', '--use-angle=swiftshader', '--enable-unsafe-swiftshader'],
 });
 
 /** Serious and critical faults by axe-core, as lines. The policy forbids foreign scripts, so it goes in through the debugger. */

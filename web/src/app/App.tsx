@@ -15,7 +15,8 @@ import { dismiss, say, useMessages } from './say';
 import { useLive } from './hooks';
 import { savedTheme, setTheme } from './theme';
 
-const ReadingPage = lazy(() => import('../reading/ReadingPage').then((m) => m.ReadingPage));
+const loadReading = () => import('../reading/ReadingPage').then((m) => m.ReadingPage);
+const ReadingPage = lazy(loadReading);
 const BenchPage = lazy(() => import('../bench/BenchPage').then((m) => m.BenchPage));
 const ModelsPage = lazy(() => import('../models/ModelsPage').then((m) => m.ModelsPage));
 const AuditPage = lazy(() => import('../audit/AuditPage').then((m) => m.AuditPage));
@@ -38,6 +39,12 @@ export function App() {
     load();
   }, []);
   const user = session?.user ?? null;
+  // Once the list stands, the page that comes next is fetched while nobody waits for it.
+  useEffect(() => {
+    if (!user) return;
+    const t = setTimeout(() => void loadReading().catch(() => {}), 1500);
+    return () => clearTimeout(t);
+  }, [user?.name]);
   useEffect(() => {
     if (!user) return;
     connect();

@@ -12,6 +12,7 @@ import { useEdits } from '../edits/useEdits';
 import { age, date, personName, sentenceCase } from '../format/format';
 import { en } from '../texts/en';
 import { hung } from '../viewer/pair';
+import { pixels } from '../viewer/pixels';
 import { ViewStore } from '../viewer/store';
 import { fitted, panBy, windowBy, zoomAt } from '../viewer/view';
 import type { Tool } from '../viewer/Viewport';
@@ -30,8 +31,15 @@ const r = en.reading;
 const TABS = ['findings', 'change', 'why', 'history'] as const;
 type Tab = (typeof TABS)[number];
 
+/** The image is on its way while the page around it is made. */
+function ahead(study: Study): Study {
+  const first = hung(study.images)[0];
+  if (first && !first.error) pixels(first.pixels_url, first.columns, first.rows).catch(() => {});
+  return study;
+}
+
 export function ReadingPage({ uid, session, search }: { uid: string; session: Session; search: string }) {
-  const { data, error, reload } = useLoad(uid, (signal) => api.study(uid, signal));
+  const { data, error, reload } = useLoad(uid, (signal) => api.study(uid, signal).then(ahead));
   const [deleted, setDeleted] = useState(false);
   const soon = useThrottled(reload, 150);
   useServerEvents((e) => {

@@ -1,59 +1,91 @@
 import { levelFor, type Level } from './levels';
 import type { Painter } from './painter';
-import { fitScale, level as display, type Size, type View } from './view';
+import { fitScale, type Size, type View } from './view';
 
-/** For browsers without WebGL2: the same picture by a table of 65536 levels, nearest pixel of the fitting level. */
+const OUTSIDE = 0xff000000;
+
+/** The same picture by the processor, for browsers without a graphics card. What a window does not change is kept between frames. */
 export class CpuPainter implements Painter {
   readonly name = 'cpu';
   readonly reduced = false;
   private levels: Level[] = [];
   private readonly context: CanvasRenderingContext2D | null;
-  private buffer: ImageData | null = null;
+  private frame: { image: ImageData; words: Uint32Array; values: Int32Array; highest: number; key: string } | null = null;
 
   constructor(canvas: HTMLCanvasElement) {
     this.context = canvas.getContext('2d', { alpha: false });
   }
 
-  setImage(levels: Level[]): void { this.levels = levels; }
+  setImage(levels: Level[]): void {
+    this.levels = levels;
+    this.frame = null;
+  }
 
   paint(view: View, port: Size, device: Size): void {
     const full = this.levels[0];
     if (!this.context || !full || device.width < 1 || device.height < 1) return;
-    if (this.buffer?.width !== device.width || this.buffer.height !== device.height) this.buffer = new ImageData(device.width, device.height);
-    fill(new Uint32Array(this.buffer.data.buffer), device, this.levels, full, view, port);
-    this.context.putImageData(this.buffer, 0, 0);
+    const key = [device.width, device.height, port.width, port.height, view.zoom, view.x, view.y].join(' ');
+    if (this.frame?.image.width !== device.width || this.frame.image.height !== device.height) {
+      const image = new ImageData(device.width, device.height);
+      this.frame = { image, words: new Uint32Array(image.data.buffer), values: new Int32Array(device.width * device.height), highest: 0, key: '' };
+    }
+    if (this.frame.key !== key) {
+      this.frame.highest = resample(this.frame.values, device, this.levels, full, view, port);
+      this.frame.key = key;
+    }
+    shade(this.frame.words, this.frame.values, greys(view, this.frame.highest));
+    this.context.putImageData(this.frame.image, 0, 0);
   }
 
-  dispose(): void { this.levels = []; this.buffer = null; }
+  dispose(): void { this.levels = []; this.frame = null; }
 }
 
-/** Greys as little-endian RGBA words. */
-export function greys(view: View): Uint32Array {
-  const table = new Uint32Array(65536);
-  for (let v = 0; v < 65536; v++) {
-    const g = Math.round(display(v, view) * 255);
+/** Greys of all values up to `highest`, as little-endian RGBA words. */
+export function greys(view: Pick<View, 'window' | 'invert'>, highest = 65535): Uint32Array {
+  const table = new Uint32Array(highest + 1);
+  const width = Math.max(view.window.width, 1), low = view.window.center - width / 2, flip = view.invert ? 255 : 0;
+  for (let v = 0; v <= highest; v++) {
+    const t = (v - low) / width, g = Math.round((t < 0 ? 0 : t > 1 ? 1 : t) * 255) ^ flip;
     table[v] = 0xff000000 | (g << 16) | (g << 8) | g;
   }
   return table;
 }
 
-export function fill(out: Uint32Array, device: Size, levels: Level[], full: Size, view: View, port: Size): void {
-  const table = greys(view);
+function shade(out: Uint32Array, values: Int32Array, table: Uint32Array): void {
+  for (let i = 0; i < out.length; i++) {
+    const v = values[i]!;
+    out[i] = v < 0 ? OUTSIDE : table[v]!;
+  }
+}
+
+/** Values of the image at each device pixel, mixed of four; -1 beside the image. Returns the largest. */
+export function resample(out: Int32Array, device: Size, levels: Level[], full: Size, view: View, port: Size): number {
+  let most = 0;
   const scale = view.zoom * fitScale(full, port) * (device.width / Math.max(1, port.width));
-  const level = levels[levelFor(scale, levels.length)]!;
-  const k = level.width / full.width, step = k / scale;
+  const level = levels[levelFor(scale, levels.length)]!, { data, width, height } = level;
+  const k = width / full.width, step = k / scale;
   const x0 = (view.x * full.width - device.width / 2 / scale) * k, y0 = (view.y * full.height - device.height / 2 / scale) * k;
-  const columns = new Int32Array(device.width);
+  const left = new Int32Array(device.width), right = new Int32Array(device.width), share = new Int32Array(device.width);
   for (let x = 0; x < device.width; x++) {
-    const at = Math.floor(x0 + (x + 0.5) * step);
-    columns[x] = at >= 0 && at < level.width ? at : -1;
+    const at = x0 + (x + 0.5) * step, p = at - 0.5, i = Math.floor(p);
+    left[x] = at < 0 || at >= width ? -1 : Math.max(0, i);
+    right[x] = Math.min(width - 1, i + 1);
+    share[x] = (p - i) * 256;
   }
   for (let y = 0; y < device.height; y++) {
-    const row = Math.floor(y0 + (y + 0.5) * step);
-    const inside = row >= 0 && row < level.height;
-    for (let x = 0, o = y * device.width; x < device.width; x++, o++) {
-      const column = columns[x]!;
-      out[o] = inside && column >= 0 ? table[level.data[row * level.width + column]!]! : 0xff000000;
+    const at = y0 + (y + 0.5) * step, p = at - 0.5, i = Math.floor(p), o = y * device.width;
+    if (at < 0 || at >= height) { out.fill(-1, o, o + device.width); continue; }
+    const top = Math.max(0, i) * width, bottom = Math.min(height - 1, i + 1) * width, down = ((p - i) * 256) | 0;
+    for (let x = 0; x < device.width; x++) {
+      const l = left[x]!;
+      if (l < 0) { out[o + x] = -1; continue; }
+      const r = right[x]!, f = share[x]!;
+      const a = data[top + l]! * (256 - f) + data[top + r]! * f, b = data[bottom + l]! * (256 - f) + data[bottom + r]! * f;
+      // At most 65535 * 65536: one more bit than a signed 32-bit number has.
+      const v = Math.floor((a * (256 - down) + b * down) / 65536);
+      out[o + x] = v;
+      if (v > most) most = v;
     }
   }
+  return most;
 }

@@ -15,5 +15,5 @@ export interface Painter {
 
 export function painterFor(canvas: HTMLCanvasElement): Painter {
   const wanted = new URLSearchParams(location.search).get('renderer');
-  return (wanted === 'cpu' ? null : GlPainter.create(canvas)) ?? new CpuPainter(canvas);
+  return (wanted === 'cpu' ? null : GlPainter.create(canvas, wanted === 'webgl')) ?? new CpuPainter(canvas);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { areaOf, outlines, simplify } from './contour';
-import { fill, greys } from './cpu';
+import { greys, resample } from './cpu';
 import { halve, levelFor, levelsOf } from './levels';
 import { hung, pairOf } from './pair';
 import { boxOf, contains, corners, dragged, hit } from './shapes';
@@ -23,15 +23,17 @@ describe('halved copies', () => {
 describe('drawing by the processor', () => {
   it('puts the right pixel in the right place', () => {
     const image = level(2, 2, (x, y) => (x + 2 * y) * 1000), view = fitted({ center: 1500, width: 3000 });
-    const out = new Uint32Array(16);
-    fill(out, { width: 4, height: 4 }, [image], image, view, { width: 4, height: 4 });
-    expect([out[0], out[3], out[12], out[15]].map((v) => v! & 255)).toEqual([0, 85, 170, 255]);
+    const out = new Int32Array(16), table = greys(view, 3000);
+    resample(out, { width: 4, height: 4 }, [image], image, view, { width: 4, height: 4 });
+    expect([out[0], out[3], out[12], out[15]].map((v) => table[v!]! & 255)).toEqual([0, 85, 170, 255]);
+    // Between four pixels: three quarters of the nearer, a quarter of the farther.
+    expect(out[5]).toBe(750);
     expect(greys({ ...view, invert: true })[0]! & 255).toBe(255);
   });
   it('is black beside the image', () => {
-    const image = level(2, 1, () => 9000), out = new Uint32Array(4);
-    fill(out, { width: 2, height: 2 }, [image], image, { ...fitted({ center: 0, width: 1 }), zoom: 0.5 }, { width: 2, height: 2 });
-    expect(out.some((v) => v === 0xff000000)).toBe(true);
+    const image = level(2, 1, () => 65535), out = new Int32Array(16);
+    resample(out, { width: 4, height: 4 }, [image], image, fitted({ center: 0, width: 1 }), { width: 4, height: 4 });
+    expect([...out]).toEqual([-1, -1, -1, -1, 65535, 65535, 65535, 65535, 65535, 65535, 65535, 65535, -1, -1, -1, -1]);
   });
 });
 
