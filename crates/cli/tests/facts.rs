@@ -157,3 +157,187 @@ fn a_trained_model_makes_the_graphs() {
         stderr(&file)
     );
 }
+
+/// What `facts` and `timeline` write as rows and scenes they read again; a table of rows and a folder of graphs are read as well.
+#[test]
+fn rows_and_scenes_go_out_and_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&folder.path().join(name));
+    let reports: String = REPORTS.lines().take(2).map(|l| format!("{l}\n")).collect();
+    std::fs::write(at("r.jsonl"), reports).unwrap();
+    let names = |lines: &[Value]| -> Vec<Vec<String>> {
+        let of = |l: &Value| {
+            let facts = l["facts"].as_array().unwrap().iter();
+            let mut names: Vec<String> = facts
+                .map(|f| format!("{} {} {}", f["name"], f["assertion"], f["change"]))
+                .collect();
+            names.sort();
+            names
+        };
+        lines.iter().map(of).collect()
+    };
+    let direct = names(&lines(&run(["text", "facts", &at("r.jsonl")])));
+    for (verb, format) in [("facts", "lunguage"), ("graph", "scene")] {
+        let written = run(["text", verb, &at("r.jsonl"), "--format", format]);
+        std::fs::write(at("w.jsonl"), stdout(&written)).unwrap();
+        let read = run(["text", "facts", &at("w.jsonl"), "--from", format]);
+        assert_eq!(code(&read), 0, "{}", stderr(&read));
+        assert_eq!(names(&lines(&read)), direct, "{format}");
+        let table = run([
+            "text",
+            "facts",
+            &at("w.jsonl"),
+            "--from",
+            format,
+            "--format",
+            "csv",
+        ]);
+        assert!(
+            stdout(&table).contains("s1,pleural_effusion,effusion,present"),
+            "{}",
+            stdout(&table)
+        );
+        let written = run(["text", "timeline", &at("r.jsonl"), "--format", format]);
+        std::fs::write(at("t.jsonl"), stdout(&written)).unwrap();
+        let events = lines(&run(["text", "timeline", &at("t.jsonl"), "--from", format]));
+        assert_eq!(events[0]["studies"], serde_json::json!(["s1", "s2"]));
+    }
+    let rows = "subject_id,study_id,section,ent_idx,ent,dx_status,dx_certainty,location\n\
+                p,s1,find,1,opacity,positive,tentative,loc: left lower lobe\np,s2,find,1,opacity,unsure,tentative,\n";
+    std::fs::write(at("rows.csv"), rows).unwrap();
+    let read = run(["text", "graph", &at("rows.csv"), "--from", "lunguage"]);
+    assert_eq!(code(&read), 1);
+    assert!(
+        stderr(&read).contains("2 lines: 1 done, 1 failed, 0 blank, unknown_value 1, rows 1"),
+        "{}",
+        stderr(&read)
+    );
+    std::fs::create_dir(at("scenes")).unwrap();
+    let graph = serde_json::json!({"image_id": "i", "attributes": [{"bbox_name": "left lung", "object_id": "i_left lung",
+        "attributes": [["anatomicalfinding|yes|consolidation"]], "phrases": ["Consolidation is seen."]}]});
+    std::fs::write(
+        at("scenes/a_SceneGraph.json"),
+        serde_json::to_string_pretty(&graph).unwrap(),
+    )
+    .unwrap();
+    std::fs::write(at("scenes/b_SceneGraph.json"), "{").unwrap();
+    let read = run(["text", "facts", &at("scenes"), "--from", "scene"]);
+    let found = lines(&read);
+    assert_eq!(found[0]["facts"][0]["side"], "left");
+    assert_eq!(
+        (&found[1]["line"], &found[1]["error"]["kind"]),
+        (&2.into(), &"invalid_json".into())
+    );
+    assert!(
+        found[1]["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("b_SceneGraph.json")
+    );
+    for wrong in [
+        vec!["text", "timeline", "--from", "radgraph", "r.json"],
+        vec!["text", "facts", "--from", "scene", "--model", "m", "r.json"],
+        vec!["text", "facts", "--from", "scene", "missing.json"],
+    ] {
+        assert_ne!(code(&run(&wrong)), 0, "{wrong:?}");
+    }
+}
+
+/// Boxes lie in the image's own lungs; an image without a mask of both is an error of its line.
+#[test]
+fn scene_boxes_come_from_masks() {
+    let folder = tempfile::tempdir().unwrap();
+    let masks = folder.path().join("masks");
+    std::fs::create_dir(&masks).unwrap();
+    let lungs = |boxes: &[[usize; 4]]| {
+        let inside = |x: usize, y: usize| {
+            boxes
+                .iter()
+                .any(|&[l, t, w, h]| (l..l + w).contains(&x) && (t..t + h).contains(&y))
+        };
+        hilum_image::Mask::from_fn(200, 160, |x, y| u8::from(inside(x, y)) * 255)
+    };
+    let both = [[20, 10, 60, 120], [110, 14, 56, 110]];
+    for (id, mask) in [("s1", lungs(&both)), ("one", lungs(&both[..1]))] {
+        let png = hilum_image::draw::encode_gray_png(&mask).unwrap();
+        std::fs::write(masks.join(format!("{id}.png")), png).unwrap();
+    }
+    std::fs::write(masks.join("bad.png"), b"no picture").unwrap();
+    let file = folder.path().join("r.jsonl");
+    let ids = ["s1", "one", "none", "bad", "../masks/s1"];
+    let reports: String = ids
+        .iter()
+        .map(|id| format!("{{\"id\":\"{id}\",\"patient\":\"p\",\"text\":\"Left effusion.\"}}\n"))
+        .collect();
+    std::fs::write(&file, reports).unwrap();
+    let output = run([
+        "text",
+        "graph",
+        "--format",
+        "scene",
+        "--masks",
+        &text(&masks),
+        &text(&file),
+    ]);
+    assert_eq!(code(&output), 1);
+    let found = lines(&output);
+    let objects = found[0]["objects"].as_array().unwrap();
+    let rect = |name: &str| {
+        let object = objects.iter().find(|o| o["bbox_name"] == name).unwrap();
+        ["x1", "y1", "x2", "y2"].map(|k| object[k].as_f64().unwrap())
+    };
+    // The patient's right lung is on the left of the image.
+    assert_eq!(rect("right lung"), [20.0, 10.0, 80.0, 130.0]);
+    assert_eq!(rect("left lung"), [110.0, 14.0, 166.0, 124.0]);
+    let kinds: Vec<&str> = found[1..]
+        .iter()
+        .map(|l| l["error"]["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "unusable_mask",
+            "missing_mask",
+            "unusable_mask",
+            "unusable_mask"
+        ]
+    );
+    assert!(
+        stderr(&output).contains("missing_mask 1, unusable_mask 3"),
+        "{}",
+        stderr(&output)
+    );
+    let timeline = run([
+        "text",
+        "timeline",
+        "--format",
+        "scene",
+        "--masks",
+        &text(&masks),
+        &text(&file),
+    ]);
+    let found = lines(&timeline);
+    let patient = found.iter().find(|l| l["patient"] == "p").unwrap();
+    assert_eq!(patient["scenes"].as_array().unwrap().len(), 1);
+    // Formats without boxes look at no mask.
+    assert_eq!(
+        code(&run([
+            "text",
+            "facts",
+            "--masks",
+            &text(&masks),
+            &text(&file)
+        ])),
+        0
+    );
+    let missing = run([
+        "text",
+        "graph",
+        "--format",
+        "scene",
+        "--masks",
+        "nowhere",
+        &text(&file),
+    ]);
+    assert_ne!(code(&missing), 0);
+}

@@ -1,10 +1,12 @@
 //! Facts of the Indiana University reports (train and val): how many, how fast, whether they survive
-//! RadGraph JSON, whether they agree with the labeler, and what the factual sequence keeps.
+//! RadGraph JSON, Lunguage's rows and scene graphs, whether they agree with the labeler, and what the factual sequence keeps.
 //!
 //! `cargo run --release -p hilum-text --example iu_facts`
 
+use hilum_text::facts::compose::detached;
+use hilum_text::facts::lunguage::{self, Fields};
 use hilum_text::facts::radgraph::Document;
-use hilum_text::facts::{Assertion, Extractor, Graph, entity_sequence};
+use hilum_text::facts::{Assertion, Extractor, Graph, entity_sequence, scene};
 use hilum_text::label::LabelSpace;
 use hilum_text::{LabelOptions, LabelValue, Labeler, ReportText};
 use std::collections::BTreeMap;
@@ -48,6 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         reports.len() as f64 / seconds
     );
     round_trip(&graphs)?;
+    rows_and_scenes(&graphs)?;
     labels_of_facts(&reports, &graphs)?;
     sequences(&reports, &graphs)
 }
@@ -63,6 +66,30 @@ fn round_trip(graphs: &[Graph]) -> Result<(), Box<dyn Error>> {
         "{same} of {} come back from RadGraph JSON as they were",
         graphs.len()
     );
+    Ok(())
+}
+
+/// Rows give the same facts again, scenes facts that make the same scene.
+fn rows_and_scenes(graphs: &[Graph]) -> Result<(), Box<dyn Error>> {
+    let (mut rows_same, mut scenes_same) = (0, 0);
+    for graph in graphs {
+        let facts = graph.facts();
+        let rows = serde_json::to_value(lunguage::rows(graph))?;
+        let rows: Vec<Fields> = serde_json::from_value::<Vec<serde_json::Map<_, _>>>(rows)?
+            .into_iter()
+            .map(Fields::new)
+            .collect();
+        let again = Graph::from_facts(&lunguage::read(&rows)?.facts).facts();
+        rows_same += usize::from(detached(&again) == detached(&facts));
+        let before = scene::scene_of("i", &facts, None);
+        let (_, told) = scene::read(serde_json::to_value(&before)?)?;
+        let again = Graph::from_facts(&told.facts).facts();
+        let after = scene::scene_of("i", &again, None);
+        scenes_same += usize::from(after.attributes == before.attributes);
+    }
+    let all = graphs.len();
+    println!("{rows_same} of {all} give the same facts from Lunguage's rows");
+    println!("{scenes_same} of {all} give facts that make the same scene from a scene graph");
     Ok(())
 }
 

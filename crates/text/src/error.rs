@@ -48,6 +48,28 @@ pub enum TextError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A field of such a document has a value that is none of those it can have.
+    #[error("{format}, {at}: `{field}` is `{value}`")]
+    UnknownValue {
+        /// Which format.
+        format: &'static str,
+        /// Which row or object.
+        at: String,
+        /// Which field.
+        field: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// A relation of such a document leads to what is not there.
+    #[error("{format}, {at}: relation to `{to}`, which is not there")]
+    DanglingRelation {
+        /// Which format.
+        format: &'static str,
+        /// Which row or object.
+        at: String,
+        /// What it leads to.
+        to: String,
+    },
     /// Reference and hypothesis sets do not fit together.
     #[error("cannot score: {reason}")]
     Unscorable {
@@ -74,6 +96,20 @@ pub enum TextError {
         /// Which model.
         model: String,
         /// Why.
+        reason: String,
+    },
+    /// There is no mask of an image.
+    #[error("no mask {path}")]
+    NoMask {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// A mask that does not show both lungs.
+    #[error("mask {path}: {reason}")]
+    UnusableMask {
+        /// The mask.
+        path: PathBuf,
+        /// What is wrong with it.
         reason: String,
     },
     /// Reading the input or writing the output failed.

@@ -119,6 +119,34 @@ impl<R: Read> CsvRows<R> {
     /// # Errors
     /// [`TextError::Columns`] when it has no id or nothing to read; reading fails.
     pub fn open(reader: R, delimiter: u8) -> Result<Self, TextError> {
+        Self::with(reader, delimiter, fields)
+    }
+
+    /// Reads the header of a table that must have one column of each group, in any case; fields keep the
+    /// names of the columns.
+    ///
+    /// # Errors
+    /// [`TextError::Columns`] when a group is missing; reading fails.
+    pub fn with_columns(reader: R, delimiter: u8, groups: &[&[&str]]) -> Result<Self, TextError> {
+        Self::with(reader, delimiter, |names| {
+            for group in groups {
+                let there = |n: &String| group.iter().any(|g| n.eq_ignore_ascii_case(g));
+                if !names.iter().any(there) {
+                    let (group, all) = (group.join(", "), names.join(", "));
+                    return Err(TextError::Columns {
+                        reason: format!("no column {group}; there are: {all}"),
+                    });
+                }
+            }
+            Ok(names)
+        })
+    }
+
+    fn with(
+        reader: R,
+        delimiter: u8,
+        names: impl Fn(Vec<String>) -> Result<Vec<String>, TextError>,
+    ) -> Result<Self, TextError> {
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .flexible(true)
@@ -129,7 +157,7 @@ impl<R: Read> CsvRows<R> {
                 reason: format!("{other:?}"),
             },
         })?;
-        let names = header
+        let columns = header
             .iter()
             .map(|b| {
                 String::from_utf8_lossy(b)
@@ -138,7 +166,7 @@ impl<R: Read> CsvRows<R> {
                     .to_owned()
             })
             .collect();
-        let names = fields(names)?;
+        let names = names(columns)?;
         Ok(CsvRows { reader, names })
     }
 

@@ -53,12 +53,20 @@ pub enum Problem {
     NotEnglish,
     /// A graph that does not hold together.
     InvalidDocument,
+    /// A status, location or the like that a document of facts cannot have.
+    UnknownValue,
+    /// A relation to a row or object that is not there.
+    DanglingRelation,
     /// No `patient`.
     MissingPatient,
     /// The patient's studies do not follow each other.
     ScatteredPatient,
     /// A model that reads reports refuses the text.
     ModelRefused,
+    /// No mask of the image that boxes are asked for.
+    MissingMask,
+    /// A mask that does not show both lungs.
+    UnusableMask,
 }
 
 impl Problem {
@@ -79,9 +87,13 @@ impl Problem {
             Problem::Unmatched => "unmatched",
             Problem::NotEnglish => "not_english",
             Problem::InvalidDocument => "invalid_document",
+            Problem::UnknownValue => "unknown_value",
+            Problem::DanglingRelation => "dangling_relation",
             Problem::MissingPatient => "missing_patient",
             Problem::ScatteredPatient => "scattered_patient",
             Problem::ModelRefused => "model_refused",
+            Problem::MissingMask => "missing_mask",
+            Problem::UnusableMask => "unusable_mask",
         }
     }
 }
@@ -137,41 +149,51 @@ pub(crate) fn parse(line: &Line) -> Result<Option<Row>, LineError> {
 
 /// [`parse`], with the id in another field.
 pub(crate) fn parse_by(line: &Line, id_field: &str) -> Result<Option<Row>, LineError> {
-    let fail = |id: Option<String>, kind, message: String| LineError {
+    let Some(fields) = object(line)? else {
+        return Ok(None);
+    };
+    let fail = |message: String| LineError {
         line: line.number,
-        id,
+        id: None,
+        kind: Problem::MissingId,
+        message,
+    };
+    let id = match fields.get(id_field) {
+        Some(Value::String(id)) if !id.trim().is_empty() => id.clone(),
+        Some(Value::Number(id)) => id.to_string(),
+        Some(Value::String(_)) => return Err(fail(format!("`{id_field}` is empty"))),
+        _ => {
+            let message = format!("`{id_field}` is missing or neither text nor number");
+            return Err(fail(message));
+        }
+    };
+    Ok(Some(Row { id, fields }))
+}
+
+/// The object of a line, `None` for a blank one.
+pub(crate) fn object(line: &Line) -> Result<Option<serde_json::Map<String, Value>>, LineError> {
+    let fail = |kind, message: String| LineError {
+        line: line.number,
+        id: None,
         kind,
         message,
     };
     let bytes = line
         .bytes
         .as_ref()
-        .map_err(|(kind, message)| fail(None, *kind, message.clone()))?;
-    let text =
-        std::str::from_utf8(bytes).map_err(|e| fail(None, Problem::InvalidUtf8, e.to_string()))?;
+        .map_err(|(kind, message)| fail(*kind, message.clone()))?;
+    let text = std::str::from_utf8(bytes).map_err(|e| fail(Problem::InvalidUtf8, e.to_string()))?;
     // A byte order mark is no part of the first line.
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {
         return Ok(None);
     }
     let value: Value =
-        serde_json::from_str(text).map_err(|e| fail(None, Problem::InvalidJson, e.to_string()))?;
-    let Value::Object(fields) = value else {
-        return Err(fail(None, Problem::InvalidJson, "not an object".to_owned()));
-    };
-    let id = match fields.get(id_field) {
-        Some(Value::String(id)) if !id.trim().is_empty() => id.clone(),
-        Some(Value::Number(id)) => id.to_string(),
-        Some(Value::String(_)) => {
-            let message = format!("`{id_field}` is empty");
-            return Err(fail(None, Problem::MissingId, message));
-        }
-        _ => {
-            let message = format!("`{id_field}` is missing or neither text nor number");
-            return Err(fail(None, Problem::MissingId, message));
-        }
-    };
-    Ok(Some(Row { id, fields }))
+        serde_json::from_str(text).map_err(|e| fail(Problem::InvalidJson, e.to_string()))?;
+    match value {
+        Value::Object(fields) => Ok(Some(fields)),
+        _ => Err(fail(Problem::InvalidJson, "not an object".to_owned())),
+    }
 }
 
 /// Text of a field: `None` when missing or null, an error when it is something else.
@@ -536,17 +558,26 @@ pub fn sections_rows(rows: &mut dyn Rows, mut out: impl Write) -> Result<Summary
 }
 
 pub(crate) fn text_problem(row: &Row, line: u64, error: &TextError) -> LineError {
-    let kind = match error {
-        TextError::EmptyReport => Problem::EmptyReport,
-        TextError::Xml { .. } => Problem::InvalidXml,
-        TextError::Model { .. } => Problem::ModelRefused,
-        _ => Problem::NoSuchSection,
-    };
     LineError {
         line,
         id: Some(row.id.clone()),
-        kind,
+        kind: kind_of(error),
         message: error.to_string(),
+    }
+}
+
+/// What kind of problem of a line an error is.
+pub(crate) fn kind_of(error: &TextError) -> Problem {
+    match error {
+        TextError::EmptyReport => Problem::EmptyReport,
+        TextError::Xml { .. } => Problem::InvalidXml,
+        TextError::Model { .. } => Problem::ModelRefused,
+        TextError::Document { .. } => Problem::InvalidDocument,
+        TextError::UnknownValue { .. } => Problem::UnknownValue,
+        TextError::DanglingRelation { .. } => Problem::DanglingRelation,
+        TextError::NoMask { .. } => Problem::MissingMask,
+        TextError::UnusableMask { .. } => Problem::UnusableMask,
+        _ => Problem::NoSuchSection,
     }
 }
 

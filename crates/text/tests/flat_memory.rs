@@ -71,7 +71,7 @@ fn ten_times_the_lines_take_no_more_memory() {
     let options = FactOptions {
         extract: Default::default(),
         format: Format::Facts,
-        image: None,
+        frames: None,
         reader: None,
     };
     let read = |first: u64, count: u64| {

@@ -1,17 +1,23 @@
 //! `hilum text`: sections, labels, facts and time lines of reports; JSON Lines or CSV in and out.
 
+mod masks;
+
 use crate::exit::Code;
 use anyhow::{Context, Result, bail};
 use hilum_methods::radgraph::SpanModel;
+use hilum_text::TextError;
 use hilum_text::facts::GraphReader;
+use hilum_text::facts::atlas::{Frame, Frames};
 use hilum_text::facts::extract::ExtractOptions;
 use hilum_text::facts::stream::{
-    FactOptions, Format, facts_csv, facts_rows, radgraph_file, timeline_rows,
+    FactOptions, Format, Input, Shape, facts_csv, facts_documents, facts_documents_csv, facts_rows,
+    timeline_documents, timeline_rows,
 };
 use hilum_text::label::LabelSpace;
 use hilum_text::rows::{CsvRows, JsonLines, Rows};
 use hilum_text::stream::{Summary, label_csv, label_rows, sections_rows};
 use hilum_text::{LabelOptions, SectionKind};
+use masks::LungMasks;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -79,6 +85,9 @@ pub enum Verb {
     Timeline {
         #[command(flatten)]
         args: FactArgs,
+        /// What the file holds
+        #[arg(long, value_enum, default_value = "reports")]
+        from: Source,
         /// What is written
         #[arg(long, value_enum, default_value = "events")]
         format: TimelineFormat,
@@ -127,19 +136,37 @@ pub enum TimelineFormat {
     Scene,
 }
 
-/// What `graph` and `facts` read.
+/// What `graph`, `facts` and `timeline` read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Source {
-    /// Reports, JSON Lines
+    /// Reports, JSON Lines or a table
     Reports,
-    /// One RadGraph JSON file
+    /// RadGraph JSON: one file of all reports, or .jsonl with one a line
     Radgraph,
+    /// Rows of Lunguage: .jsonl or .json {"id","rows"}, or a row an entity in .jsonl, .csv or .tsv
+    Lunguage,
+    /// Scene graphs of Chest ImaGenome: .jsonl, a .json, or a folder of .json
+    Scene,
+}
+
+impl Source {
+    /// What the documents hold; `None` for reports.
+    fn documents(self) -> Option<hilum_text::facts::stream::Source> {
+        use hilum_text::facts::stream::Source as Documents;
+        match self {
+            Source::Reports => None,
+            Source::Radgraph => Some(Documents::Radgraph),
+            Source::Lunguage => Some(Documents::Lunguage),
+            Source::Scene => Some(Documents::Scene),
+        }
+    }
 }
 
 /// Options that the verbs about facts share.
 #[derive(Debug, clap::Args)]
 pub struct FactArgs {
-    /// JSON Lines {"id","findings","impression"} or {"id","text"}, or .csv/.tsv with such columns; `-` is stdin
+    /// JSON Lines {"id","findings","impression"} or {"id","text"}, or .csv/.tsv with such columns; `-` is stdin; with --from,
+    /// what it names
     file: PathBuf,
     /// Sections to read
     #[arg(
@@ -153,9 +180,12 @@ pub struct FactArgs {
     /// graphs in place of the rules
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
-    /// Size of the image that scene boxes are given for; without it scenes have no boxes
+    /// Size of the image that scene boxes are given for, by an atlas; without it or --masks scenes have no boxes
     #[arg(long, value_name = "WxH", value_parser = size)]
     image: Option<(f64, f64)>,
+    /// Folder of lung masks ID.png, 0 and 255, that scene boxes are put in, each image's in its own
+    #[arg(long, value_name = "FOLDER", conflicts_with = "image")]
+    masks: Option<PathBuf>,
     /// Output is always JSON Lines; accepted so that scripts may say so
     #[arg(long)]
     json: bool,
@@ -176,9 +206,17 @@ impl FactArgs {
                 sections: sections(&self.section)?,
             },
             format,
-            image: self.image,
+            frames: self.frames()?,
             reader,
         })
+    }
+
+    fn frames(&self) -> Result<Option<Arc<dyn Frames>>> {
+        if let Some(folder) = &self.masks {
+            return Ok(Some(Arc::new(LungMasks::open(folder)?)));
+        }
+        let atlas = self.image.map(|(w, h)| Frame::of_image(w, h));
+        Ok(atlas.map(|frame| Arc::new(frame) as Arc<dyn Frames>))
     }
 }
 
@@ -210,30 +248,24 @@ pub fn run(verb: &Verb) -> Result<Code> {
         }
         Verb::Facts {
             args,
-            from: Source::Reports,
+            from,
             format: FactFormat::Csv,
-        } => facts_csv(
-            &mut *rows(&args.file)?,
-            out(),
-            io::stderr(),
-            &args.options(Format::Facts)?,
-        )?,
+        } => facts_table(args, *from, out())?,
         Verb::Facts { args, from, format } => {
             let format = match format {
-                FactFormat::Facts => Format::Facts,
-                FactFormat::Csv => bail!("--format csv reads reports, not RadGraph files"),
+                FactFormat::Facts | FactFormat::Csv => Format::Facts,
                 FactFormat::Lunguage => Format::Lunguage,
                 FactFormat::Sequence => Format::Sequence,
             };
             facts(args, *from, format, out())?
         }
-        Verb::Timeline { args, format } => {
+        Verb::Timeline { args, from, format } => {
             let format = match format {
                 TimelineFormat::Events => Format::Facts,
                 TimelineFormat::Lunguage => Format::Lunguage,
                 TimelineFormat::Scene => Format::Scene,
             };
-            timeline_rows(&mut *rows(&args.file)?, out(), &args.options(format)?)?
+            timeline(args, *from, format, out())?
         }
         Verb::Sections { file, .. } => sections_rows(&mut *rows(file)?, out())?,
         Verb::Label {
@@ -266,14 +298,104 @@ pub fn run(verb: &Verb) -> Result<Code> {
 }
 
 fn facts(args: &FactArgs, from: Source, format: Format, out: impl io::Write) -> Result<Summary> {
-    if from == Source::Radgraph && args.model.is_some() {
-        bail!("--model reads reports, not RadGraph files");
+    let options = args.options(format)?;
+    Ok(match from.documents() {
+        None => facts_rows(&mut *rows(&args.file)?, out, &options)?,
+        Some(source) => facts_documents(source, inputs(args, from)?, out, &options)?,
+    })
+}
+
+fn facts_table(args: &FactArgs, from: Source, out: impl io::Write) -> Result<Summary> {
+    let options = args.options(Format::Facts)?;
+    Ok(match from.documents() {
+        None => facts_csv(&mut *rows(&args.file)?, out, io::stderr(), &options)?,
+        Some(source) => facts_documents_csv(source, inputs(args, from)?, out, io::stderr())?,
+    })
+}
+
+fn timeline(args: &FactArgs, from: Source, format: Format, out: impl io::Write) -> Result<Summary> {
+    if from == Source::Radgraph {
+        bail!("RadGraph JSON names no patients, so there is no time line in it");
     }
     let options = args.options(format)?;
-    Ok(match from {
-        Source::Reports => facts_rows(&mut *rows(&args.file)?, out, &options)?,
-        Source::Radgraph => radgraph_file(open(&args.file)?, out, &options)?,
+    Ok(match from.documents() {
+        None => timeline_rows(&mut *rows(&args.file)?, out, &options)?,
+        Some(source) => timeline_documents(source, inputs(args, from)?, out, &options)?,
     })
+}
+
+/// The documents of a file, or of the JSON files of a folder by name.
+fn inputs(
+    args: &FactArgs,
+    from: Source,
+) -> Result<impl Iterator<Item = Result<Input, TextError>> + use<>> {
+    if args.model.is_some() {
+        bail!("--model reads reports; with --from {from:?} others have read them");
+    }
+    let folder = args.file.is_dir();
+    if folder && from != Source::Scene {
+        bail!("{}: is a folder", args.file.display());
+    }
+    let files = if folder {
+        json_files(&args.file)?
+    } else {
+        // What cannot be opened at all is no line's problem.
+        drop(open_for_reading(&args.file)?);
+        vec![args.file.clone()]
+    };
+    Ok(files.into_iter().map(move |path| {
+        let reader: Box<dyn BufRead> = if path == Path::new("-") {
+            Box::new(BufReader::new(io::stdin()))
+        } else {
+            Box::new(BufReader::with_capacity(1 << 20, File::open(&path)?))
+        };
+        Ok(Input {
+            reader,
+            shape: shape(&path, from),
+            name: folder.then(|| path.display().to_string()),
+        })
+    }))
+}
+
+fn open_for_reading(path: &Path) -> Result<Option<File>> {
+    if path == Path::new("-") {
+        return Ok(None);
+    }
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    Ok(Some(file))
+}
+
+fn json_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| folder.display().to_string())?.path();
+        if path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("json"))
+        {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        bail!("{}: no .json file in it", folder.display());
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// How a file holds documents, by the end of its name.
+fn shape(path: &Path, from: Source) -> Shape {
+    let end = path.extension().and_then(|e| e.to_str());
+    match end.map(str::to_ascii_lowercase).as_deref() {
+        Some("json") => Shape::Json,
+        Some("csv") => Shape::Table(b','),
+        Some("tsv") => Shape::Table(b'\t'),
+        Some("jsonl" | "ndjson") => Shape::JsonLines,
+        // RadGraph's own files are one object, whatever they are called.
+        _ if from == Source::Radgraph => Shape::Json,
+        _ => Shape::JsonLines,
+    }
 }
 
 /// Rows of a file by the end of its name, or of JSON Lines on stdin for `-`.

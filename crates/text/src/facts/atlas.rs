@@ -6,6 +6,7 @@
 //! frame itself is a share of the image, for a well-centred adult film. These are reference boxes,
 //! not measurements of an image.
 
+use crate::error::TextError;
 use hilum_core::Rect;
 
 /// The two lungs. Sides are the patient's: the right lung is on the left of the image.
@@ -15,6 +16,23 @@ pub struct Frame {
     pub right_lung: Rect,
     /// Box of the left lung in pixels.
     pub left_lung: Rect,
+}
+
+/// Where the frames of images come from; this crate looks at no image, so one from masks is brought by an
+/// upper crate.
+pub trait Frames: std::fmt::Debug + Send + Sync {
+    /// The frame of the image of that id.
+    ///
+    /// # Errors
+    /// [`TextError::NoMask`] or [`TextError::UnusableMask`] when the image's own mask gives none.
+    fn frame(&self, id: &str) -> Result<Frame, TextError>;
+}
+
+/// One frame for every image.
+impl Frames for Frame {
+    fn frame(&self, _: &str) -> Result<Frame, TextError> {
+        Ok(*self)
+    }
 }
 
 /// Names of the 29 locations, in the order of the published list.

@@ -71,7 +71,7 @@ static SHARED: LazyLock<Extractor> = LazyLock::new(|| {
 /// The extractor; cheap to share, safe to use from many threads.
 #[derive(Debug)]
 pub struct Extractor {
-    labels: &'static Lexicon,
+    pub(super) labels: &'static Lexicon,
     pub(super) lexicon: FactLexicon,
 }
 
@@ -354,11 +354,11 @@ fn statement_start(s: &SentenceHits, heads: &[Head], at: usize) -> usize {
 
 /// A place phrase found.
 #[derive(Debug, Clone, Copy)]
-struct PlaceHit {
-    start: usize,
-    end: usize,
-    place: &'static super::anatomy::Place,
-    side: Option<Side>,
+pub(super) struct PlaceHit {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) place: &'static super::anatomy::Place,
+    pub(super) side: Option<Side>,
 }
 
 impl PlaceHit {
@@ -369,13 +369,13 @@ impl PlaceHit {
 
 /// Phrases of the fact lexicon in one sentence; kept and reused.
 #[derive(Debug, Default)]
-struct FactHits {
-    places: Vec<PlaceHit>,
-    attributes: Vec<Hit<super::AttributeKind>>,
+pub(super) struct FactHits {
+    pub(super) places: Vec<PlaceHit>,
+    pub(super) attributes: Vec<Hit<super::AttributeKind>>,
     links: Vec<Hit<()>>,
     normal: Vec<Range<usize>>,
     abnormal: Vec<Range<usize>>,
-    changes: Vec<Hit<super::Change>>,
+    pub(super) changes: Vec<Hit<super::Change>>,
     device_parts: Vec<Range<usize>>,
     symbols: Vec<Option<Symbols>>,
     found: Vec<u32>,
@@ -821,7 +821,7 @@ impl Extractor {
         }
     }
 
-    fn hits(&self, lower: &str) -> (SentenceHits, FactHits) {
+    pub(super) fn hits(&self, lower: &str) -> (SentenceHits, FactHits) {
         let (mut s, mut facts) = (SentenceHits::default(), FactHits::default());
         s.read(self.labels, lower, 0..lower.len());
         facts.read(&self.lexicon, &s, lower);
@@ -837,7 +837,7 @@ impl Extractor {
             .unwrap_or(Sense::Unknown)
     }
 
-    fn observation_sense(&self, tokens: &str) -> Sense {
+    pub(super) fn observation_sense(&self, tokens: &str) -> Sense {
         let lower = tokens.to_ascii_lowercase();
         let (s, facts) = self.hits(&lower);
         let term = s.hits.iter().find_map(|h| match h.what {
@@ -866,14 +866,18 @@ impl Extractor {
             .map_or(Sense::Unknown, |a| Sense::Attribute(a.what))
     }
 
-    fn first_modifier(&self, s: &SentenceHits, kind: fn(&Sense) -> bool) -> Option<Sense> {
+    pub(super) fn first_modifier(
+        &self,
+        s: &SentenceHits,
+        kind: fn(&Sense) -> bool,
+    ) -> Option<Sense> {
         s.modifiers
             .iter()
             .filter_map(|m| self.lexicon.modifiers[m.what as usize].clone())
             .find(kind)
     }
 
-    fn state_sense(&self, place: &str, tokens: &str) -> Option<Sense> {
+    pub(super) fn state_sense(&self, place: &str, tokens: &str) -> Option<Sense> {
         let lower = format!("{place} is {tokens}").to_ascii_lowercase();
         let (s, _) = self.hits(&lower);
         let stated = state::stated(self.labels, &s, &lower);

@@ -8,8 +8,9 @@
 //!
 //! * [`extract`] makes graphs from reports by rules with scopes; [`reader`] lets a model do it instead;
 //! * [`radgraph`] reads and writes RadGraph JSON without loss;
-//! * [`scene`] makes the anatomy-centred graph of Chest ImaGenome, [`atlas`] its boxes;
-//! * [`timeline`] follows findings over a patient's studies, [`lunguage`] writes both in Lunguage's rows;
+//! * [`scene`] makes and reads the anatomy-centred graph of Chest ImaGenome, [`atlas`] its boxes;
+//! * [`timeline`] follows findings over a patient's studies, [`lunguage`] writes and reads Lunguage's rows;
+//! * [`compose`] makes a graph of facts that came without a text;
 //! * [`entail`] decides whether one fact follows from others, [`score`] compares reports.
 //!
 //! ```
@@ -27,6 +28,7 @@
 
 pub mod anatomy;
 pub mod atlas;
+pub mod compose;
 pub mod entail;
 pub mod extract;
 mod lexicon;
@@ -39,6 +41,7 @@ pub mod score;
 mod sequence;
 pub mod stream;
 pub mod timeline;
+mod words;
 
 use crate::report::SectionKind;
 use anatomy::Side;
@@ -463,7 +466,7 @@ fn refine(fact: &mut Fact) {
 }
 
 /// What words that rule a finding out make of their own assertion.
-fn turned(assertion: Assertion, rules_out: bool) -> Assertion {
+pub(in crate::facts) fn turned(assertion: Assertion, rules_out: bool) -> Assertion {
     match (assertion, rules_out) {
         (a, false) => a,
         (Assertion::Present, true) => Assertion::Absent,

@@ -4,7 +4,11 @@
 //! Attributes are written as there, `family|yes or no|name`, with the names of Hilum's taxonomy.
 //! A later sentence overrides an earlier one for the same location and finding, what is positive in
 //! a zone is positive in its lung, and every pair of finding and location is one that makes sense
-//! ([`legal`]); facts without such a location are counted, not dropped in silence.
+//! ([`legal`]); facts without such a location are counted, not dropped in silence. Published graphs know three
+//! comparisons; that something is new or gone stands beside them as `temporal|yes|new` or `gone`. [`read`] takes
+//! graphs back, ours and the published ones.
+
+mod read;
 
 use super::anatomy::{self, Side};
 use super::atlas::{Frame, LOCATIONS};
@@ -14,6 +18,8 @@ use crate::lexicon::Lexicon;
 use hilum_core::taxonomy::{self, Kind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+pub use read::{Head, read};
 
 /// A location with its box.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -159,11 +165,14 @@ fn roll_up(said: &mut BTreeMap<(usize, String), &Fact>) {
         .map(|((at, name), f)| (*at, name.clone(), *f))
         .collect();
     for (at, name, fact) in positive {
-        if let Some(parent) = parent(at).filter(|&p| legal(fact, LOCATIONS[p])) {
-            let there = said.entry((parent, name)).or_insert(fact);
+        // What is in the atrium is in the heart, and so in the mediastinum.
+        let mut part = at;
+        while let Some(whole) = parent(part).filter(|&p| legal(fact, LOCATIONS[p])) {
+            let there = said.entry((whole, name.clone())).or_insert(fact);
             if there.assertion == Assertion::Absent {
                 *there = fact;
             }
+            part = whole;
         }
     }
 }
@@ -317,6 +326,10 @@ fn words(fact: &Fact) -> Vec<String> {
             .map(|(_, w)| format!("texture|yes|{w}")),
     );
     words.extend(fact.change.map(|c| comparison(c).to_owned()));
+    let begun_or_ended = fact
+        .change
+        .filter(|c| matches!(c, Change::New | Change::Gone));
+    words.extend(begun_or_ended.map(|c| format!("temporal|yes|{}", c.name())));
     words
 }
 
@@ -348,17 +361,19 @@ fn comparison(change: Change) -> &'static str {
 }
 
 /// The scene graphs of a patient's studies in time order, with comparison relations to the study
-/// before. Only comparisons that a report words and that have a study before them become relations.
+/// before. Only comparisons that a report words and that have a study before them become relations. `frames`
+/// are those of the studies, by the same index; a study beyond them has no boxes.
 pub fn patient_scenes(
     patient_id: &str,
     names: &[String],
     tracked: &[Tracked],
-    frame: Option<&Frame>,
+    frames: &[Option<Frame>],
 ) -> Vec<SceneGraph> {
     let mut scenes = Vec::new();
     for (study, name) in names.iter().enumerate() {
         let here: Vec<&Tracked> = tracked.iter().filter(|t| t.study == study).collect();
         let facts: Vec<Fact> = here.iter().map(|t| t.fact.clone()).collect();
+        let frame = frames.get(study).and_then(Option::as_ref);
         let mut scene = scene_of(name, &facts, frame);
         scene.patient_id = Some(patient_id.to_owned());
         scene.study_order = Some(study + 1);
@@ -484,7 +499,7 @@ mod tests {
         .unwrap();
         let facts: Vec<Vec<Fact>> = graphs.iter().map(Graph::facts).collect();
         let names = ["one", "two"].map(str::to_owned);
-        let scenes = patient_scenes("p", &names, &track(&facts), None);
+        let scenes = patient_scenes("p", &names, &track(&facts), &[]);
         assert!(scenes[0].relationships.is_empty());
         let effusion = scenes[1]
             .relationships
@@ -508,7 +523,7 @@ mod tests {
     /// Over the annotated sentences: every edge is legal, and a lung has what its parts have.
     #[test]
     fn every_edge_is_legal_and_parents_hold_their_parts() {
-        for line in include_str!("../../tests/fixtures/annotated_facts.jsonl").lines() {
+        for line in include_str!("../../../tests/fixtures/annotated_facts.jsonl").lines() {
             let row: serde_json::Value = serde_json::from_str(line).unwrap();
             let graph = &graphs(&[row["text"].as_str().unwrap()]).unwrap()[0];
             let scene = scene("i", graph, None);

@@ -1,9 +1,15 @@
 //! Facts in the rows of Lunguage (Moon et al. 2025): one row an entity, its attributes by name, the
-//! relations ASSOCIATE and EVIDENCE, and for a patient the group and the episode.
+//! relations ASSOCIATE and EVIDENCE, and for a patient the group and the episode. [`read`] takes rows
+//! back, ours and those of files with the published columns.
 
+mod read;
+
+use super::compose::millimetres;
 use super::timeline::Tracked;
 use super::{Assertion, AttributeKind, Change, Fact, Graph, Relation};
 use serde::{Deserialize, Serialize};
+
+pub use read::{Fields, read};
 
 /// One row. Lists are joined by ", "; what is not said is left out.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -23,6 +29,9 @@ pub struct Row {
     pub entity: String,
     /// The words of the report.
     pub text: String,
+    /// Every code it counts for, where these are more than the entity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<String>,
     /// positive or negative
     pub dx_status: String,
     /// definitive or tentative
@@ -124,13 +133,18 @@ fn row(ent_idx: usize, fact: &Fact) -> Row {
     if fact.change == Some(Change::New) {
         onset.push("new");
     }
-    let size: Vec<String> = fact.mm.iter().map(|v| format!("{v}")).collect();
+    let more = fact.codes.len() > 1 || fact.codes.first().is_some_and(|c| *c != fact.name);
     Row {
         section: fact.section.map(|s| s.name().to_owned()),
         sent_idx: fact.sentence,
         ent_idx,
         entity: fact.name.clone(),
         text: fact.text.clone(),
+        codes: if more {
+            fact.codes.iter().map(|c| (*c).to_owned()).collect()
+        } else {
+            Vec::new()
+        },
         dx_status: status(fact.assertion).to_owned(),
         dx_certainty: certainty(fact.assertion).to_owned(),
         location: joined(place),
@@ -142,7 +156,7 @@ fn row(ent_idx: usize, fact: &Fact) -> Row {
         placement: joined(words(AttributeKind::Placement)),
         morphology: joined(words(AttributeKind::Morphology)),
         distribution: joined(words(AttributeKind::Distribution)),
-        measurement: (!size.is_empty()).then(|| format!("{} mm", size.join(" x "))),
+        measurement: (!fact.mm.is_empty()).then(|| millimetres(&fact.mm)),
         past_hx: fact.history.then(|| "history".to_owned()),
         ..Row::default()
     }
