@@ -218,3 +218,50 @@ fn ids_that_do_not_match_are_an_error_or_are_listed() {
     assert_eq!(report["counts"]["scored"], 1);
     assert_eq!(report["counts"]["problems"], 2);
 }
+
+#[test]
+fn time_lines_are_scored_a_patient_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = b"subject_id,study_id,reference,prediction\np,1,Left effusion.,Left effusion.\n\
+q,2,Cardiomegaly.,No cardiomegaly.\np,3,The effusion is gone.,Left effusion.\n";
+    let table = file(&folder, "t.csv", table);
+    let score = |path: &str, more: &[&str]| {
+        let plain = [
+            "score",
+            "--ref",
+            path,
+            "--hyp",
+            path,
+            "--metrics",
+            "lunguage_sequential",
+        ];
+        run(plain.iter().chain(more))
+    };
+    let output = score(&table, &["--json", "--ci", "percentile"]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let f1 = &report["metrics"]["lunguage_sequential_f1"];
+    assert_eq!(f1["samples"], serde_json::json!(["p", "q"]));
+    assert_eq!(f1["per_sample"].as_array().unwrap().len(), 2);
+    assert!(f1["per_sample"][0].as_f64().unwrap() > f1["per_sample"][1].as_f64().unwrap());
+    assert!(f1["signature"].as_str().unwrap().contains("sample:patient"));
+    assert!(f1["ci"].is_object() || f1["ci_reason"].is_string(), "{f1}");
+    assert_eq!(report["ids"].as_array().unwrap().len(), 3);
+    let rows = folder.path().join("rows.csv");
+    let refused = score(&table, &["--per-sample", &rows.to_string_lossy()]);
+    assert_eq!(code(&refused), 1);
+    assert!(
+        stderr(&refused).contains("a value a patient"),
+        "{}",
+        stderr(&refused)
+    );
+    let bare = file(&folder, "b.jsonl", b"{\"id\":1,\"text\":\"Clear.\"}\n");
+    let refused = score(&bare, &[]);
+    assert_eq!(code(&refused), 1);
+    assert!(
+        stderr(&refused).contains("no `patient`"),
+        "{}",
+        stderr(&refused)
+    );
+    assert!(stdout(&run(["score", "--list"])).contains("`lunguage_sequential_f1`"));
+}

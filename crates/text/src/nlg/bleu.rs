@@ -54,6 +54,7 @@ pub fn bleu(samples: &[Sample], tokenizer: &str) -> Result<[Score; ORDERS], Text
             signature: signature(order, &format!("tok:{tokenizer}")),
             reason: None,
             per_sample_reason: None,
+            samples: None,
         }
     }))
 }

@@ -126,6 +126,7 @@ pub fn cider(kind: Kind, samples: &[Sample], tokenizer: &str) -> Result<Score, T
         signature: signature(kind, samples.len(), &format!("tok:{tokenizer}")),
         reason,
         per_sample_reason: None,
+        samples: None,
     })
 }
 

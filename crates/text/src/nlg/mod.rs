@@ -43,6 +43,9 @@ pub struct Score {
     /// Why samples are undefined, where some are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_sample_reason: Option<String>,
+    /// Names of the samples where they are no texts, e.g. patients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Vec<String>>,
 }
 
 /// Version in every signature; changes when a value could.

@@ -21,6 +21,7 @@ pub fn rouge_l(samples: &[Sample], tokenizer: &str) -> Result<Score, TextError> 
         signature: signature(&format!("tok:{tokenizer}")),
         reason: None,
         per_sample_reason: None,
+        samples: None,
     })
 }
 

@@ -109,6 +109,7 @@ impl TextMetric for Additive {
                     corpus,
                     sample,
                     signature,
+                    samples: None,
                 },
             )
         };

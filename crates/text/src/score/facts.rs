@@ -35,10 +35,7 @@ struct Facts {
 
 impl Facts {
     fn boxed(metric: FactMetric, options: &ScoreOptions) -> Result<Box<dyn TextMetric>, TextError> {
-        let mut extract = ExtractOptions::default();
-        if !options.sections.is_empty() {
-            extract.sections = options.sections.clone();
-        }
+        let extract = extract_options(options);
         let section = extract
             .sections
             .iter()
@@ -59,13 +56,7 @@ impl Facts {
 
     /// Graph of a text; an empty text has no fact, one without the sections that are read has no graph.
     fn graph(&self, text: &str) -> Option<Graph> {
-        let rules: &dyn GraphReader = Extractor::shared();
-        let reader = self.reader.as_deref().unwrap_or(rules);
-        match reader.graph(&ReportText::from_text(text), &self.extract) {
-            Ok(graph) => Some(graph),
-            Err(TextError::EmptyReport) => Some(Graph::default()),
-            Err(_) => None,
-        }
+        read_graph(self.reader.as_deref(), &self.extract, text)
     }
 
     fn take(&mut self, references: &[Graph], hypotheses: &[Graph]) -> Result<(), TextError> {
@@ -106,6 +97,29 @@ impl Facts {
                 None => drop(self.scores.insert(name, score)),
             }
         }
+    }
+}
+
+/// Sections that the scores over facts read.
+pub(super) fn extract_options(options: &ScoreOptions) -> ExtractOptions {
+    let mut extract = ExtractOptions::default();
+    if !options.sections.is_empty() {
+        extract.sections.clone_from(&options.sections);
+    }
+    extract
+}
+
+/// Graph of a text; an empty text has no fact, one without the sections that are read has no graph.
+pub(super) fn read_graph(
+    reader: Option<&dyn GraphReader>,
+    extract: &ExtractOptions,
+    text: &str,
+) -> Option<Graph> {
+    let reader = reader.unwrap_or(Extractor::shared());
+    match reader.graph(&ReportText::from_text(text), extract) {
+        Ok(graph) => Some(graph),
+        Err(TextError::EmptyReport) => Some(Graph::default()),
+        Err(_) => None,
     }
 }
 

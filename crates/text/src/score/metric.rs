@@ -5,6 +5,7 @@ use super::bertscore::{Embeddings, TokenEncoder};
 use super::chexpert::{self, FileLabels};
 use super::facts;
 use super::grounded::GroundedPhrase;
+use super::sequential;
 use super::table::Table;
 use crate::error::TextError;
 use crate::facts::GraphReader;
@@ -31,6 +32,10 @@ pub struct Pair {
     pub hypothesis_labels: Option<FileLabels>,
     /// Labels that the file of the references gave.
     pub reference_labels: Option<FileLabels>,
+    /// Patient that the file of the hypothesis named.
+    pub hypothesis_patient: Option<String>,
+    /// Patient that the file of the references named.
+    pub reference_patient: Option<String>,
     /// Phrases with boxes that the file of the hypothesis gave.
     pub hypothesis_phrases: Option<Vec<GroundedPhrase>>,
     /// Those that the file of the references gave.
@@ -191,6 +196,10 @@ impl ScoreOptions {
     }
 }
 
+/// Metrics that need more than two files of texts, and so are not part of "all": BERTScore its vectors,
+/// sequential scores their patients.
+pub const BY_NAME_ONLY: [&str; 2] = ["bertscore", "lunguage_sequential"];
+
 type Build = fn(&ScoreOptions) -> Result<Box<dyn TextMetric>, TextError>;
 
 /// One entry of the list.
@@ -235,6 +244,7 @@ pub static METRICS: &[MetricInfo] = &[
     MetricInfo { name: "radfact", members: &["radfact_logical_precision", "radfact_logical_recall", "radfact_logical_f1", "radfact_grounding_precision", "radfact_grounding_recall", "radfact_grounding_f1", "radfact_spatial_precision", "radfact_spatial_recall", "radfact_spatial_f1"], title: "RadFact with entailment by rules; the spatial numbers need boxes", higher_is_better: UP, default: false, undefined: "no fact on the side that is counted, or no boxes", reference: "Bannur et al. 2024", build: facts::radfact },
     MetricInfo { name: "green", members: &["green", "lc_green", "green_false_finding", "green_missing_finding", "green_wrong_place", "green_wrong_severity", "green_invented_comparison", "green_omitted_comparison"], title: "Score and errors a report by kind, in the manner of GREEN, judged over facts", higher_is_better: None, default: false, undefined: "no fact on either side", reference: "Ostmeier et al. 2024; higher is better for `green` and `lc_green`, lower for the counts", build: facts::green },
     MetricInfo { name: "lunguage", members: &["lunguage_precision", "lunguage_recall", "lunguage_f1"], title: "LunguageScore of single reports", higher_is_better: UP, default: false, undefined: "no fact on the side that is counted", reference: "Moon et al. 2025", build: facts::lunguage },
+    MetricInfo { name: "lunguage_sequential", members: &["lunguage_sequential_precision", "lunguage_sequential_recall", "lunguage_sequential_f1"], title: "LunguageScore of patients' time lines, a value a patient; lines name their `patient`", higher_is_better: UP, default: false, undefined: "no fact on the side that is counted", reference: "Moon et al. 2025", build: sequential::build },
     MetricInfo { name: "consistency", members: &["consistency", "r_consistency"], title: "Overlap of what is said of equivalent references", higher_is_better: UP, default: false, undefined: "no two references are equivalent", reference: "ICON, Hou et al. 2024, section 4", build: facts::consistency },
 ];
 

@@ -16,6 +16,7 @@ mod grounded;
 pub mod input;
 pub mod metric;
 pub mod probes;
+mod sequential;
 pub mod table;
 
 pub use bertscore::{Embeddings, TokenEncoder};
@@ -23,8 +24,8 @@ pub use checks::Checks;
 pub use grounded::GroundedPhrase;
 pub use input::{Entry, Format, InputOptions, Reader, SideKind};
 pub use metric::{
-    EmbeddingPair, METRICS, MetricInfo, Pair, ScoreOptions, Selection, TextMetric, TokenVectors,
-    Uncertain, find,
+    BY_NAME_ONLY, EmbeddingPair, METRICS, MetricInfo, Pair, ScoreOptions, Selection, TextMetric,
+    TokenVectors, Uncertain, find,
 };
 pub use table::Table;
 
@@ -264,6 +265,8 @@ impl Join {
             tokens: Sample::default(),
             hypothesis_labels: hypothesis.labels,
             reference_labels: reference.labels,
+            hypothesis_patient: hypothesis.patient,
+            reference_patient: reference.patient,
             hypothesis_phrases: hypothesis.phrases,
             reference_phrases: reference.phrases,
         });

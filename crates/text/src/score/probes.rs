@@ -3,7 +3,7 @@
 //! A metric that hardly moves when a negation is turned round, or that moves more for a harmless
 //! paraphrase than for a wrong side, should not be used to compare systems on that mistake.
 
-use super::metric::{METRICS, ScoreOptions};
+use super::metric::{BY_NAME_ONLY, METRICS, ScoreOptions};
 use crate::error::TextError;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -87,7 +87,7 @@ pub fn options() -> ScoreOptions {
     let metrics = METRICS
         .iter()
         .map(|m| m.name)
-        .filter(|n| *n != "bertscore")
+        .filter(|n| !BY_NAME_ONLY.contains(n))
         .map(str::to_owned)
         .collect();
     ScoreOptions {

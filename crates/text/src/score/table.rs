@@ -57,6 +57,8 @@ pub struct Table {
     pub sample: Finish,
     /// How the value comes about.
     pub signature: String,
+    /// Names of the samples where they are no texts, e.g. patients.
+    pub samples: Option<Arc<Vec<String>>>,
 }
 
 impl Table {
@@ -74,6 +76,7 @@ impl Table {
             corpus: mean.clone(),
             sample: mean,
             signature,
+            samples: None,
         }
     }
 
@@ -100,6 +103,7 @@ impl Table {
             signature: self.signature.clone(),
             reason: value.err().map(str::to_owned),
             per_sample_reason: null_reason,
+            samples: self.samples.as_ref().map(|s| s.to_vec()),
         }
     }
 

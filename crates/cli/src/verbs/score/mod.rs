@@ -12,7 +12,7 @@ use hilum_text::SectionKind;
 use hilum_text::facts::GraphReader;
 use hilum_text::nlg::meteor::WordNet;
 use hilum_text::score::{
-    EmbeddingPair, Embeddings, Format, InputOptions, METRICS, Reader, ScoreOptions, ScoreReport,
+    BY_NAME_ONLY, EmbeddingPair, Embeddings, Format, InputOptions, METRICS, Reader, ScoreOptions, ScoreReport,
     SideKind, TokenVectors, Uncertain, explain, probes, score_readers,
 };
 use hilum_text::tokenize::Tokenizer;
@@ -27,7 +27,8 @@ use std::sync::Arc;
 ///
 /// Files are told apart by their ending: .jsonl ({"id","text"}, {"id","texts":[...]} or fields named like
 /// sections), .csv and .tsv (with a header; chexpert-labeler's output is one), .json (pycocoevalcap's
-/// files, or lists under "refs" and "hyps"), .txt (a report a line).
+/// files, or lists under "refs" and "hyps"), .txt (a report a line). For lunguage_sequential rows also name their
+/// patient (patient, patient_id or subject_id), and stand in time order.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// References; `-` is stdin
@@ -164,6 +165,9 @@ pub fn run(args: &Args) -> Result<Code> {
     };
     let extra = statistics::compute(&report, other.as_ref(), &plan)?;
     if let Some(path) = &args.per_sample {
+        if let Some(name) = output::of_other_samples(&report) {
+            bail!("--per-sample has a row a text, and {name} a value a patient: see its values with --json");
+        }
         output::write_per_sample(&report, path)?;
     }
     let text = if args.json {
@@ -210,7 +214,9 @@ fn options(args: &Args) -> Result<ScoreOptions> {
         metrics = METRICS
             .iter()
             .map(|m| m.name)
-            .filter(|name| *name != "bertscore" || embeddings.is_some())
+            .filter(|name| {
+                !BY_NAME_ONLY.contains(name) || (*name == "bertscore" && embeddings.is_some())
+            })
             .map(str::to_owned)
             .collect();
     }

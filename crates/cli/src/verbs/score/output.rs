@@ -132,7 +132,10 @@ fn reasons<'a>(
     let of_samples = score
         .per_sample_reason
         .as_ref()
-        .map(|r| format!("{nulls} texts are null: {r}"));
+        .map(|r| {
+            let what = if score.samples.is_some() { "patients" } else { "texts" };
+            format!("{nulls} {what} are null: {r}")
+        });
     let of_interval = extra
         .intervals
         .get(name)
@@ -144,6 +147,13 @@ fn reasons<'a>(
         .into_iter()
         .chain(of_samples)
         .chain(of_interval)
+}
+
+/// A score whose samples are no texts, if there is one.
+pub fn of_other_samples(report: &ScoreReport) -> Option<&str> {
+    let mut scores = report.metrics.iter();
+    let found = scores.find(|(_, score)| score.samples.is_some());
+    found.map(|(name, _)| name.as_str())
 }
 
 /// One row a text: its id and every score, as CSV or JSON Lines.

@@ -109,6 +109,9 @@ fn compare(
     let mut out = BTreeMap::new();
     for (name, a) in &report.tables {
         if let Some(b) = other.tables.get(name) {
+            if a.samples != b.samples {
+                bail!("{name}: the two systems name different patients");
+            }
             out.insert(name.clone(), one(name, a, b, plan)?);
         }
     }

@@ -132,6 +132,7 @@ pub fn meteor_with(
         signature: signature(wordnet.map(Arc::as_ref), &format!("tok:{tokenizer}")),
         reason: value.err().map(str::to_owned),
         per_sample_reason: value.err().map(str::to_owned),
+        samples: None,
     })
 }
 
