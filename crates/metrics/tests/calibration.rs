@@ -7,6 +7,7 @@ mod common;
 use common::*;
 use hilum_metrics::calibration::*;
 use hilum_metrics::classification::BinaryScores;
+use serde_json::Value;
 
 const T: f64 = 1e-7;
 
@@ -30,19 +31,14 @@ fn calibration_errors() {
             close(name, mass.ece, f(&e[format!("ece_mass_{n}")]), T);
             close(name, mass.mce, f(&e[format!("mce_mass_{n}")]), T);
         }
-        let curve = reliability_curve(&d, Binning::EqualWidth(10)).unwrap();
-        let want: Vec<_> = e["bins_width_10"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|b| b[0] != 0)
-            .collect();
-        assert_eq!(curve.len(), want.len(), "{name}");
-        for (bin, want) in curve.iter().zip(want) {
-            assert_eq!(bin.count as u64, want[0].as_u64().unwrap());
-            close(name, bin.mean_predicted, f(&want[1]), T);
-            close(name, bin.observed, f(&want[2]), T);
-        }
+        let fifteen = calibration_error(&d, Binning::EqualWidth(15)).unwrap();
+        // torchmetrics in single precision; netcal's ECE bins as ours does.
+        close(name, fifteen.ece, f(&e["torchmetrics_l1_15"]), 1e-6);
+        close(name, fifteen.rmsce, f(&e["torchmetrics_l2_15"]), 1e-6);
+        close(name, fifteen.mce, f(&e["torchmetrics_max_15"]), 1e-6);
+        let ten = calibration_error(&d, Binning::EqualWidth(10)).unwrap();
+        close(name, ten.ece, f(&e["netcal_ECE_10"]), T);
+        curves(name, &d, e);
         if let Some(z) = e.get("spiegelhalter_z") {
             close(name, spiegelhalter(&d).unwrap().z, f(z), T);
             let fit = recalibration(&d).unwrap();
@@ -63,6 +59,30 @@ fn calibration_errors() {
         }
     }
     assert_eq!(slopes, 3);
+}
+
+fn curves(name: &str, d: &BinaryScores, e: &Value) {
+    for n in [10, 15] {
+        let curve = reliability_curve(d, Binning::EqualWidth(n)).unwrap();
+        let want: Vec<_> = e[format!("bins_width_{n}")]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|b| b[0] != 0)
+            .collect();
+        assert_eq!(curve.len(), want.len(), "{name}");
+        for (bin, want) in curve.iter().zip(want) {
+            assert_eq!(bin.count as u64, want[0].as_u64().unwrap());
+            close(name, bin.mean_predicted, f(&want[1]), T);
+            close(name, bin.observed, f(&want[2]), T);
+        }
+    }
+    let uniform = &e["sklearn_curve_uniform_10"];
+    let curve = reliability_curve(d, Binning::EqualWidth(10)).unwrap();
+    let observed: Vec<f64> = curve.iter().map(|b| b.observed).collect();
+    let predicted: Vec<f64> = curve.iter().map(|b| b.mean_predicted).collect();
+    all_close(name, &observed, &floats(&uniform["frac_pos"]), T);
+    all_close(name, &predicted, &floats(&uniform["mean_pred"]), T);
 }
 
 #[test]

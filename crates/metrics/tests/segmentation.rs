@@ -37,6 +37,8 @@ fn check(name: &str, p: &Mask, r: &Mask, e: &Value) {
     let hausdorff = |fraction, rule| d.hausdorff(fraction, rule).unwrap();
     use HausdorffRule::*;
     close(name, hausdorff(1.0, MaxOfDirected), f(hd), T);
+    close(name, hausdorff(1.0, MaxOfDirected), f(&e["medpy_hd"]), T);
+    close(name, d.mean_to_reference(), f(&e["medpy_asd"]), T);
     close(
         name,
         hausdorff(1.0, PredictedToReference),

@@ -25,6 +25,8 @@ fn stored_bootstrap_rows_give_the_stored_interval() {
     }
     let e = &case["expected"];
     all_close("aucs", &replicates, &floats(&e["aucs"]), 1e-9);
+    let mean = replicates.iter().sum::<f64>() / replicates.len() as f64;
+    close("mean", mean, f(&e["mean"]), 1e-9);
     let b = Bootstrap {
         estimate: 0.0,
         replicates,
@@ -67,6 +69,13 @@ fn delong_areas_covariance_intervals_and_test() {
             &[logit.low, logit.high],
             &floats(&e["ci95_logit"]),
             1e-9,
+        );
+        // The package computes in single precision.
+        all_close(
+            name,
+            &[wald.low, wald.high],
+            &floats(&e["confidenceinterval_package_auc_ci95"]),
+            1e-5,
         );
         let se = hanley_mcneil_se(fit.auc[0], d.positives(), d.negatives()).unwrap();
         close(name, se, f(&e["hanley_mcneil_se"]), 1e-9);
@@ -164,9 +173,17 @@ fn two_by_two(name: &str, cells: &[u64], e: &Value) {
         let test = chi_square(cells, 2, 2, yates).unwrap();
         close(key, test.statistic, f(&e[key]["statistic"]), 1e-7);
         close(key, test.p, f(&e[key]["p"]), 1e-7);
+        assert_eq!(test.dof, 1);
     }
     let table = TwoByTwo([[cells[0], b], [c, cells[3]]]);
     close(name, table.fisher_exact(), f(&e["fisher"]["p"]), 1e-7);
+    if let Some(sample) = e["fisher"]["odds_ratio_sample"].as_f64() {
+        let ratio = table.odds_ratio(0.95, ZeroCells::FillEmpty).unwrap();
+        // SciPy gives 0 where a cell is empty.
+        if sample > 0.0 {
+            close(name, ratio.value, sample, 1e-7);
+        }
+    }
     for (ratio, key) in [
         (table.odds_ratio(0.95, ZeroCells::FillEmpty), "odds_ratio"),
         (table.risk_ratio(0.95, ZeroCells::FillEmpty), "risk_ratio"),
@@ -226,6 +243,37 @@ fn two_samples_and_correlations() {
     }
 }
 
+/// z and intervals by the normal law, McFadden's pseudo R2 and the first probabilities; statsmodels lists the
+/// intercept first, as `standard_errors` does.
+fn logistic_details(name: &str, fit: &LogisticFit, x: &[f64], y: &[bool], e: &Value) {
+    let all: Vec<f64> = std::iter::once(fit.intercept)
+        .chain(fit.coefficients.iter().copied())
+        .collect();
+    let both = || all.iter().zip(&fit.standard_errors);
+    let z: Vec<f64> = both().map(|(c, se)| c / se).collect();
+    all_close(name, &z, &floats(&e["z"]), 1e-4);
+    let reach = 1.959_963_984_540_054;
+    let ci: Vec<f64> = both()
+        .flat_map(|(c, se)| [c - reach * se, c + reach * se])
+        .collect();
+    all_close(name, &ci, &flat(&e["ci95"]), 1e-5);
+    let share = y.iter().filter(|v| **v).count() as f64 / y.len() as f64;
+    let null = y.len() as f64 * (share * share.ln() + (1.0 - share) * (1.0 - share).ln());
+    close(
+        name,
+        1.0 - fit.log_likelihood / null,
+        f(&e["pseudo_r2"]),
+        1e-6,
+    );
+    let width = fit.coefficients.len();
+    let probability = |row: &[f64]| {
+        let sum: f64 = row.iter().zip(&fit.coefficients).map(|(v, c)| v * c).sum();
+        1.0 / (1.0 + (-fit.intercept - sum).exp())
+    };
+    let first: Vec<f64> = x.chunks(width).take(5).map(probability).collect();
+    all_close(name, &first, &floats(&e["prob_first5"]), 1e-5);
+}
+
 #[test]
 fn logistic() {
     for case in cases(&fixture("logistic_regression.json")) {
@@ -240,6 +288,7 @@ fn logistic() {
         all_close(name, &fit.p_values(), &floats(&e["p"]), 1e-5);
         close(name, fit.log_likelihood, f(&e["log_likelihood"]), 1e-5);
         close(name, fit.aic(), f(&e["aic"]), 1e-5);
+        logistic_details(name, &fit, &x, &y, e);
         let ridge = LogisticOptions {
             ridge: 1.0,
             ..Default::default()

@@ -138,6 +138,18 @@ fn degenerate_texts() {
     let bleu = nlg::bleu::bleu(&samples, "given").unwrap();
     let rouge = nlg::rouge::rouge_l(&samples, "given").unwrap();
     let cider = nlg::cider::cider_d(&samples, "given").unwrap();
+    let corpus = &fixture["corpus"];
+    for (k, value) in numbers(&corpus["bleu"]).into_iter().enumerate() {
+        close(bleu[k].value.unwrap(), value, 1e-9, "corpus BLEU");
+    }
+    for (score, key) in [(&rouge, "rouge_l"), (&cider, "cider")] {
+        close(
+            score.value.unwrap(),
+            corpus[key].as_f64().unwrap(),
+            1e-9,
+            key,
+        );
+    }
     for (i, case) in cases.iter().enumerate() {
         let (name, expected) = (text(&case["name"]), &case["expected"]);
         for (k, value) in numbers(&expected["bleu"]).into_iter().enumerate() {
