@@ -3,139 +3,14 @@
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
 mod common;
+#[path = "common/listener.rs"]
+mod listener;
 
 use common::{code, hilum, run, sample, stderr, stdout};
+use listener::{Listener, copies, dicom_samples, free_port, lines, send, until};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-/// A listener on a free port; ended when the test ends.
-struct Listener {
-    child: Child,
-    out: BufReader<std::process::ChildStdout>,
-    port: u16,
-    http: Option<String>,
-}
-
-impl Listener {
-    fn start(store: &Path, more: &[&str]) -> Self {
-        Listener::named("HILUM", store, more)
-    }
-
-    fn named(aet: &str, store: &Path, more: &[&str]) -> Self {
-        let mut command = hilum();
-        let port: &[&str] = if more.contains(&"--port") {
-            &[]
-        } else {
-            &["--port", "0"]
-        };
-        command
-            .args(["listen", "--aet", aet, "--store"])
-            .arg(store)
-            .args(port)
-            .args(more)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let (mut port, mut http) = (0, None);
-        loop {
-            let mut line = String::new();
-            if out.read_line(&mut line).unwrap() == 0 {
-                let mut text = String::new();
-                child
-                    .stderr
-                    .take()
-                    .unwrap()
-                    .read_to_string(&mut text)
-                    .unwrap();
-                panic!("hilum listen ended: {text}");
-            }
-            let words: Vec<&str> = line.split_whitespace().collect();
-            match words.as_slice() {
-                ["dicom", address, _] => {
-                    port = address.rsplit(':').next().unwrap().parse().unwrap()
-                }
-                ["http", url] => http = Some((*url).to_owned()),
-                ["listening"] => break,
-                other => panic!("{other:?}"),
-            }
-        }
-        Listener {
-            child,
-            out,
-            port,
-            http,
-        }
-    }
-
-    fn remote(&self) -> String {
-        format!("HILUM@127.0.0.1:{}", self.port)
-    }
-
-    fn signal(&self, name: &str) {
-        let line = format!("kill {name} {}", self.child.id());
-        assert!(
-            Command::new("sh")
-                .args(["-c", &line])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-
-    /// Ends it as a service manager does. Returns exit code, stdout and stderr.
-    fn terminate(mut self) -> (Option<i32>, String, String) {
-        self.signal("-TERM");
-        let status = self.child.wait().unwrap();
-        let (mut out, mut err) = (String::new(), String::new());
-        self.out.read_to_string(&mut out).unwrap();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut err)
-            .unwrap();
-        (status.code(), out, err)
-    }
-
-    fn kill(mut self) {
-        self.signal("-KILL");
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        // Ended already where the test went well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn dicom_samples() -> Vec<PathBuf> {
-    ["images/adult-pa.dcm", "images/adult-pa-monochrome1.dcm"]
-        .map(sample)
-        .to_vec()
-}
-
-fn send(remote: &str, paths: &[PathBuf]) -> std::process::Output {
-    let mut command = hilum();
-    command
-        .args(["send", remote, "--json", "--retries", "0"])
-        .args(paths);
-    command.output().unwrap()
-}
-
-fn lines(output: &std::process::Output) -> Vec<Value> {
-    stdout(output)
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
-        .collect()
-}
+use std::time::Duration;
 
 #[test]
 fn echo_send_find_and_move() {
@@ -187,35 +62,6 @@ fn what_cannot_be_sent_is_said_and_the_exit_code_is_one() {
     let gone = here.remote();
     here.terminate();
     assert_eq!(code(&send(&gone, &dicom_samples())), 1);
-}
-
-/// Copies of a sample with UIDs of their own: the digits of one UID are counted up in the file's bytes.
-fn copies(dir: &Path, count: usize) -> Vec<PathBuf> {
-    let bytes = std::fs::read(sample("images/adult-pa.dcm")).unwrap();
-    let meta = dicom_object::FileMetaTable::from_reader(&bytes[128..]).unwrap();
-    let uid = meta
-        .media_storage_sop_instance_uid
-        .trim_end_matches('\0')
-        .to_owned();
-    (0..count)
-        .map(|n| {
-            let tail = format!("{n:04}");
-            let new = format!("{}{tail}", &uid[..uid.len() - 4]);
-            assert!(new.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
-            let mut copy = bytes.clone();
-            let mut at = 0;
-            while let Some(found) = copy[at..]
-                .windows(uid.len())
-                .position(|w| w == uid.as_bytes())
-            {
-                copy[at + found..at + found + uid.len()].copy_from_slice(new.as_bytes());
-                at += found + uid.len();
-            }
-            let path = dir.join(format!("{n}.dcm"));
-            std::fs::write(&path, copy).unwrap();
-            path
-        })
-        .collect()
 }
 
 #[test]
@@ -271,25 +117,6 @@ fn a_kill_while_receiving_loses_nothing_that_was_acknowledged() {
     let found = run(["find", &here.remote(), "--level", "image", "--json"]);
     assert_eq!(lines(&found).len(), 60);
     here.terminate();
-}
-
-fn until<T>(seconds: u64, mut what: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(value) = what() {
-            return value;
-        }
-        assert!(
-            start.elapsed() < Duration::from_secs(seconds),
-            "not within {seconds} s"
-        );
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
-fn free_port() -> u16 {
-    let tcp = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    tcp.local_addr().unwrap().port()
 }
 
 #[test]

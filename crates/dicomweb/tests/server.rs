@@ -1,6 +1,9 @@
 //! The server over a store with the repository's DICOM samples, asked by the client of this crate.
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
+#[path = "../../node/tests/common/certificates.rs"]
+mod certificates;
+
 use hilum_dicomweb::{Client, ClientError, Server, WebState};
 use hilum_node::audit::Audit;
 use hilum_node::config::Config;
@@ -33,7 +36,7 @@ impl Web {
                 .unwrap()
         });
         Web {
-            base: format!("http://{}/dicom-web", server.address()),
+            base: server.base(),
             runtime,
             _dir: dir,
             server: Some(server),
@@ -217,4 +220,114 @@ fn without_the_token_nobody_gets_in() {
             .0
     });
     assert!(WebState::new(&config, store, Audit::none()).is_err());
+}
+
+#[test]
+fn over_tls_only_callers_with_a_certificate_of_the_authority_are_let_in() {
+    let openssl = std::process::Command::new("openssl")
+        .arg("version")
+        .output();
+    if !openssl.is_ok_and(|o| o.status.success()) {
+        eprintln!("skipped: openssl is not installed");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    certificates::certificates(dir.path());
+    let file = |name: &str| dir.path().join(name);
+    let mut config = Config::default();
+    config.http.tls = Some(hilum_node::tls::TlsConfig {
+        cert: Some(file("server.pem")),
+        key: Some(file("server.key")),
+        ca: Some(file("ca.pem")),
+    });
+    let web = Web::start(&config);
+    assert!(web.base.starts_with("https://"));
+    // One that says nothing holds up nobody.
+    let address = web.base["https://".len()..].split('/').next().unwrap();
+    let _silent = std::net::TcpStream::connect(address).unwrap();
+    let (ca, cert, key) = (file("ca.pem"), file("caller.pem"), file("caller.key"));
+    let known = Client::secured(&web.base, None, Some(&ca), Some((&cert, &key))).unwrap();
+    known.store(&[&sample("adult-pa.dcm")]).unwrap();
+    let rows = known.search("/studies", &[]).unwrap();
+    assert_eq!(rows.len(), 1);
+    assert!(text(&rows[0], "00081190").starts_with("https://"));
+    let unknown = Client::secured(&web.base, None, Some(&ca), None).unwrap();
+    assert!(matches!(
+        unknown.search("/studies", &[]),
+        Err(ClientError::Http(_))
+    ));
+    // Neither side speaks without TLS, and an authority that is not known is not trusted.
+    let plain = Client::new(&web.base.replace("https", "http"), None);
+    assert!(plain.search("/studies", &[]).is_err());
+    assert!(
+        Client::new(&web.base, None)
+            .search("/studies", &[])
+            .is_err()
+    );
+}
+
+#[test]
+fn paths_that_are_no_uids_and_bodies_over_the_limit_are_refused() {
+    let mut config = Config::default();
+    config.http.max_body_mb = 1;
+    let web = Web::start(&config);
+    for path in [
+        "/studies/..%2f..%2fetc/metadata",
+        "/studies/1.2/series/%2e%2e/instances/1.3",
+        "/studies/1.2/series/1.3/instances/..%2f..%2f..%2fetc%2fpasswd",
+        "/studies/1.2%00/metadata",
+        "/studies?StudyInstanceUID=..%2f..&limit=-1",
+    ] {
+        let (status, _, body) = web.get(path, "*/*");
+        assert!(matches!(status, 400 | 404), "{path}: {status}");
+        assert!(!String::from_utf8_lossy(&body).contains("root:"), "{path}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let big = dir.path().join("big.dcm");
+    std::fs::write(&big, vec![0; 2 << 20]).unwrap();
+    // The server may close before the body is through.
+    let error = web.client().store(&[&big]).unwrap_err();
+    assert!(
+        matches!(error, ClientError::Status(413) | ClientError::Http(_)),
+        "{error}"
+    );
+    web.client().store(&[&sample("adult-pa.dcm")]).unwrap();
+}
+
+#[test]
+fn connections_are_counted_and_a_silent_one_ends() {
+    use std::io::{Read, Write};
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let limits = hilum_dicomweb::WebLimits {
+        connections: 1,
+        idle: std::time::Duration::from_millis(500),
+        ..hilum_dicomweb::WebLimits::default()
+    };
+    let http = Config::default().http;
+    let address = runtime.block_on(async {
+        let listener = hilum_dicomweb::WebListener::bind(([127, 0, 0, 1], 0).into(), &http, limits);
+        let listener = listener.await.unwrap();
+        let address = listener.address();
+        let app = axum::Router::new().route("/", axum::routing::get(|| async { "here" }));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        address
+    });
+    let start = std::time::Instant::now();
+    let mut silent = std::net::TcpStream::connect(address).unwrap();
+    let mut second = std::net::TcpStream::connect(address).unwrap();
+    second
+        .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    second.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("here"), "{answer}");
+    assert!(
+        start.elapsed() >= std::time::Duration::from_millis(400),
+        "it did not wait"
+    );
+    assert_eq!(silent.read(&mut [0; 8]).unwrap_or(0), 0);
 }

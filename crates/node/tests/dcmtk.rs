@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Node, data_set, tool, write_objects};
+use common::{Node, data_set, free_port, tool, write_objects};
 use dicom_dictionary_std::uids;
 use hilum_node::config::{Config, Destination};
 use hilum_node::scu::{Item, Proposed, Remote, Retries, Sender};
@@ -27,14 +27,6 @@ impl Drop for Ended {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 fn samples() -> Vec<PathBuf> {

@@ -21,7 +21,12 @@ pub struct Node {
 }
 
 impl Node {
+    /// On a free port.
     pub fn start(config: &Config) -> Self {
+        Node::on(config, 0)
+    }
+
+    pub fn on(config: &Config, port: u16) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -29,7 +34,7 @@ impl Node {
             .build()
             .unwrap();
         let mut config = config.clone();
-        config.node.port = 0;
+        config.node.port = port;
         let (store, address, running) = runtime.block_on(async {
             let (store, _) = Store::open(dir.path(), config.store.options(), |_, _| None)
                 .await
@@ -56,6 +61,10 @@ impl Node {
         self.running.totals()
     }
 
+    pub fn handle(&self) -> tokio::runtime::Handle {
+        self.runtime.handle().clone()
+    }
+
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
@@ -63,6 +72,26 @@ impl Node {
     pub fn stop(self) -> Totals {
         self.runtime.block_on(self.running.stop())
     }
+}
+
+/// A port that nobody listens on now.
+pub fn free_port() -> u16 {
+    let tcp = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    tcp.local_addr().unwrap().port()
+}
+
+/// Writes one small film of a patient, in a study of its own.
+pub fn write_film(dir: &Path, study: usize, patient: &str, date: &str) -> PathBuf {
+    let mut film = object(study, 0, 8);
+    film.put(DataElement::new(tags::PATIENT_ID, VR::LO, patient));
+    film.put(DataElement::new(tags::STUDY_DATE, VR::DA, date));
+    let meta = FileMetaTableBuilder::new()
+        .media_storage_sop_class_uid(uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE)
+        .media_storage_sop_instance_uid(format!("1.2.3.{study}.1.0"))
+        .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN);
+    let path = dir.join(format!("film-{study}.dcm"));
+    film.with_meta(meta).unwrap().write_to_file(&path).unwrap();
+    path
 }
 
 /// Writes `count` small objects of one study into a folder. The pixels make them `side` x `side` x 2 bytes large.
