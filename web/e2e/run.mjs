@@ -459,6 +459,21 @@ await step('lost connection: said, kept, sent later', async () => {
   await page.context().close();
 });
 
+await step('tabs of one browser share a stream of events, and inherit it', async () => {
+  const page = await open('/');
+  const tab = await page.context().newPage();
+  const streams = [];
+  tab.on('request', (r) => { if (r.url().endsWith('/api/events')) streams.push(r); });
+  await page.locator('.live-live').waitFor();
+  await tab.goto(`${server.base}/`);
+  await tab.locator('.live-live').waitFor();
+  assert.equal(streams.length, 0, 'the second tab opens none');
+  await page.close();
+  await until('the other tab to take over', async () => streams.length === 1);
+  await tab.locator('.live-live').waitFor();
+  await tab.context().close();
+});
+
 await step('a study deleted while it is open', async () => {
   const doomed = dicom({ columns: 300, rows: 300, name: 'Doomed^Study', id: 'E2E-3' });
   const page = await open('/');

@@ -41,7 +41,7 @@ export function MeasurementsPanel({ c }: { c: ReadingContext }) {
         })}
         {mine.map((m) => (
           <li key={m.id} class={m.removed ? 'removed' : ''}>
-            <p><span>{m.name}</span><b>{number(m.value, digitsOf(m.unit))} {unitText(m.unit, image(m))}</b></p><small>{m.by}</small>
+            <p><span>{sentenceCase(m.name)}</span><b>{number(m.value, digitsOf(m.unit))} {unitText(m.unit, image(m))}</b></p><small>{m.by}{c.mayEdit && typeof m.id === 'number' && <button type="button" class="icon" aria-label={`${r.removeRegion}: ${sentenceCase(m.name)}`} onClick={() => c.submit({ type: 'undo', edit: Number(m.id) })}>✕</button>}</small>
           </li>
         ))}
       </ul>
