@@ -1,6 +1,7 @@
 //! Published methods on shared blocks. A method's folder holds what its paper adds and nothing else.
 
 pub mod blocks;
+pub mod breast_density;
 pub mod breast_ml;
 pub mod chestx_ray8;
 pub mod chexstruct;
@@ -8,8 +9,10 @@ pub mod claims;
 pub mod context;
 pub mod covid_interpretability;
 pub mod covid_screening;
+pub mod deep_reproductive;
 pub mod engine;
 pub mod error;
+pub mod fedld;
 pub mod gate;
 pub mod info;
 pub mod knobo;
@@ -25,6 +28,7 @@ pub mod registry;
 pub mod reliable_tb;
 pub mod serve;
 pub mod supervised_dictionary;
+pub mod ugpl;
 pub mod vidi;
 
 pub use claims::{ClaimRow, ResultFile};

@@ -1,12 +1,15 @@
 //! Made-up image sets of the published layout, for tests; no picture is of anyone.
 
+use crate::claims::ResultFile;
 use crate::context::Context;
+use crate::error::MethodError;
+use crate::method::Method;
 use hilum_image::Plane;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const HEADER: &str = "path,set,split,patient_id,view,labels,label_source,mask_path,width,height,orig_width,orig_height,sex,age,source,original_filename,licence,sha256,notes";
 
@@ -152,4 +155,66 @@ pub fn concept_files(root: &Path) {
         })
         .collect();
     std::fs::write(root.join("text/iu_reports.jsonl"), lines.join("\n")).unwrap();
+}
+
+/// Mammograms of three densities.
+pub fn mammograms(root: &Path) {
+    let densities = [
+        "fatty|normal",
+        "fatty-glandular|benign",
+        "dense-glandular|normal",
+    ];
+    write_set(root, "mammo_mias", 120, |i, _| Row {
+        labels: densities[i / 2 % 3].to_owned(),
+        view: "MLO",
+        sex: "",
+        notes: String::new(),
+        mark: (30 + 40 * (i / 2 % 3) as u8, 0),
+    });
+}
+
+/// CT slices, malignant or normal.
+pub fn ct_slices(root: &Path) {
+    write_set(root, "ct_iqoth", 80, |i, _| Row {
+        labels: ["normal", "malignant"][i / 2 % 2].to_owned(),
+        view: "axial",
+        sex: "",
+        notes: String::new(),
+        mark: (60, i / 2 % 2),
+    });
+}
+
+/// Puts another label in place of one in the manifest of a set.
+pub fn relabel(root: &Path, set: &str, from: &str, to: &str) {
+    let path = root.join(format!("manifests/{set}.csv"));
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace(from, to)).unwrap();
+}
+
+/// What must be true of every study, on data that `write` makes: without data, without training and when it is stopped
+/// it says so; its tiny run leaves `files` and is the same from its parts and from nothing. Gives the result.
+pub fn check_study(method: &dyn Method, write: impl Fn(&Path), files: &[&str]) -> ResultFile {
+    let dir = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(true);
+    let ctx = context(dir.path(), &stop);
+    let train = method.train(&ctx);
+    assert!(
+        matches!(train, Err(MethodError::NoData { .. })),
+        "{train:?}"
+    );
+    assert!(matches!(method.eval(&ctx), Err(MethodError::NoModel(_))));
+    write(dir.path());
+    let stopped = method.train(&ctx);
+    assert!(matches!(stopped, Err(MethodError::Stopped)), "{stopped:?}");
+    stop.store(false, Ordering::SeqCst);
+    let result = method.reproduce(&ctx).unwrap();
+    assert!(result.tiny && !result.split_hash.is_empty());
+    let folder = ctx.run_folder(method.info().name);
+    for file in files {
+        assert!(folder.join(file).is_file(), "{file}");
+    }
+    assert_eq!(result, method.reproduce(&ctx).unwrap(), "from its parts");
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(result, method.reproduce(&ctx).unwrap(), "from nothing");
+    result
 }

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod confounded;
 pub mod embeddings;
 pub mod exclusive;
+pub mod features;
 pub mod figures;
 pub mod fit;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub(crate) mod made_up;
 pub mod measure;
 pub mod multiclass;
 pub mod pack;
+pub mod partition;
 pub mod parts;
 pub mod pictures;
 pub mod radiomics;

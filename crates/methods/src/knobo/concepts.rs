@@ -102,7 +102,11 @@ pub fn asked(question: &str) -> Vec<&'static str> {
     // A question without text names nothing.
     Labeler::shared()
         .label(&report, &options)
-        .map(|l| l.values.keys().copied().collect())
+        .map(|l| {
+            let named = l.values.keys().copied();
+            // What the labeler says of a text in which it finds nothing.
+            named.filter(|code| *code != "no_finding").collect()
+        })
         .unwrap_or_default()
 }
 

@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn labels_in_the_factorisation_pay_where_dictionaries_differ() {
         let config = Config {
-            simulations: 2,
+            simulations: 1,
             xi: vec![0.01, 0.1],
             ridge: vec![0.01, 0.1],
             ..Config::default()

@@ -5,11 +5,13 @@
 //! loss nor gradient.
 
 mod bce;
+mod confidence;
 mod dice;
 mod focal;
 mod softmax;
 
 pub use bce::{bce_with_logits, weighted_bce_chestxray8};
+pub use confidence::log_squared_confidence;
 pub use dice::dice_with_logits;
 pub use focal::focal_with_logits;
 pub use softmax::cross_entropy;

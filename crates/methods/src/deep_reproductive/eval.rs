@@ -1,0 +1,193 @@
+//! The paper's claims as rows.
+
+use super::linear::r_squared;
+use super::outcome::{Form, Outcome, View, Way};
+use crate::blocks::measure::{Measured, claim_row, measured_by};
+use crate::blocks::multiclass::{
+    Arm, ClassScore, Said, as_weights, measured_gain, measured_runs, shown,
+};
+use crate::blocks::stored;
+use crate::claims::{ClaimRow, ResultFile};
+use crate::context::Context;
+use crate::error::Result;
+use crate::info::MethodInfo;
+
+/// Accuracies of which one is lower by no more than this are called equal.
+const EQUAL: f64 = 0.02;
+
+/// Reads what was said and makes the table.
+///
+/// # Errors
+/// [`crate::MethodError::NoModel`] when the study was not run.
+pub fn measure(ctx: &Context<'_>, info: &MethodInfo, file: &str) -> Result<ResultFile> {
+    let outcome: Outcome = stored::read(ctx, info.name, file)?;
+    let mut result = ResultFile::new(info, rows(&outcome));
+    result.seeds = outcome.seeds;
+    result.data_hash = outcome.data_hash;
+    result.split_hash = outcome.split_hash;
+    result.tiny = ctx.tiny;
+    Ok(result)
+}
+
+/// Answers of every classifier on one form.
+fn said(outcome: &Outcome, view: View, trained: bool, form: Form) -> Vec<&Said> {
+    let is = |w: &Way| w.view == view && w.trained == trained && w.form == form && w.kind.is_some();
+    let own = outcome.arms.iter().filter(|(w, _)| is(w));
+    own.map(|(_, s)| s).collect()
+}
+
+/// Mean accuracy over the classifiers on one form minus on another.
+fn gain(outcome: &Outcome, one: &[&Said], other: &[&Said], score: ClassScore) -> Option<Measured> {
+    measured_gain(score, &outcome.y, &outcome.groups, one, other)
+}
+
+fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
+    let quarters = |form| said(outcome, View::Quarters, true, form);
+    let code = quarters(Form::Code);
+    let single: Vec<&Said> = outcome
+        .arms
+        .iter()
+        .filter(|(w, _)| w.form == Form::Task && w.kind.is_none())
+        .map(|(_, s)| s)
+        .collect();
+    let share = outcome.config.code as f64 / outcome.widths[0] as f64;
+    let mut rows = vec![
+        not_below(
+            outcome,
+            "accuracy of the code minus the tuned network".to_owned(),
+            &code,
+            &single,
+        ),
+        not_below(
+            outcome,
+            format!(
+                "accuracy of the code minus all features ({:.0} % of their number)",
+                100.0 * share
+            ),
+            &code,
+            &quarters(Form::Raw),
+        ),
+        not_below(
+            outcome,
+            "accuracy of the code minus PCA of its size".to_owned(),
+            &code,
+            &quarters(Form::Pca),
+        ),
+        not_below(
+            outcome,
+            "accuracy of quarters minus the whole picture, all features".to_owned(),
+            &quarters(Form::Raw),
+            &said(outcome, View::Whole, true, Form::Raw),
+        ),
+    ];
+    rows.extend(subset_rows(outcome));
+    let random = gain(
+        outcome,
+        &code,
+        &said(outcome, View::Quarters, false, Form::Code),
+        ClassScore::Accuracy,
+    );
+    rows.push(claim_row(
+        "accuracy of the code, trained minus random encoders".to_owned(),
+        random,
+        None,
+        "a control: are the encoders' weights needed?".to_owned(),
+    ));
+    rows.extend(outcome.curve.iter().map(|(size, auto, pca)| ClaimRow {
+        claim: format!("unexplained variance of held cases, code of {size}"),
+        paper: None,
+        here: Some(*auto),
+        interval: None,
+        holds: None,
+        n: outcome.y.len() / outcome.config.folds,
+        note: format!("PCA of the same size {pca:.3}"),
+    }));
+    rows.extend(outcome.arms.iter().map(|(w, s)| level(outcome, w, s)));
+    rows
+}
+
+fn not_below(outcome: &Outcome, claim: String, one: &[&Said], other: &[&Said]) -> ClaimRow {
+    let seen = gain(outcome, one, other, ClassScore::Accuracy);
+    let auroc = gain(outcome, one, other, ClassScore::MacroAuroc);
+    claim_row(
+        claim,
+        seen,
+        seen.map(|m| m.interval.0 > -EQUAL),
+        format!(
+            "holds when not lower by {EQUAL}; AUROC {}; mean over the classifiers",
+            shown(auroc)
+        ),
+    )
+}
+
+/// Discriminative features are a subset of reproductive ones: the code tells task features, not the other way round,
+/// and classifies as well.
+fn subset_rows(outcome: &Outcome) -> Vec<ClaimRow> {
+    let r2 = |squares: &Vec<[f64; 2]>| {
+        let squares = squares.clone();
+        measured_by(&outcome.groups, move |c| {
+            r_squared(&squares, &as_weights(c))
+        })
+    };
+    let forth = r2(&outcome.task_from_code);
+    let back = r2(&outcome.bank_from_task);
+    let over = measured_by(&outcome.groups, |c| {
+        let w = as_weights(c);
+        Some(r_squared(&outcome.task_from_code, &w)? - r_squared(&outcome.bank_from_task, &w)?)
+    });
+    let whole = r2(&outcome.bank_from_code);
+    vec![
+        claim_row(
+            "R² of task features from the code minus R² of the bank's features from task features"
+                .to_owned(),
+            over,
+            over.map(|m| m.interval.0 > 0.0),
+            format!(
+                "forth {}, back {}; the bank's features from the code {}",
+                shown(forth),
+                shown(back),
+                shown(whole)
+            ),
+        ),
+        not_below(
+            outcome,
+            "accuracy of the code minus task features".to_owned(),
+            &said(outcome, View::Quarters, true, Form::Code),
+            &said(outcome, View::Whole, true, Form::Task),
+        ),
+    ]
+}
+
+fn level(outcome: &Outcome, way: &Way, said: &Said) -> ClaimRow {
+    let seen = measured_runs(ClassScore::Accuracy, &outcome.y, &outcome.groups, &[said]);
+    let ones = vec![1.0; outcome.y.len()];
+    let plain = |score| {
+        let value = Arm::new(score, &outcome.y, &[said]).and_then(|a| a.mean(&ones));
+        value.map_or("undefined".to_owned(), |v| format!("{v:.3}"))
+    };
+    let numbers = match (way.form, way.view) {
+        (Form::Raw, View::Quarters) => Some(outcome.widths[0]),
+        (Form::Raw, View::Whole) => Some(outcome.widths[1]),
+        (Form::Task, _) => None,
+        _ => Some(outcome.config.code),
+    };
+    let numbers = numbers.map_or(String::new(), |n| format!("; {n} numbers"));
+    claim_row(
+        format!("accuracy: {}", way.name()),
+        seen,
+        None,
+        format!(
+            "macro-F1 {}, AUROC {}{numbers}",
+            plain(ClassScore::MacroF1),
+            plain(ClassScore::MacroAuroc)
+        ),
+    )
+}
+
+/// Used by tests: how many rows a table has.
+#[cfg(test)]
+pub fn expected_rows(config: &super::Config) -> usize {
+    let ways =
+        (3 + 3 + 2) * super::classify::Kind::ALL.len() + 1 + super::classify::Kind::ALL.len();
+    7 + config.sizes.len() + ways
+}
