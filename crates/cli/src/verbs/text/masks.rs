@@ -63,7 +63,7 @@ impl Frames for LungMasks {
         if raster.values.data.iter().any(|&v| v != 0 && v != top) {
             return Err(unusable("it has more than two values".to_owned()));
         }
-        let mask: Mask = raster.values.map(|v| u8::from(v != 0) * 255);
+        let mask: Mask = raster.values.map(|v| u8::from(*v != 0) * 255);
         frame(&mask).map_err(unusable)
     }
 }
