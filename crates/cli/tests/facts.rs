@@ -193,7 +193,7 @@ fn rows_and_scenes_go_out_and_come_back() {
             "csv",
         ]);
         assert!(
-            stdout(&table).contains("s1,pleural_effusion,effusion,present"),
+            stdout(&table).contains("s1,pleural_effusion,pleural effusion,present"),
             "{}",
             stdout(&table)
         );

@@ -12,8 +12,8 @@ use hilum_text::SectionKind;
 use hilum_text::facts::GraphReader;
 use hilum_text::nlg::meteor::WordNet;
 use hilum_text::score::{
-    BY_NAME_ONLY, EmbeddingPair, Embeddings, Format, InputOptions, METRICS, Reader, ScoreOptions, ScoreReport,
-    SideKind, TokenVectors, Uncertain, explain, probes, score_readers,
+    BY_NAME_ONLY, EmbeddingPair, Embeddings, Format, InputOptions, METRICS, Reader, ScoreOptions,
+    ScoreReport, SideKind, TokenVectors, Uncertain, explain, probes, score_readers,
 };
 use hilum_text::tokenize::Tokenizer;
 use indicatif::ProgressBar;
@@ -166,7 +166,9 @@ pub fn run(args: &Args) -> Result<Code> {
     let extra = statistics::compute(&report, other.as_ref(), &plan)?;
     if let Some(path) = &args.per_sample {
         if let Some(name) = output::of_other_samples(&report) {
-            bail!("--per-sample has a row a text, and {name} a value a patient: see its values with --json");
+            bail!(
+                "--per-sample has a row a text, and {name} a value a patient: see its values with --json"
+            );
         }
         output::write_per_sample(&report, path)?;
     }

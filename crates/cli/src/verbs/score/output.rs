@@ -129,13 +129,14 @@ fn reasons<'a>(
     extra: &'a Extra,
 ) -> impl Iterator<Item = String> + 'a {
     let nulls = score.per_sample.iter().filter(|v| v.is_none()).count();
-    let of_samples = score
-        .per_sample_reason
-        .as_ref()
-        .map(|r| {
-            let what = if score.samples.is_some() { "patients" } else { "texts" };
-            format!("{nulls} {what} are null: {r}")
-        });
+    let of_samples = score.per_sample_reason.as_ref().map(|r| {
+        let what = if score.samples.is_some() {
+            "patients"
+        } else {
+            "texts"
+        };
+        format!("{nulls} {what} are null: {r}")
+    });
     let of_interval = extra
         .intervals
         .get(name)
