@@ -11,10 +11,15 @@ import { dicom, uid } from './dicom.mjs';
 import { addUser, freePort, start } from './server.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const argument = (name) => { const i = process.argv.indexOf(name); return i < 0 ? null : process.argv[i + 1]; };
-const only = argument('--only'), shots = argument('--shots');
+const argument = (name) => {
+  const i = process.argv.indexOf(name);
+  return i < 0 ? null : process.argv[i + 1];
+};
+const only = argument('--only'),
+  shots = argument('--shots');
 const budgets = JSON.parse(readFileSync(new URL('budgets.json', import.meta.url), 'utf8'));
-const numbers = {}, outcomes = [];
+const numbers = {},
+  outcomes = [];
 const work = mkdtempSync(join(tmpdir(), 'hilum-e2e-'));
 if (shots) mkdirSync(shots, { recursive: true });
 
@@ -27,7 +32,11 @@ const step = async (name, f) => {
     console.log(`ok    ${name}`);
   } catch (e) {
     outcomes.push({ name, ok: false, error: String(e.message ?? e).slice(0, 2000) });
-    console.log(`FAIL  ${name}\n      ${String(e.stack ?? e).slice(0, 2000).replace(/\n/g, '\n      ')}`);
+    console.log(
+      `FAIL  ${name}\n      ${String(e.stack ?? e)
+        .slice(0, 2000)
+        .replace(/\n/g, '\n      ')}`,
+    );
     if (shots && current) await current.screenshot({ path: join(shots, `fail-${name.replace(/\W+/g, '-')}.png`) }).catch(() => {});
   }
 };
@@ -39,15 +48,27 @@ async function open(path = '/', options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, acceptDownloads: true, ...options });
   const page = await context.newPage();
   page.on('pageerror', (e) => problems.push(`page error: ${e.message}`));
-  page.on('console', (m) => { if (/Content Security Policy|Refused to/i.test(m.text())) problems.push(m.text()); });
+  page.on('console', (m) => {
+    if (/Content Security Policy|Refused to/i.test(m.text())) problems.push(m.text());
+  });
   current = page;
   await page.goto(server.base + path);
   return page;
 }
-const ready = (page, which = 'current') => page.locator(`.viewport[data-testid="${which}"][data-status="ready"]`).waitFor({ timeout: 60_000 });
-const shot = async (page, name) => { if (shots) await page.screenshot({ path: join(shots, `${name}.png`) }); };
-const api = (page, path) => page.evaluate(async (p) => { const r = await fetch(p); return { status: r.status, body: await r.json().catch(() => null) }; }, path);
-const clean = async (page, where) => { const found = await faults(page); assert.deepEqual(found, [], `axe on ${where}`); };
+const ready = (page, which = 'current') =>
+  page.locator(`.viewport[data-testid="${which}"][data-status="ready"]`).waitFor({ timeout: 60_000 });
+const shot = async (page, name) => {
+  if (shots) await page.screenshot({ path: join(shots, `${name}.png`) });
+};
+const api = (page, path) =>
+  page.evaluate(async (p) => {
+    const r = await fetch(p);
+    return { status: r.status, body: await r.json().catch(() => null) };
+  }, path);
+const clean = async (page, where) => {
+  const found = await faults(page);
+  assert.deepEqual(found, [], `axe on ${where}`);
+};
 const study = async (page, id) => (await api(page, `/api/studies/${id}`)).body;
 /** Until the server says so, not only the page. */
 async function until(what, f, ms = 30_000) {
@@ -59,7 +80,15 @@ async function until(what, f, ms = 30_000) {
     await new Promise((r) => setTimeout(r, 150));
   }
 }
-const readState = (page, id) => until(`${id} to be read`, async () => { const s = await study(page, id); return s?.item.state === 'read' || s?.item.state === 'failed' ? s : null; }, 180_000);
+const readState = (page, id) =>
+  until(
+    `${id} to be read`,
+    async () => {
+      const s = await study(page, id);
+      return s?.item.state === 'read' || s?.item.state === 'failed' ? s : null;
+    },
+    180_000,
+  );
 
 const port = await freePort();
 const demoArgs = ['--demo', '--store', join(work, 'demo')];
@@ -72,15 +101,19 @@ const small = dicom({ columns: 900, rows: 800, name: 'Second^Person', id: 'E2E-2
 
 /** A study of the demo that was read and has findings with places. */
 async function demoStudy(page) {
-  return until('a read sample', async () => {
-    const { body } = await api(page, '/api/worklist?limit=100');
-    for (const item of body.items) {
-      if (item.state !== 'read' || !item.gate?.analysable || item.patient_id?.startsWith('E2E')) continue;
-      const s = await study(page, item.study_uid);
-      if (s.edited.regions.length > 0 && s.edits.length === 0) return s;
-    }
-    return null;
-  }, 240_000);
+  return until(
+    'a read sample',
+    async () => {
+      const { body } = await api(page, '/api/worklist?limit=100');
+      for (const item of body.items) {
+        if (item.state !== 'read' || !item.gate?.analysable || item.patient_id?.startsWith('E2E')) continue;
+        const s = await study(page, item.study_uid);
+        if (s.edited.regions.length > 0 && s.edits.length === 0) return s;
+      }
+      return null;
+    },
+    240_000,
+  );
 }
 
 await step('first view, cold', async () => {
@@ -125,7 +158,10 @@ await step('upload: DICOM, PNG, broken, twice', async () => {
     await row.waitFor();
     assert.ok((await row.locator('.message').innerText()).length > 5, `${bad} has a message`);
   }
-  await page.locator('input[type=file]').first().setInputFiles([{ name: 'again.dcm', mimeType: 'application/dicom', buffer: large.bytes }]);
+  await page
+    .locator('input[type=file]')
+    .first()
+    .setInputFiles([{ name: 'again.dcm', mimeType: 'application/dicom', buffer: large.bytes }]);
   await page.locator('.up-known', { hasText: 'again.dcm' }).waitFor({ timeout: 60_000 });
   await clean(page, 'the list with uploads');
   await shot(page, 'uploads');
@@ -191,32 +227,58 @@ await step('a 2500 x 2000 image is on screen in time, and windowing is fluent', 
     // From the click in the list, with the server's copy warm and the page's own gone.
     await page.goto(`${server.base}/?q=E2E-1`);
     await page.locator(`tr[data-uid="${large.study}"] a.patient`).waitFor();
-    times.push(await page.evaluate((id) => new Promise((done) => {
-      const began = performance.now();
-      document.querySelector(`tr[data-uid="${id}"] a.patient`).click();
-      const look = () => { const v = document.querySelector('.viewport[data-status="ready"]'); if (v) requestAnimationFrame(() => done(performance.now() - began)); else requestAnimationFrame(look); };
-      look();
-    }), large.study));
+    times.push(
+      await page.evaluate(
+        (id) =>
+          new Promise((done) => {
+            const began = performance.now();
+            document.querySelector(`tr[data-uid="${id}"] a.patient`).click();
+            const look = () => {
+              const v = document.querySelector('.viewport[data-status="ready"]');
+              if (v) requestAnimationFrame(() => done(performance.now() - began));
+              else requestAnimationFrame(look);
+            };
+            look();
+          }),
+        large.study,
+      ),
+    );
   }
   numbers.image_to_screen_ms = Math.round(Math.min(...times));
   numbers.image_to_screen_ms_all = times.map(Math.round);
   numbers.renderer = await page.locator('.viewport').getAttribute('data-renderer');
-  const fps = await page.evaluate(() => new Promise((done) => {
-    const v = document.querySelector('.viewport'), box = v.getBoundingClientRect();
-    const at = (type, x, y) => v.dispatchEvent(new PointerEvent(type, { pointerId: 1, button: 0, buttons: 1, clientX: box.left + x, clientY: box.top + y, bubbles: true, isPrimary: true }));
-    v.setPointerCapture = () => {};
-    const first = Number(v.dataset.frames), began = performance.now();
-    at('pointerdown', 200, 200);
-    let n = 0;
-    const next = () => {
-      n++;
-      at('pointermove', 200 + 80 * Math.sin(n / 15), 200 + 80 * Math.cos(n / 11));
-      if (performance.now() - began < 2000) return requestAnimationFrame(next);
-      at('pointerup', 200, 200);
-      done((Number(v.dataset.frames) - first) / ((performance.now() - began) / 1000));
-    };
-    requestAnimationFrame(next);
-  }));
+  const fps = await page.evaluate(
+    () =>
+      new Promise((done) => {
+        const v = document.querySelector('.viewport'),
+          box = v.getBoundingClientRect();
+        const at = (type, x, y) =>
+          v.dispatchEvent(
+            new PointerEvent(type, {
+              pointerId: 1,
+              button: 0,
+              buttons: 1,
+              clientX: box.left + x,
+              clientY: box.top + y,
+              bubbles: true,
+              isPrimary: true,
+            }),
+          );
+        v.setPointerCapture = () => {};
+        const first = Number(v.dataset.frames),
+          began = performance.now();
+        at('pointerdown', 200, 200);
+        let n = 0;
+        const next = () => {
+          n++;
+          at('pointermove', 200 + 80 * Math.sin(n / 15), 200 + 80 * Math.cos(n / 11));
+          if (performance.now() - began < 2000) return requestAnimationFrame(next);
+          at('pointerup', 200, 200);
+          done((Number(v.dataset.frames) - first) / ((performance.now() - began) / 1000));
+        };
+        requestAnimationFrame(next);
+      }),
+  );
   numbers.windowing_fps = Math.round(fps * 10) / 10;
   console.log(`      ${numbers.image_to_screen_ms} ms to the screen, ${numbers.windowing_fps} frames a second (${numbers.renderer})`);
   assert.ok(numbers.image_to_screen_ms <= budgets.image_to_screen_ms, `${numbers.image_to_screen_ms} ms`);
@@ -232,7 +294,10 @@ await step('the graphics card and the processor draw the same picture', async ()
     const box = await page.locator('.viewport').boundingBox();
     const png = await page.screenshot({ clip: { x: box.x + box.width / 2 - 60, y: box.y + box.height / 2 - 60, width: 120, height: 120 } });
     const mean = await page.evaluate(async (base64) => {
-      const bitmap = await createImageBitmap(await (await fetch(`data:image/png;base64,${base64}`).catch(() => null))?.blob() ?? new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]));
+      const bitmap = await createImageBitmap(
+        (await (await fetch(`data:image/png;base64,${base64}`).catch(() => null))?.blob()) ??
+          new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]),
+      );
       const c = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
       c.drawImage(bitmap, 0, 0);
       const d = c.getImageData(0, 0, bitmap.width, bitmap.height).data;
@@ -244,7 +309,8 @@ await step('the graphics card and the processor draw the same picture', async ()
     await page.context().close();
     return { mean, renderer };
   };
-  const gl = await grey(`/study/${large.study}?renderer=webgl`), cpu = await grey(`/study/${large.study}?renderer=cpu`);
+  const gl = await grey(`/study/${large.study}?renderer=webgl`),
+    cpu = await grey(`/study/${large.study}?renderer=cpu`);
   assert.deepEqual([gl.renderer, cpu.renderer], ['webgl', 'cpu']);
   assert.ok(gl.mean > 20, `a picture is there (${gl.mean})`);
   assert.ok(Math.abs(gl.mean - cpu.mean) < 2, `${gl.mean} and ${cpu.mean}`);
@@ -265,7 +331,8 @@ await step('read: sentence to evidence, region to sentence', async () => {
   // Click into the middle of a place that is shown.
   const shown = page.locator('.region').first();
   await shown.waitFor({ state: 'attached' });
-  const id = await shown.getAttribute('data-region'), code = s.edited.regions.find((r) => r.id === id).code;
+  const id = await shown.getAttribute('data-region'),
+    code = s.edited.regions.find((r) => r.id === id).code;
   const box = await shown.locator('polygon').boundingBox();
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
   await page.locator('.finding.open').waitFor();
@@ -289,7 +356,10 @@ await step('view: zoom, pan, invert, reset, overlays by keyboard', async () => {
   await page.locator('.corner.bl', { hasText: 'Invert' }).waitFor();
   await page.keyboard.press('x');
   const masks = page.getByLabel('Lungs');
-  if (await masks.count()) { await masks.check(); await page.locator('path.mask-lungs').waitFor({ state: 'attached' }); }
+  if (await masks.count()) {
+    await masks.check();
+    await page.locator('path.mask-lungs').waitFor({ state: 'attached' });
+  }
   await page.keyboard.press('v');
   await until('no overlay', async () => (await page.locator('.region, .mask').count()) === 0);
   await page.context().close();
@@ -297,7 +367,8 @@ await step('view: zoom, pan, invert, reset, overlays by keyboard', async () => {
 
 await step('correct: accept, reject, change, draw, rewrite, add, remove, note, measure, undo', async () => {
   const page = await open('/');
-  const s = await demoStudy(page), id = s.item.study_uid;
+  const s = await demoStudy(page),
+    id = s.item.study_uid;
   const before = JSON.stringify(s.reading);
   await page.goto(`${server.base}/study/${id}`);
   await ready(page);
@@ -308,14 +379,19 @@ await step('correct: accept, reject, change, draw, rewrite, add, remove, note, m
   await page.keyboard.press('j');
   await page.keyboard.press('r');
   let now = await edits(2);
-  assert.deepEqual(now.edits.map((e) => e.op.decision), ['accept', 'reject']);
+  assert.deepEqual(
+    now.edits.map((e) => e.op.decision),
+    ['accept', 'reject'],
+  );
   const changed = now.edited.findings.find((f) => f.decision === null && f.model_set !== null);
   await page.locator(`.finding[data-code="${changed.code}"] select`).selectOption('present');
   now = await edits(3);
   const f = now.edited.findings.find((x) => x.code === changed.code);
   assert.deepEqual([f.set, f.decision, f.model_set], ['present', 'change', changed.model_set]);
   // A box and a polygon.
-  const view = await page.locator('.viewport').boundingBox(), x = view.x + view.width / 2, y = view.y + view.height / 2;
+  const view = await page.locator('.viewport').boundingBox(),
+    x = view.x + view.width / 2,
+    y = view.y + view.height / 2;
   await page.keyboard.press('b');
   await page.mouse.move(x - 80, y - 60);
   await page.mouse.down();
@@ -324,7 +400,12 @@ await step('correct: accept, reject, change, draw, rewrite, add, remove, note, m
   await page.mouse.up();
   await edits(4);
   await page.keyboard.press('d');
-  for (const [dx, dy] of [[-120, -100], [-40, -120], [-60, -20]]) await page.mouse.click(x + dx, y + dy);
+  for (const [dx, dy] of [
+    [-120, -100],
+    [-40, -120],
+    [-60, -20],
+  ])
+    await page.mouse.click(x + dx, y + dy);
   await page.keyboard.press('Enter');
   now = await edits(5);
   assert.deepEqual([Boolean(now.edits[3].op.rect), now.edits[4].op.polygon?.length], [true, 3]);
@@ -374,14 +455,18 @@ await step('correct: accept, reject, change, draw, rewrite, add, remove, note, m
 
 await step('compare with the prior, linked', async () => {
   const page = await open('/');
-  const pair = await until('a study with a prior', async () => {
-    const { body } = await api(page, '/api/worklist?limit=100');
-    for (const item of body.items.filter((i) => i.has_prior && i.state === 'read')) {
-      const s = await study(page, item.study_uid);
-      if (s.prior) return s;
-    }
-    return null;
-  }, 120_000);
+  const pair = await until(
+    'a study with a prior',
+    async () => {
+      const { body } = await api(page, '/api/worklist?limit=100');
+      for (const item of body.items.filter((i) => i.has_prior && i.state === 'read')) {
+        const s = await study(page, item.study_uid);
+        if (s.prior) return s;
+      }
+      return null;
+    },
+    120_000,
+  );
   await page.goto(`${server.base}/study/${pair.item.study_uid}`);
   await ready(page);
   await page.keyboard.press('c');
@@ -419,13 +504,20 @@ await step('sign and export', async () => {
   await page.locator('dialog[open]').waitFor();
   await clean(page, 'the signing dialog');
   await page.locator('dialog button.primary').click();
-  await page.getByText(/Signed by/).first().waitFor();
+  await page
+    .getByText(/Signed by/)
+    .first()
+    .waitFor();
   assert.ok((await study(page, small.study)).signed);
   for (const [label, check] of [
-    ['DICOM SR', (b) => b.subarray(128, 132).toString() === 'DICM'], ['PDF', (b) => b.subarray(0, 5).toString() === '%PDF-'],
-    ['FHIR bundle', (b) => JSON.parse(b.toString()).resourceType === 'Bundle'], ['JSON', (b) => typeof JSON.parse(b.toString()) === 'object'],
+    ['DICOM SR', (b) => b.subarray(128, 132).toString() === 'DICM'],
+    ['PDF', (b) => b.subarray(0, 5).toString() === '%PDF-'],
+    ['FHIR bundle', (b) => JSON.parse(b.toString()).resourceType === 'Bundle'],
+    ['JSON', (b) => typeof JSON.parse(b.toString()) === 'object'],
   ]) {
-    await page.locator('details.menu').evaluate((d) => { d.open = true; });
+    await page.locator('details.menu').evaluate((d) => {
+      d.open = true;
+    });
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: label, exact: true }).click()]);
     const bytes = readFileSync(await download.path());
     assert.ok(check(bytes), `${label}: ${download.suggestedFilename()}`);
@@ -451,7 +543,10 @@ await step('lost connection: said, kept, sent later', async () => {
   // A reload in the dark must not lose it either; the server is back by then.
   server = await start(demoArgs, port);
   await page.locator('.live-live').waitFor({ timeout: 30_000 });
-  const now = await until('the note to arrive', async () => { const s = await study(page, small.study); return s.edits.length === had + 1 ? s : null; });
+  const now = await until('the note to arrive', async () => {
+    const s = await study(page, small.study);
+    return s.edits.length === had + 1 ? s : null;
+  });
   assert.equal(now.edited.notes.at(-1).text, 'Written while the server was gone.');
   await until('nothing pending', async () => (await page.getByText('not yet saved').count()) === 0);
   assert.ok(now.signed && now.signed.revision < now.item.revision, 'signed before, changed since');
@@ -463,7 +558,9 @@ await step('tabs of one browser share a stream of events, and inherit it', async
   const page = await open('/');
   const tab = await page.context().newPage();
   const streams = [];
-  tab.on('request', (r) => { if (r.url().endsWith('/api/events')) streams.push(r); });
+  tab.on('request', (r) => {
+    if (r.url().endsWith('/api/events')) streams.push(r);
+  });
   await page.locator('.live-live').waitFor();
   await tab.goto(`${server.base}/`);
   await tab.locator('.live-live').waitFor();
@@ -477,7 +574,10 @@ await step('tabs of one browser share a stream of events, and inherit it', async
 await step('a study deleted while it is open', async () => {
   const doomed = dicom({ columns: 300, rows: 300, name: 'Doomed^Study', id: 'E2E-3' });
   const page = await open('/');
-  await page.locator('input[type=file]').first().setInputFiles([{ name: 'doomed.dcm', mimeType: 'application/dicom', buffer: doomed.bytes }]);
+  await page
+    .locator('input[type=file]')
+    .first()
+    .setInputFiles([{ name: 'doomed.dcm', mimeType: 'application/dicom', buffer: doomed.bytes }]);
   await page.locator('.up-stored', { hasText: 'doomed.dcm' }).waitFor();
   await readState(page, doomed.study);
   await page.goto(`${server.base}/study/${doomed.study}`);
@@ -495,10 +595,14 @@ await step('a study deleted while it is open', async () => {
 
 await step('not analysable is a state of its own', async () => {
   const page = await open('/');
-  const item = await until('a study that the gate stopped', async () => {
-    const { body } = await api(page, '/api/worklist?limit=100');
-    return body.items.find((i) => i.state === 'read' && i.gate && !i.gate.analysable) ?? null;
-  }, 120_000);
+  const item = await until(
+    'a study that the gate stopped',
+    async () => {
+      const { body } = await api(page, '/api/worklist?limit=100');
+      return body.items.find((i) => i.state === 'read' && i.gate && !i.gate.analysable) ?? null;
+    },
+    120_000,
+  );
   await page.goto(`${server.base}/study/${item.study_uid}`);
   await ready(page);
   await page.locator('.banner.stop', { hasText: 'Not analysable' }).waitFor();
@@ -535,14 +639,21 @@ await step('bench, models, audit, help', async () => {
 });
 
 await step('light, 4K and high-DPI', async () => {
-  for (const [name, options] of [['3840', { viewport: { width: 3840, height: 2160 } }], ['1280', { viewport: { width: 1280, height: 800 } }], ['dpi2', { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 2 }]]) {
+  for (const [name, options] of [
+    ['3840', { viewport: { width: 3840, height: 2160 } }],
+    ['1280', { viewport: { width: 1280, height: 800 } }],
+    ['dpi2', { viewport: { width: 1280, height: 800 }, deviceScaleFactor: 2 }],
+  ]) {
     const page = await open('/', options);
     await page.locator('.worklist tbody tr').first().waitFor();
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name}: no sideways scrolling`);
     await shot(page, `list-${name}`);
     await page.goto(`${server.base}/study/${large.study}`);
     await ready(page);
-    const [device, css, ratio] = await page.evaluate(() => { const c = document.querySelector('.viewport canvas'); return [c.width, c.getBoundingClientRect().width, devicePixelRatio]; });
+    const [device, css, ratio] = await page.evaluate(() => {
+      const c = document.querySelector('.viewport canvas');
+      return [c.width, c.getBoundingClientRect().width, devicePixelRatio];
+    });
     assert.ok(Math.abs(device - css * ratio) <= 1, `${name}: a canvas pixel is a device pixel`);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name}: no sideways scrolling`);
     await shot(page, `study-${name}`);
@@ -579,12 +690,26 @@ await step('accounts: two readers at once, roles, log in', async () => {
     await page.locator('.worklist').waitFor();
     return page;
   };
-  const anna = await enter('anna', 'correct horse battery 1'), ben = await enter('ben', 'correct horse battery 2'), rita = await enter('rita', 'correct horse battery 3');
-  const s = await demoStudy(anna), id = s.item.study_uid;
-  for (const page of [anna, ben, rita]) { await page.goto(`${server.base}/study/${id}`); await ready(page); }
+  const anna = await enter('anna', 'correct horse battery 1'),
+    ben = await enter('ben', 'correct horse battery 2'),
+    rita = await enter('rita', 'correct horse battery 3');
+  const s = await demoStudy(anna),
+    id = s.item.study_uid;
+  for (const page of [anna, ben, rita]) {
+    await page.goto(`${server.base}/study/${id}`);
+    await ready(page);
+  }
   // Different things: both stay.
-  await anna.locator('.finding').nth(0).getByRole('button', { name: /^Accept/ }).click();
-  await ben.locator('.finding').nth(1).getByRole('button', { name: /^Accept/ }).click();
+  await anna
+    .locator('.finding')
+    .nth(0)
+    .getByRole('button', { name: /^Accept/ })
+    .click();
+  await ben
+    .locator('.finding')
+    .nth(1)
+    .getByRole('button', { name: /^Accept/ })
+    .click();
   await until('both edits', async () => (await study(anna, id)).edits.length === 2);
   for (const page of [anna, ben]) await until('each sees the other', async () => (await page.locator('.said').count()) === 2);
   // The same sentence: hold back the news from ben's page, so that he writes on what he saw.
@@ -605,9 +730,16 @@ await step('accounts: two readers at once, roles, log in', async () => {
   await ben.unroute('**/api/studies/*');
   await ben.locator('dialog textarea').fill('Text by both.');
   await ben.locator('dialog button.primary').click();
-  const merged = await until('the merged text', async () => { const now = await study(anna, id); return now.edits.length === 4 ? now : null; });
+  const merged = await until('the merged text', async () => {
+    const now = await study(anna, id);
+    return now.edits.length === 4 ? now : null;
+  });
   assert.equal(merged.edited.sentences[1].text, 'Text by both.');
-  assert.deepEqual(merged.edits.map((e) => e.by), ['anna', 'ben', 'anna', 'ben'], 'nobody’s edit is lost');
+  assert.deepEqual(
+    merged.edits.map((e) => e.by),
+    ['anna', 'ben', 'anna', 'ben'],
+    'nobody’s edit is lost',
+  );
   await until('Anna sees it', async () => (await anna.getByText('Text by both.').count()) > 0);
   // Who may only read has nothing to edit with, and no audit.
   assert.equal(await rita.getByRole('button', { name: /^Accept/ }).count(), 0);
@@ -625,7 +757,10 @@ await server.stop();
 await browser.close();
 rmSync(work, { recursive: true, force: true });
 const failed = outcomes.filter((o) => !o.ok);
-writeFileSync(new URL('results.json', import.meta.url), `${JSON.stringify({ cores: cpus().length, budgets, numbers, steps: outcomes }, null, 2)}\n`);
+writeFileSync(
+  new URL('results.json', import.meta.url),
+  `${JSON.stringify({ cores: cpus().length, budgets, numbers, steps: outcomes }, null, 2)}\n`,
+);
 console.log(JSON.stringify(numbers));
 console.log(`${outcomes.length - failed.length} of ${outcomes.length} steps passed; web/e2e/results.json`);
 process.exit(failed.length ? 1 : 0);

@@ -12,11 +12,15 @@ export function binary() {
   return found;
 }
 
-export const freePort = () => new Promise((done, fail) => {
-  const probe = createServer();
-  probe.on('error', fail);
-  probe.listen(0, '127.0.0.1', () => { const { port } = probe.address(); probe.close(() => done(port)); });
-});
+export const freePort = () =>
+  new Promise((done, fail) => {
+    const probe = createServer();
+    probe.on('error', fail);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
 
 /** Runs the server until `stop`; `args` come after `serve`. */
 export async function start(args, port) {
@@ -26,13 +30,25 @@ export async function start(args, port) {
   const exited = new Promise((done) => child.once('exit', (code, signal) => done({ code, signal })));
   await new Promise((done, fail) => {
     const limit = setTimeout(() => fail(new Error(`the server did not say that it listens:\n${log}`)), 120_000);
-    const read = (d) => { log += d; if (/listening/.test(log)) { clearTimeout(limit); done(); } };
+    const read = (d) => {
+      log += d;
+      if (/listening/.test(log)) {
+        clearTimeout(limit);
+        done();
+      }
+    };
     child.stdout.on('data', read);
     child.stderr.on('data', read);
-    void exited.then(({ code }) => { clearTimeout(limit); fail(new Error(`the server ended with ${code}:\n${log}`)); });
+    void exited.then(({ code }) => {
+      clearTimeout(limit);
+      fail(new Error(`the server ended with ${code}:\n${log}`));
+    });
   });
   return {
-    base: `http://127.0.0.1:${port}`, port, startMs: performance.now() - began, log: () => log,
+    base: `http://127.0.0.1:${port}`,
+    port,
+    startMs: performance.now() - began,
+    log: () => log,
     async stop(signal = 'SIGTERM') {
       if (child.exitCode === null && child.signalCode === null) process.kill(child.pid, signal);
       return exited;
@@ -42,6 +58,10 @@ export async function start(args, port) {
 
 /** An account, its password from standard input. */
 export function addUser(args, name, role, password) {
-  const done = spawnSync(binary(), ['serve', ...args, '--add-user', name, '--role', role], { cwd: root, input: `${password}\n`, encoding: 'utf8' });
+  const done = spawnSync(binary(), ['serve', ...args, '--add-user', name, '--role', role], {
+    cwd: root,
+    input: `${password}\n`,
+    encoding: 'utf8',
+  });
   if (done.status !== 0) throw new Error(`no account was made:\n${done.stdout}${done.stderr}`);
 }

@@ -8,7 +8,8 @@ const html = readFileSync(new URL('index.html', dir), 'utf8');
 const first = [...html.matchAll(/(?:src|href)="\/(assets\/[^"]+)"/g)].map((m) => m[1]);
 const zipped = (name) => gzipSync(readFileSync(new URL(name, dir)), { level: 9 }).length;
 
-const seen = new Set(), sizes = { js: 0, css: 0 };
+const seen = new Set(),
+  sizes = { js: 0, css: 0 };
 const add = (name) => {
   if (seen.has(name)) return;
   seen.add(name);

@@ -3,19 +3,31 @@ import type { AuditEntry, Comparison, Edit, Method, ModelCard, Op, Run, Session,
 
 /** An answer that is not a success, or no answer at all (`status` 0). */
 export class ApiError extends Error {
-  constructor(readonly status: number, readonly kind: string, message: string, readonly body: unknown = null) {
+  constructor(
+    readonly status: number,
+    readonly kind: string,
+    message: string,
+    readonly body: unknown = null,
+  ) {
     super(message);
   }
-  get offline(): boolean { return this.status === 0; }
+  get offline(): boolean {
+    return this.status === 0;
+  }
 }
 
-export interface Conflict { revision: number; edits: Edit[] }
+export interface Conflict {
+  revision: number;
+  edits: Edit[];
+}
 
 let csrf = '';
 let onUnauthorised: () => void = () => {};
 
 export const csrfToken = (): string => csrf;
-export const whenUnauthorised = (f: () => void): void => { onUnauthorised = f; };
+export const whenUnauthorised = (f: () => void): void => {
+  onUnauthorised = f;
+};
 
 export function errorFrom(status: number, body: unknown, fallback: string): ApiError {
   const e = (body as { error?: { kind?: string; message?: string } } | null)?.error;
@@ -29,7 +41,11 @@ export async function request(method: string, url: string, body?: unknown, signa
   let response: Response;
   try {
     response = await fetch(url, {
-      method, headers, credentials: 'same-origin', signal: signal ?? null, body: body === undefined ? null : JSON.stringify(body),
+      method,
+      headers,
+      credentials: 'same-origin',
+      signal: signal ?? null,
+      body: body === undefined ? null : JSON.stringify(body),
     });
   } catch (e) {
     if (e instanceof DOMException && e.name === 'AbortError') throw e;
@@ -39,7 +55,11 @@ export async function request(method: string, url: string, body?: unknown, signa
   if (response.status === 401 && url !== '/api/session') onUnauthorised();
   const text = await response.text().catch(() => '');
   let json: unknown = null;
-  try { json = JSON.parse(text); } catch { /* not every proxy speaks JSON */ }
+  try {
+    json = JSON.parse(text);
+  } catch {
+    /* not every proxy speaks JSON */
+  }
   const error = errorFrom(response.status, json, `${response.status} ${response.statusText}`.trim());
   // A server that was started anew hands out new tokens.
   if (error.kind === 'not_ours' && method !== 'GET' && again && url !== '/api/session') {

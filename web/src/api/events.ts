@@ -3,7 +3,11 @@
 // connections to a server, and six tabs with a stream each would leave none for anything else.
 
 export type Live = 'connecting' | 'live' | 'lost';
-export interface ServerEvent { type: 'worklist' | 'edit' | 'signed' | 'deleted' | 'reload'; study_uid: string | null; state: string | null }
+export interface ServerEvent {
+  type: 'worklist' | 'edit' | 'signed' | 'deleted' | 'reload';
+  study_uid: string | null;
+  state: string | null;
+}
 type Listener = (event: ServerEvent) => void;
 
 const NAMES = ['worklist', 'edit', 'signed', 'deleted', 'reload'] as const;
@@ -56,21 +60,45 @@ function emitAll(event: ServerEvent): void {
 export function connect(): void {
   disconnect();
   // Locks are for secure origins: loopback and https. Elsewhere each tab listens by itself.
-  if (!('locks' in navigator) || typeof BroadcastChannel === 'undefined') { open(); return; }
-  const mine = new BroadcastChannel('hilum-events'), abort = new AbortController();
+  if (!('locks' in navigator) || typeof BroadcastChannel === 'undefined') {
+    open();
+    return;
+  }
+  const mine = new BroadcastChannel('hilum-events'),
+    abort = new AbortController();
   let done: () => void = () => {};
-  const over = new Promise<void>((resolve) => { done = resolve; });
+  const over = new Promise<void>((resolve) => {
+    done = resolve;
+  });
   channel = mine;
-  leave = () => { abort.abort(); done(); mine.close(); channel = null; };
+  leave = () => {
+    abort.abort();
+    done();
+    mine.close();
+    channel = null;
+  };
   mine.onmessage = ({ data }: MessageEvent<Word>) => {
-    if (data === 'hello') { if (source || timer !== undefined) tell({ state }); return; }
+    if (data === 'hello') {
+      if (source || timer !== undefined) tell({ state });
+      return;
+    }
     if (source || timer !== undefined) return;
-    if ('event' in data) { emit(data.event); return; }
+    if ('event' in data) {
+      emit(data.event);
+      return;
+    }
     setState(data.state);
     if (data.state === 'live') everLive = true;
   };
   tell('hello');
-  navigator.locks.request('hilum-events', { signal: abort.signal }, () => { open(); return over; }).catch(() => { /* left before its turn */ });
+  navigator.locks
+    .request('hilum-events', { signal: abort.signal }, () => {
+      open();
+      return over;
+    })
+    .catch(() => {
+      /* left before its turn */
+    });
 }
 
 function open(): void {

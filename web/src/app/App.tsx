@@ -29,13 +29,18 @@ export function App() {
 
   const load = (): void => {
     setError(null);
-    api.session().then((s) => { setLocale(s.locale ?? undefined); setSession(s); }, setError);
+    api.session().then((s) => {
+      setLocale(s.locale ?? undefined);
+      setSession(s);
+    }, setError);
   };
   useEffect(() => {
-    whenUnauthorised(() => setSession((s) => {
-      if (s?.user) say(en.login.needed, true);
-      return s && { ...s, user: null };
-    }));
+    whenUnauthorised(() =>
+      setSession((s) => {
+        if (s?.user) say(en.login.needed, true);
+        return s && { ...s, user: null };
+      }),
+    );
     load();
   }, []);
   const user = session?.user ?? null;
@@ -53,15 +58,25 @@ export function App() {
 
   const goKey = useRef(0);
   useKeys((e) => {
-    if (e.key === '?') { setHelp(true); return true; }
+    if (e.key === '?') {
+      setHelp(true);
+      return true;
+    }
     if (!plain(e)) return false;
     const key = e.key.toLowerCase();
     if (e.timeStamp - goKey.current < 1000) {
       const to = ({ l: '/', b: '/bench', m: '/models' } as Record<string, string>)[key];
       goKey.current = 0;
-      if (to) { go(to); e.stopImmediatePropagation(); return true; }
+      if (to) {
+        go(to);
+        e.stopImmediatePropagation();
+        return true;
+      }
     }
-    if (key === 'g') { goKey.current = e.timeStamp; return true; }
+    if (key === 'g') {
+      goKey.current = e.timeStamp;
+      return true;
+    }
     return false;
   });
 
@@ -70,25 +85,50 @@ export function App() {
   const main = useRef<HTMLElement>(null);
   const first = useRef(true);
   useEffect(() => {
-    if (first.current) { first.current = false; return; }
+    if (first.current) {
+      first.current = false;
+      return;
+    }
     main.current?.focus({ preventScroll: true });
     scrollTo(0, 0);
   }, [where.path]);
 
   return (
     <div class={`app page-${page.page}`} onClick={followLinks}>
-      <a class="skip" href="#main">{en.skip}</a>
+      <a class="skip" href="#main">
+        {en.skip}
+      </a>
       <Header session={session} path={where.path} onHelp={() => setHelp(true)} onSession={setSession} />
       <main id="main" tabIndex={-1} ref={main}>
-        {error ? <Problem error={error} retry={load} />
-          : !session ? <Busy />
-          : !user ? <Login onDone={(s) => { setLocale(s.locale ?? undefined); setSession(s); }} />
-          : page.page === 'worklist' ? <WorkList session={session} search={where.search} />
-          : page.page === 'study' ? <ReadingPage key={page.uid} uid={page.uid} session={session} search={where.search} />
-          : page.page === 'bench' ? <BenchPage name={page.name} />
-          : page.page === 'models' ? <ModelsPage name={page.name} />
-          : page.page === 'audit' ? <AuditPage session={session} search={where.search} />
-          : <div class="page"><h1>{en.notFoundPage}</h1><p><a href="/">{en.backToList}</a></p></div>}
+        {error ? (
+          <Problem error={error} retry={load} />
+        ) : !session ? (
+          <Busy />
+        ) : !user ? (
+          <Login
+            onDone={(s) => {
+              setLocale(s.locale ?? undefined);
+              setSession(s);
+            }}
+          />
+        ) : page.page === 'worklist' ? (
+          <WorkList session={session} search={where.search} />
+        ) : page.page === 'study' ? (
+          <ReadingPage key={page.uid} uid={page.uid} session={session} search={where.search} />
+        ) : page.page === 'bench' ? (
+          <BenchPage name={page.name} />
+        ) : page.page === 'models' ? (
+          <ModelsPage name={page.name} />
+        ) : page.page === 'audit' ? (
+          <AuditPage session={session} search={where.search} />
+        ) : (
+          <div class="page">
+            <h1>{en.notFoundPage}</h1>
+            <p>
+              <a href="/">{en.backToList}</a>
+            </p>
+          </div>
+        )}
       </main>
       <Messages />
       <p id="spoken" class="sr" aria-live="polite" />
@@ -97,7 +137,17 @@ export function App() {
   );
 }
 
-function Header({ session, path, onHelp, onSession }: { session: Session | null; path: string; onHelp: () => void; onSession: (s: Session) => void }) {
+function Header({
+  session,
+  path,
+  onHelp,
+  onSession,
+}: {
+  session: Session | null;
+  path: string;
+  onHelp: () => void;
+  onSession: (s: Session) => void;
+}) {
   const live = useLive();
   const [theme, set] = useState(savedTheme);
   const other = theme === 'dark' ? 'light' : 'dark';
@@ -108,30 +158,70 @@ function Header({ session, path, onHelp, onSession }: { session: Session | null;
     was.current = live;
   }, [live]);
   const link = (href: string, text: string) => (
-    <a href={href} aria-current={(href === '/' ? path === '/' || path.startsWith('/study/') : path.startsWith(href)) ? 'page' : undefined}>{text}</a>
+    <a href={href} aria-current={(href === '/' ? path === '/' || path.startsWith('/study/') : path.startsWith(href)) ? 'page' : undefined}>
+      {text}
+    </a>
   );
   return (
     <header class="top">
-      <a class="brand" href="/"><b>{en.product}</b> <span>{en.room}</span></a>
+      <a class="brand" href="/">
+        <b>{en.product}</b> <span>{en.room}</span>
+      </a>
       {user && (
         <nav aria-label={en.nav.label}>
-          {link('/', en.nav.worklist)}{link('/bench', en.nav.bench)}{link('/models', en.nav.models)}
+          {link('/', en.nav.worklist)}
+          {link('/bench', en.nav.bench)}
+          {link('/models', en.nav.models)}
           {user.role === 'admin' && link('/audit', en.nav.audit)}
         </nav>
       )}
-      <p class="disclaimer"><strong>{en.disclaimer}</strong>{session?.demo && <span> · {en.demo}</span>}</p>
+      <p class="disclaimer">
+        <strong>{en.disclaimer}</strong>
+        {session?.demo && <span> · {en.demo}</span>}
+      </p>
       <div class="tools">
-        {user && <span class={`live live-${live}`} role="status">{en.live[live]}</span>}
-        <button type="button" class="quiet" onClick={() => { setTheme(other); set(other); }} aria-label={en.theme.switchTo(en.theme[other].toLowerCase())}>{en.theme[other]}</button>
-        <button type="button" class="quiet" onClick={onHelp} aria-label={en.help.open} aria-keyshortcuts="?">?</button>
+        {user && (
+          <span class={`live live-${live}`} role="status">
+            {en.live[live]}
+          </span>
+        )}
+        <button
+          type="button"
+          class="quiet"
+          onClick={() => {
+            setTheme(other);
+            set(other);
+          }}
+          aria-label={en.theme.switchTo(en.theme[other].toLowerCase())}
+        >
+          {en.theme[other]}
+        </button>
+        <button type="button" class="quiet" onClick={onHelp} aria-label={en.help.open} aria-keyshortcuts="?">
+          ?
+        </button>
         {user && !session!.local && (
           <>
             <span class="who">{en.login.asWho(user.name, en.role[user.role])}</span>
-            <button type="button" class="quiet" onClick={() => { api.logout().then(() => api.session()).then(onSession, (e: Error) => say(e.message, true)); }}>{en.login.logout}</button>
+            <button
+              type="button"
+              class="quiet"
+              onClick={() => {
+                api
+                  .logout()
+                  .then(() => api.session())
+                  .then(onSession, (e: Error) => say(e.message, true));
+              }}
+            >
+              {en.login.logout}
+            </button>
           </>
         )}
       </div>
-      {live === 'lost' && <p class="lost" role="alert">{en.liveLost}</p>}
+      {live === 'lost' && (
+        <p class="lost" role="alert">
+          {en.liveLost}
+        </p>
+      )}
     </header>
   );
 }
@@ -141,7 +231,12 @@ function Messages() {
   return (
     <div class="messages" role="status" aria-live="polite">
       {messages.map((m) => (
-        <p key={m.id} class={m.bad ? 'bad' : ''}>{m.text}<button type="button" class="icon" aria-label={en.close} onClick={() => dismiss(m.id)}>✕</button></p>
+        <p key={m.id} class={m.bad ? 'bad' : ''}>
+          {m.text}
+          <button type="button" class="icon" aria-label={en.close} onClick={() => dismiss(m.id)}>
+            ✕
+          </button>
+        </p>
       ))}
     </div>
   );

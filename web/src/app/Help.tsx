@@ -10,7 +10,14 @@ export function Help({ onClose }: { onClose: () => void }) {
             <h3>{group.title}</h3>
             <dl>
               {group.lines.map((line) => (
-                <div key={line.what}><dt>{line.keys.map((k) => <kbd key={k}>{k}</kbd>)}</dt><dd>{line.what}</dd></div>
+                <div key={line.what}>
+                  <dt>
+                    {line.keys.map((k) => (
+                      <kbd key={k}>{k}</kbd>
+                    ))}
+                  </dt>
+                  <dd>{line.what}</dd>
+                </div>
               ))}
             </dl>
           </section>

@@ -23,7 +23,14 @@ export function Mark({ shape }: { shape: Shape }) {
   const { d, fill } = PATHS[shape];
   return (
     <svg class={`mark mark-${shape}`} viewBox="0 0 16 16" aria-hidden="true">
-      <path d={d} fill={fill ? 'currentColor' : 'none'} stroke="currentColor" stroke-width="1.6" stroke-linejoin="round" stroke-linecap="round" />
+      <path
+        d={d}
+        fill={fill ? 'currentColor' : 'none'}
+        stroke="currentColor"
+        stroke-width="1.6"
+        stroke-linejoin="round"
+        stroke-linecap="round"
+      />
     </svg>
   );
 }

@@ -3,7 +3,10 @@ import { listen, liveState, watchLive, type Live, type ServerEvent } from '../ap
 
 export function useLive(): Live {
   const [live, set] = useState(liveState);
-  useEffect(() => { set(liveState()); return watchLive(set); }, []);
+  useEffect(() => {
+    set(liveState());
+    return watchLive(set);
+  }, []);
   return live;
 }
 
@@ -13,11 +16,21 @@ export function useServerEvents(handler: (e: ServerEvent) => void): void {
   useEffect(() => listen((e) => latest.current(e)), []);
 }
 
-export interface Loaded<T> { data: T | null; error: Error | null; loading: boolean; reload(): void }
+export interface Loaded<T> {
+  data: T | null;
+  error: Error | null;
+  loading: boolean;
+  reload(): void;
+}
 
 /** Loads when `key` changes; an answer that was overtaken is dropped, and old data stay while new ones load. */
 export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T>): Loaded<T> {
-  const [state, set] = useState<{ key: string; data: T | null; error: Error | null; loading: boolean }>({ key, data: null, error: null, loading: true });
+  const [state, set] = useState<{ key: string; data: T | null; error: Error | null; loading: boolean }>({
+    key,
+    data: null,
+    error: null,
+    loading: true,
+  });
   const [round, again] = useState(0);
   const latest = useRef(load);
   latest.current = load;
@@ -25,8 +38,12 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
     const abort = new AbortController();
     set((s) => ({ ...s, loading: true }));
     latest.current(abort.signal).then(
-      (data) => { if (!abort.signal.aborted) set({ key, data, error: null, loading: false }); },
-      (error: Error) => { if (!abort.signal.aborted) set((s) => ({ ...s, key, error, loading: false })); },
+      (data) => {
+        if (!abort.signal.aborted) set({ key, data, error: null, loading: false });
+      },
+      (error: Error) => {
+        if (!abort.signal.aborted) set((s) => ({ ...s, key, error, loading: false }));
+      },
     );
     return () => abort.abort();
   }, [key, round]);
@@ -42,16 +59,24 @@ export function useThrottled(f: () => void, ms: number): () => void {
   useEffect(() => () => clearTimeout(timer.current), []);
   return useCallback(() => {
     if (timer.current !== undefined) return;
-    timer.current = setTimeout(() => { timer.current = undefined; latest.current(); }, ms);
+    timer.current = setTimeout(() => {
+      timer.current = undefined;
+      latest.current();
+    }, ms);
   }, [ms]);
 }
 
 export function useTitle(title: string): void {
-  useEffect(() => { document.title = `${title} · Hilum`; }, [title]);
+  useEffect(() => {
+    document.title = `${title} · Hilum`;
+  }, [title]);
 }
 
 export function useNow(ms = 30_000): number {
   const [now, set] = useState(Date.now);
-  useEffect(() => { const t = setInterval(() => set(Date.now()), ms); return () => clearInterval(t); }, [ms]);
+  useEffect(() => {
+    const t = setInterval(() => set(Date.now()), ms);
+    return () => clearInterval(t);
+  }, [ms]);
   return now;
 }

@@ -1,7 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 
 export const inText = (target: EventTarget | null): boolean =>
-  target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement ||
+  target instanceof HTMLTextAreaElement ||
+  target instanceof HTMLSelectElement ||
   (target instanceof HTMLInputElement && !['checkbox', 'radio', 'range', 'button'].includes(target.type)) ||
   (target instanceof HTMLElement && target.isContentEditable);
 

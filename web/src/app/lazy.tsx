@@ -9,7 +9,14 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>): (
     const [, ready] = useState(0);
     const [error, setError] = useState<Error | null>(null);
     useEffect(() => {
-      if (!Page) load().then((c) => { Page = c; ready((n) => n + 1); }, (e: Error) => setError(e));
+      if (!Page)
+        load().then(
+          (c) => {
+            Page = c;
+            ready((n) => n + 1);
+          },
+          (e: Error) => setError(e),
+        );
     }, []);
     if (Page) return <Page {...props} />;
     return error ? <Problem error={error} retry={() => location.reload()} /> : <Busy />;

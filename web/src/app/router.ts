@@ -8,24 +8,39 @@ export type Route =
   | { page: 'audit' }
   | { page: 'unknown' };
 
-const decode = (part: string): string => { try { return decodeURIComponent(part); } catch { return part; } };
+const decode = (part: string): string => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+};
 
 export function route(path: string): Route {
   const [first, second, ...rest] = path.split('/').filter(Boolean).map(decode);
   if (rest.length > 0) return { page: 'unknown' };
   switch (first) {
-    case undefined: return { page: 'worklist' };
-    case 'study': return second ? { page: 'study', uid: second } : { page: 'unknown' };
-    case 'bench': return { page: 'bench', name: second ?? null };
-    case 'models': return { page: 'models', name: second ?? null };
-    case 'audit': return second ? { page: 'unknown' } : { page: 'audit' };
-    default: return { page: 'unknown' };
+    case undefined:
+      return { page: 'worklist' };
+    case 'study':
+      return second ? { page: 'study', uid: second } : { page: 'unknown' };
+    case 'bench':
+      return { page: 'bench', name: second ?? null };
+    case 'models':
+      return { page: 'models', name: second ?? null };
+    case 'audit':
+      return second ? { page: 'unknown' } : { page: 'audit' };
+    default:
+      return { page: 'unknown' };
   }
 }
 
 export const studyPath = (uid: string): string => `/study/${encodeURIComponent(uid)}`;
 
-export interface Where { path: string; search: string }
+export interface Where {
+  path: string;
+  search: string;
+}
 const here = (): Where => ({ path: location.pathname, search: location.search });
 const watchers = new Set<() => void>();
 const changed = (): void => watchers.forEach((w) => w());
@@ -42,7 +57,10 @@ export function useWhere(): Where {
     const update = (): void => set(here());
     watchers.add(update);
     addEventListener('popstate', update);
-    return () => { watchers.delete(update); removeEventListener('popstate', update); };
+    return () => {
+      watchers.delete(update);
+      removeEventListener('popstate', update);
+    };
   }, []);
   return where;
 }

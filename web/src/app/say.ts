@@ -1,7 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
 
 // One polite live region and one stack of short messages for the whole application.
-export interface Message { id: number; text: string; bad: boolean }
+export interface Message {
+  id: number;
+  text: string;
+  bad: boolean;
+}
 let messages: Message[] = [];
 let next = 1;
 const watchers = new Set<(m: Message[]) => void>();
@@ -21,6 +25,11 @@ export const dismiss = (id: number): void => set(messages.filter((m) => m.id !==
 
 export function useMessages(): Message[] {
   const [list, setList] = useState(messages);
-  useEffect(() => { watchers.add(setList); return () => { watchers.delete(setList); }; }, []);
+  useEffect(() => {
+    watchers.add(setList);
+    return () => {
+      watchers.delete(setList);
+    };
+  }, []);
   return list;
 }

@@ -9,7 +9,18 @@ describe('plots', () => {
     expect([digitsFor([0, 0.2]), digitsFor([0, 5]), digitsFor([0, 0.005])]).toEqual([1, 0, 3]);
   });
   it('scale, downwards too', () => expect(linear(0, 10, 100, 0)(2.5)).toBe(75));
-  it('leave out what is not a number', () => expect(pathOf([[0, 0], [1, NaN], [2, 2]], (v) => v, (v) => v)).toBe('M0.0 0.0L2.0 2.0'));
+  it('leave out what is not a number', () =>
+    expect(
+      pathOf(
+        [
+          [0, 0],
+          [1, NaN],
+          [2, 2],
+        ],
+        (v) => v,
+        (v) => v,
+      ),
+    ).toBe('M0.0 0.0L2.0 2.0'));
   it('have room around their values', () => {
     const [low, high] = extent([0.5, null, 0.7]);
     expect(low).toBeLessThan(0.5);

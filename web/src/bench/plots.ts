@@ -1,5 +1,8 @@
 // Scales and paths of the plots, as plain numbers.
-export interface Scale { (v: number): number; ticks: number[] }
+export interface Scale {
+  (v: number): number;
+  ticks: number[];
+}
 
 /** A linear scale from values to pixels, with about five round ticks. */
 export function linear(low: number, high: number, from: number, to: number): Scale {
@@ -12,7 +15,8 @@ export function linear(low: number, high: number, from: number, to: number): Sca
 export function ticks(low: number, high: number, about = 5): number[] {
   const span = high - low;
   if (!(span > 0) || !Number.isFinite(span)) return [low];
-  const raw = span / about, power = 10 ** Math.floor(Math.log10(raw));
+  const raw = span / about,
+    power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw) ?? raw;
   const out: number[] = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) out.push(Number((i * step).toPrecision(12)));
@@ -25,12 +29,17 @@ export const digitsFor = (values: number[]): number => {
 };
 
 export const pathOf = (points: readonly (readonly [number, number])[], x: (v: number) => number, y: (v: number) => number): string =>
-  points.filter(([a, b]) => Number.isFinite(a) && Number.isFinite(b)).map(([a, b], i) => `${i ? 'L' : 'M'}${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join('');
+  points
+    .filter(([a, b]) => Number.isFinite(a) && Number.isFinite(b))
+    .map(([a, b], i) => `${i ? 'L' : 'M'}${x(a).toFixed(1)} ${y(b).toFixed(1)}`)
+    .join('');
 
 /** Smallest and largest of what is to be drawn, a little wider. */
 export function extent(values: (number | null | undefined)[]): [number, number] {
   const known = values.filter((v): v is number => typeof v === 'number' && Number.isFinite(v));
   if (known.length === 0) return [0, 1];
-  const low = Math.min(...known), high = Math.max(...known), room = (high - low || Math.abs(high) || 1) * 0.05;
+  const low = Math.min(...known),
+    high = Math.max(...known),
+    room = (high - low || Math.abs(high) || 1) * 0.05;
   return [low - room, high + room];
 }

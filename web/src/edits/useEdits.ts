@@ -7,27 +7,52 @@ import { en } from '../texts/en';
 import { applyOp, lastOwn } from './apply';
 import { merge } from './conflict';
 
-export interface Pending { key: string; op: Op; sent: boolean }
-export interface Asked { mine: Pending; theirs: Edit[]; base_revision: number }
+export interface Pending {
+  key: string;
+  op: Op;
+  sent: boolean;
+}
+export interface Asked {
+  mine: Pending;
+  theirs: Edit[];
+  base_revision: number;
+}
 
 const slot = (uid: string): string => `hilum.pending.${uid}`;
 
 // This tab only, and gone when it closes: notes about a patient do not belong on a shared machine's disk.
 function stored(uid: string): Pending[] {
-  try { return JSON.parse(sessionStorage.getItem(slot(uid)) ?? '[]') as Pending[]; } catch { return []; }
+  try {
+    return JSON.parse(sessionStorage.getItem(slot(uid)) ?? '[]') as Pending[];
+  } catch {
+    return [];
+  }
 }
 function store(uid: string, pending: Pending[]): void {
   try {
     const open = pending.filter((p) => !p.sent);
-    if (open.length) sessionStorage.setItem(slot(uid), JSON.stringify(open)); else sessionStorage.removeItem(slot(uid));
-  } catch { /* then a reload loses what was not sent; it is shown as not saved all the while */ }
+    if (open.length) sessionStorage.setItem(slot(uid), JSON.stringify(open));
+    else sessionStorage.removeItem(slot(uid));
+  } catch {
+    /* then a reload loses what was not sent; it is shown as not saved all the while */
+  }
 }
 
 let keys = 0;
 
 /** Edits of this reader: shown at once, sent in order, kept over a lost connection, merged or asked about on conflict. */
-export function useEdits(study: Study | null, user: string, reload: () => void): {
-  edited: Edited | null; pending: Pending[]; asked: Asked | null; submit: (op: Op) => void; undo: () => void; answer: (op: Op | null) => void; flush: () => void;
+export function useEdits(
+  study: Study | null,
+  user: string,
+  reload: () => void,
+): {
+  edited: Edited | null;
+  pending: Pending[];
+  asked: Asked | null;
+  submit: (op: Op) => void;
+  undo: () => void;
+  answer: (op: Op | null) => void;
+  flush: () => void;
 } {
   const uid = study?.item.study_uid ?? '';
   const [pending, setPending] = useState<Pending[]>([]);
@@ -37,7 +62,14 @@ export function useEdits(study: Study | null, user: string, reload: () => void):
   const busy = useRef(false);
   const blocked = useRef(false);
 
-  const set = useCallback((next: Pending[]): void => { queue.current = next; store(uid, next); setPending(next); }, [uid]);
+  const set = useCallback(
+    (next: Pending[]): void => {
+      queue.current = next;
+      store(uid, next);
+      setPending(next);
+    },
+    [uid],
+  );
 
   // What the server now shows needs no copy here any more.
   useEffect(() => {
@@ -76,15 +108,26 @@ export function useEdits(study: Study | null, user: string, reload: () => void):
       const conflict = conflictOf(e);
       if (conflict) {
         const outcome = merge(mine.op, conflict);
-        if (outcome.kind === 'resend') { revision.current = outcome.base_revision; say(en.conflict.merged); return true; }
+        if (outcome.kind === 'resend') {
+          revision.current = outcome.base_revision;
+          say(en.conflict.merged);
+          return true;
+        }
         reload();
-        if (outcome.kind === 'same') { revision.current = conflict.revision; drop(mine.key); return true; }
+        if (outcome.kind === 'same') {
+          revision.current = conflict.revision;
+          drop(mine.key);
+          return true;
+        }
         blocked.current = true;
         setAsked({ mine, theirs: outcome.theirs, base_revision: outcome.base_revision });
         return false;
       }
       if (e instanceof ApiError && (e.offline || e.status === 401 || [502, 503, 504].includes(e.status))) return false; // kept, and sent when the line is back
-      if (e instanceof ApiError && e.status === 507) { say(en.failed(e.message), true); return false; } // a full disk is mended by somebody else, later
+      if (e instanceof ApiError && e.status === 507) {
+        say(en.failed(e.message), true);
+        return false;
+      } // a full disk is mended by somebody else, later
       drop(mine.key);
       say(en.failed((e as Error).message), true);
       reload();
@@ -92,32 +135,55 @@ export function useEdits(study: Study | null, user: string, reload: () => void):
     }
   };
 
-  useEffect(() => watchLive((live) => { if (live === 'live') void flush(); }), [flush]);
-  useEffect(() => { if (study && queue.current.length) void flush(); }, [Boolean(study), flush]);
+  useEffect(
+    () =>
+      watchLive((live) => {
+        if (live === 'live') void flush();
+      }),
+    [flush],
+  );
+  useEffect(() => {
+    if (study && queue.current.length) void flush();
+  }, [Boolean(study), flush]);
 
-  const submit = useCallback((op: Op): void => {
-    set([...queue.current, { key: `p${Date.now().toString(36)}-${keys++}`, op, sent: false }]);
-    void flush();
-  }, [set, flush]);
+  const submit = useCallback(
+    (op: Op): void => {
+      set([...queue.current, { key: `p${Date.now().toString(36)}-${keys++}`, op, sent: false }]);
+      void flush();
+    },
+    [set, flush],
+  );
 
   const undo = useCallback((): void => {
     const waiting = [...queue.current].reverse().find((p) => !p.sent);
-    if (waiting && !busy.current) { drop(waiting.key); return; }
+    if (waiting && !busy.current) {
+      drop(waiting.key);
+      return;
+    }
     const last = study && lastOwn(study.edits, user);
     if (last) submit({ type: 'undo', edit: last.id });
     else say(en.reading.undoNothing);
   }, [study, user, submit]);
 
-  const answer = useCallback((op: Op | null): void => {
-    if (!asked) return;
-    blocked.current = false;
-    revision.current = Math.max(revision.current, asked.base_revision);
-    setAsked(null);
-    if (op) set(queue.current.map((p) => (p.key === asked.mine.key ? { ...p, op } : p)));
-    else { drop(asked.mine.key); say(en.conflict.kept); }
-    void flush();
-  }, [asked, set, flush]);
+  const answer = useCallback(
+    (op: Op | null): void => {
+      if (!asked) return;
+      blocked.current = false;
+      revision.current = Math.max(revision.current, asked.base_revision);
+      setAsked(null);
+      if (op) set(queue.current.map((p) => (p.key === asked.mine.key ? { ...p, op } : p)));
+      else {
+        drop(asked.mine.key);
+        say(en.conflict.kept);
+      }
+      void flush();
+    },
+    [asked, set, flush],
+  );
 
-  const edited = useMemo(() => (study ? pending.reduce((e, p) => applyOp(e, p.op, user, p.key), study.edited) : null), [study, pending, user]);
+  const edited = useMemo(
+    () => (study ? pending.reduce((e, p) => applyOp(e, p.op, user, p.key), study.edited) : null),
+    [study, pending, user],
+  );
   return { edited, pending: pending.filter((p) => !p.sent), asked, submit, undo, answer, flush: () => void flush() };
 }

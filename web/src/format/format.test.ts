@@ -22,6 +22,12 @@ describe('by the reader’s locale', () => {
 });
 
 describe('DICOM’s own ways', () => {
-  it('names', () => expect([personName('Müller^Jörg^A'), personName('Solo'), personName('^^'), personName(null)]).toEqual(['Müller, Jörg A', 'Solo', 'No name', 'No name']));
+  it('names', () =>
+    expect([personName('Müller^Jörg^A'), personName('Solo'), personName('^^'), personName(null)]).toEqual([
+      'Müller, Jörg A',
+      'Solo',
+      'No name',
+      'No name',
+    ]));
   it('ages', () => expect([age('045Y'), age('003M'), age(7), age('')]).toEqual(['45y', '3m', '7', '–']));
 });

@@ -31,7 +31,12 @@ export function date(iso: string | null | undefined): string {
   // A study's date is a day on the wall, not a moment: UTC keeps it from slipping to the day before.
   const d = new Date(iso.length === 10 ? `${iso}T00:00:00Z` : iso);
   if (Number.isNaN(d.getTime())) return iso;
-  return new Intl.DateTimeFormat(locale, { year: 'numeric', month: 'short', day: '2-digit', timeZone: iso.length === 10 ? 'UTC' : undefined }).format(d);
+  return new Intl.DateTimeFormat(locale, {
+    year: 'numeric',
+    month: 'short',
+    day: '2-digit',
+    timeZone: iso.length === 10 ? 'UTC' : undefined,
+  }).format(d);
 }
 
 export function moment(iso: string | null | undefined): string {
@@ -41,7 +46,11 @@ export function moment(iso: string | null | undefined): string {
   return new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' }).format(d);
 }
 
-const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [['day', 86_400], ['hour', 3_600], ['minute', 60]];
+const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+];
 
 /** How long ago, in the largest unit that fits. */
 export function ago(iso: string, now: number = Date.now()): string {

@@ -27,10 +27,26 @@ export function Login({ onDone }: { onDone: (s: Session) => void }) {
   return (
     <form class="login" onSubmit={submit} aria-labelledby="login-title">
       <h1 id="login-title">{en.login.title}</h1>
-      <label>{en.login.name}<input value={name} onInput={(e) => setName(e.currentTarget.value)} autocomplete="username" required autofocus /></label>
-      <label>{en.login.password}<input type="password" value={password} onInput={(e) => setPassword(e.currentTarget.value)} autocomplete="current-password" required /></label>
-      <p class="bad" role="alert">{problem}</p>
-      <button class="primary" disabled={busy}>{en.login.submit}</button>
+      <label>
+        {en.login.name}
+        <input value={name} onInput={(e) => setName(e.currentTarget.value)} autocomplete="username" required autofocus />
+      </label>
+      <label>
+        {en.login.password}
+        <input
+          type="password"
+          value={password}
+          onInput={(e) => setPassword(e.currentTarget.value)}
+          autocomplete="current-password"
+          required
+        />
+      </label>
+      <p class="bad" role="alert">
+        {problem}
+      </p>
+      <button class="primary" disabled={busy}>
+        {en.login.submit}
+      </button>
     </form>
   );
 }

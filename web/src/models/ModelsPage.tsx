@@ -21,11 +21,35 @@ export function ModelsPage({ name }: { name: string | null }) {
       <div class="columns">
         <nav aria-label={m.title}>
           {data.length === 0 && <p>{m.none}</p>}
-          <ul>{data.map((x) => (
-            <li key={x.name}><a href={`/models/${encodeURIComponent(x.name)}`} aria-current={x === card ? 'page' : undefined}>{x.name}</a>{x.title && <small>{x.title}</small>}<small>{x.sha256.slice(0, 12)} · {m.outputs}: {x.outputs.length}</small></li>
-          ))}</ul>
+          <ul>
+            {data.map((x) => (
+              <li key={x.name}>
+                <a href={`/models/${encodeURIComponent(x.name)}`} aria-current={x === card ? 'page' : undefined}>
+                  {x.name}
+                </a>
+                {x.title && <small>{x.title}</small>}
+                <small>
+                  {x.sha256.slice(0, 12)} · {m.outputs}: {x.outputs.length}
+                </small>
+              </li>
+            ))}
+          </ul>
         </nav>
-        <article>{card ? <>{card.licence && <p>{m.licence}: {card.licence}</p>}<Points card={card} /><Markdown text={card.card_markdown} /></> : <p class="dim">{m.choose}</p>}</article>
+        <article>
+          {card ? (
+            <>
+              {card.licence && (
+                <p>
+                  {m.licence}: {card.licence}
+                </p>
+              )}
+              <Points card={card} />
+              <Markdown text={card.card_markdown} />
+            </>
+          ) : (
+            <p class="dim">{m.choose}</p>
+          )}
+        </article>
       </div>
     </div>
   );

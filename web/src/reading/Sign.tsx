@@ -12,10 +12,27 @@ const r = en.reading;
 export function SignState({ study }: { study: Study }) {
   if (!study.signed) return <span class="sign-state dim">{r.preliminary}</span>;
   const old = study.signed.revision < study.item.revision;
-  return <span class="sign-state"><Mark shape={old ? 'caution' : 'signed'} /> {r.signedBy(study.signed.by, moment(study.signed.at))}{old && `, ${r.signedOld}`}</span>;
+  return (
+    <span class="sign-state">
+      <Mark shape={old ? 'caution' : 'signed'} /> {r.signedBy(study.signed.by, moment(study.signed.at))}
+      {old && `, ${r.signedOld}`}
+    </span>
+  );
 }
 
-export function SignDialog({ study, edited, pending, onClose, onSigned }: { study: Study; edited: Edited; pending: number; onClose: () => void; onSigned: () => void }) {
+export function SignDialog({
+  study,
+  edited,
+  pending,
+  onClose,
+  onSigned,
+}: {
+  study: Study;
+  edited: Edited;
+  pending: number;
+  onClose: () => void;
+  onSigned: () => void;
+}) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState('');
   const undecided = edited.findings.filter((f) => f.set === 'undecided').length;
@@ -23,8 +40,16 @@ export function SignDialog({ study, edited, pending, onClose, onSigned }: { stud
   const sign = (): void => {
     setBusy(true);
     api.sign(study.item.study_uid, study.item.revision).then(
-      (s) => { say(r.signedBy(s.by, moment(s.at))); onSigned(); onClose(); },
-      (e: Error) => { setBusy(false); setProblem(e.message); onSigned(); },
+      (s) => {
+        say(r.signedBy(s.by, moment(s.at)));
+        onSigned();
+        onClose();
+      },
+      (e: Error) => {
+        setBusy(false);
+        setProblem(e.message);
+        onSigned();
+      },
     );
   };
   return (
@@ -32,9 +57,24 @@ export function SignDialog({ study, edited, pending, onClose, onSigned }: { stud
       <p>{r.signText}</p>
       <p>{r.signSummary(study.edits.filter((e) => !e.undone_by && e.op.type !== 'undo').length, undecided, notAssessed)}</p>
       <p class="dim">{en.disclaimer}.</p>
-      {pending > 0 && <p class="bad" role="alert">{r.signPending}</p>}
-      {problem && <p class="bad" role="alert">{problem}</p>}
-      <footer><button type="button" onClick={onClose}>{en.cancel}</button><button type="button" class="primary" disabled={busy || pending > 0} onClick={sign} autofocus>{r.sign}</button></footer>
+      {pending > 0 && (
+        <p class="bad" role="alert">
+          {r.signPending}
+        </p>
+      )}
+      {problem && (
+        <p class="bad" role="alert">
+          {problem}
+        </p>
+      )}
+      <footer>
+        <button type="button" onClick={onClose}>
+          {en.cancel}
+        </button>
+        <button type="button" class="primary" disabled={busy || pending > 0} onClick={sign} autofocus>
+          {r.sign}
+        </button>
+      </footer>
     </Dialog>
   );
 }
@@ -43,7 +83,15 @@ export function ExportMenu({ uid }: { uid: string }) {
   return (
     <details class="menu">
       <summary class="button">{r.export}</summary>
-      <ul>{(['sr', 'pdf', 'fhir', 'json'] as const).map((f) => <li key={f}><a href={api.exportUrl(uid, f)} download="">{r.exportAs[f]}</a></li>)}</ul>
+      <ul>
+        {(['sr', 'pdf', 'fhir', 'json'] as const).map((f) => (
+          <li key={f}>
+            <a href={api.exportUrl(uid, f)} download="">
+              {r.exportAs[f]}
+            </a>
+          </li>
+        ))}
+      </ul>
     </details>
   );
 }

@@ -3,7 +3,12 @@ import type { EditedFinding, Finding } from '../api/types';
 export type Group = 'present' | 'undecided' | 'absent' | 'scored' | 'not_assessed';
 export const GROUPS: Group[] = ['present', 'undecided', 'absent', 'scored', 'not_assessed'];
 
-export interface Row { code: string; name: string; model: Finding | null; edited: EditedFinding }
+export interface Row {
+  code: string;
+  name: string;
+  model: Finding | null;
+  edited: EditedFinding;
+}
 
 /** Every finding has a place: one that was not assessed is a group of its own, never an absence. */
 export function groupOf(row: Row): Group {

@@ -8,17 +8,37 @@ export type Selected =
   | { kind: 'measurement'; name: string }
   | null;
 
-export interface Lit { sentences: Set<number>; findings: Set<string>; regions: Set<string>; measurements: Set<string>; gate: Set<string>; images: Set<number> }
+export interface Lit {
+  sentences: Set<number>;
+  findings: Set<string>;
+  regions: Set<string>;
+  measurements: Set<string>;
+  gate: Set<string>;
+  images: Set<number>;
+}
 
-const nothing = (): Lit => ({ sentences: new Set(), findings: new Set(), regions: new Set(), measurements: new Set(), gate: new Set(), images: new Set() });
+const nothing = (): Lit => ({
+  sentences: new Set(),
+  findings: new Set(),
+  regions: new Set(),
+  measurements: new Set(),
+  gate: new Set(),
+  images: new Set(),
+});
 
 export function lit(selected: Selected, edited: Edited): Lit {
   const out = nothing();
   if (!selected) return out;
   switch (selected.kind) {
-    case 'sentence': fromSentence(out, selected.index, edited); break;
-    case 'finding': fromFinding(out, selected.code, edited); break;
-    case 'region': fromRegion(out, selected.id, edited); break;
+    case 'sentence':
+      fromSentence(out, selected.index, edited);
+      break;
+    case 'finding':
+      fromFinding(out, selected.code, edited);
+      break;
+    case 'region':
+      fromRegion(out, selected.id, edited);
+      break;
     case 'measurement':
       out.measurements.add(selected.name);
       sentencesOn(out, edited, (kind, ref) => kind === 'measurement' && ref === selected.name);

@@ -12,26 +12,57 @@ import { digitsOf, lengthOf } from './units';
 import { panBy, scaleOf, toImage, windowBy, windowOf, zoomAt, type Size, type View, type Window, type XY } from './view';
 
 export type Tool = 'window' | 'zoom' | 'pan' | 'length' | 'box' | 'polygon' | 'auto';
-export interface Line { from: XY; to: XY }
-
-interface Props {
-  image: StudyImage; store: ViewStore; initial: Window; tool: Tool; label: string; caption: ComponentChildren; regions: EditedRegion[]; selected: string | null;
-  editable: boolean; note?: ComponentChildren; children?: ComponentChildren; testId?: string;
-  onRegion?: (id: string | null) => void; onLine?: (line: Line) => void; onShape?: (shape: Shape) => void; onReshape?: (id: string, shape: Shape) => void; onToolDone?: () => void; onWindow?: (w: Window) => void;
+export interface Line {
+  from: XY;
+  to: XY;
 }
 
-type Draft = { kind: 'line' | 'box' | 'auto'; from: XY; to: XY } | { kind: 'polygon'; points: XY[]; to: XY } | { kind: 'reshape'; id: string; shape: Shape } | null;
+interface Props {
+  image: StudyImage;
+  store: ViewStore;
+  initial: Window;
+  tool: Tool;
+  label: string;
+  caption: ComponentChildren;
+  regions: EditedRegion[];
+  selected: string | null;
+  editable: boolean;
+  note?: ComponentChildren;
+  children?: ComponentChildren;
+  testId?: string;
+  onRegion?: (id: string | null) => void;
+  onLine?: (line: Line) => void;
+  onShape?: (shape: Shape) => void;
+  onReshape?: (id: string, shape: Shape) => void;
+  onToolDone?: () => void;
+  onWindow?: (w: Window) => void;
+}
+
+type Draft =
+  | { kind: 'line' | 'box' | 'auto'; from: XY; to: XY }
+  | { kind: 'polygon'; points: XY[]; to: XY }
+  | { kind: 'reshape'; id: string; shape: Shape }
+  | null;
 
 export function Viewport(props: Props) {
   const { image, store, tool } = props;
-  const frame = useRef<HTMLDivElement>(null), canvas = useRef<HTMLCanvasElement>(null), scene = useRef<SVGGElement>(null), svg = useRef<SVGSVGElement>(null);
-  const readout = useRef<HTMLSpanElement>(null), value = useRef<HTMLSpanElement>(null);
-  const painter = useRef<Painter | null>(null), levels = useRef<Level[] | null>(null), port = useRef<Size>({ width: 1, height: 1 });
+  const frame = useRef<HTMLDivElement>(null),
+    canvas = useRef<HTMLCanvasElement>(null),
+    scene = useRef<SVGGElement>(null),
+    svg = useRef<SVGSVGElement>(null);
+  const readout = useRef<HTMLSpanElement>(null),
+    value = useRef<HTMLSpanElement>(null);
+  const painter = useRef<Painter | null>(null),
+    levels = useRef<Level[] | null>(null),
+    port = useRef<Size>({ width: 1, height: 1 });
   const [status, setStatus] = useState<'loading' | 'ready' | string>('loading');
   const [draft, showDraft] = useState<Draft>(null);
   // What is being drawn, at once: a click and a key may come before the next render.
   const drawn = useRef<Draft>(null);
-  const setDraft = useCallback((next: Draft): void => { drawn.current = next; showDraft(next); }, []);
+  const setDraft = useCallback((next: Draft): void => {
+    drawn.current = next;
+    showDraft(next);
+  }, []);
   const size: Size = { width: image.columns, height: image.rows };
   const latest = useRef(props);
   latest.current = props;
@@ -39,28 +70,40 @@ export function Viewport(props: Props) {
 
   const paint = useCallback(() => {
     waiting.current = 0;
-    const view = store.get(), p = port.current, c = canvas.current;
+    const view = store.get(),
+      p = port.current,
+      c = canvas.current;
     if (!c) return;
     painter.current?.paint(view, p, { width: c.width, height: c.height });
     const s = scaleOf(view, size, p);
-    scene.current?.setAttribute('transform', `matrix(${s} 0 0 ${s} ${p.width / 2 - view.x * size.width * s} ${p.height / 2 - view.y * size.height * s})`);
+    scene.current?.setAttribute(
+      'transform',
+      `matrix(${s} 0 0 ${s} ${p.width / 2 - view.x * size.width * s} ${p.height / 2 - view.y * size.height * s})`,
+    );
     svg.current?.style.setProperty('--inv', String(1 / s));
-    if (readout.current) readout.current.textContent = `${en.viewer.window(number(view.window.center, 0), number(view.window.width, 0))}   ${number(s * 100, 0)} %${view.invert ? `   ${en.viewer.invert}` : ''}`;
+    if (readout.current)
+      readout.current.textContent = `${en.viewer.window(number(view.window.center, 0), number(view.window.width, 0))}   ${number(s * 100, 0)} %${view.invert ? `   ${en.viewer.invert}` : ''}`;
     if (frame.current) frame.current.dataset.frames = String(Number(frame.current.dataset.frames ?? 0) + 1);
   }, [store, size.width, size.height]);
-  const repaint = useCallback(() => { waiting.current ||= requestAnimationFrame(paint); }, [paint]);
+  const repaint = useCallback(() => {
+    waiting.current ||= requestAnimationFrame(paint);
+  }, [paint]);
 
   useLayoutEffect(() => {
     const c = canvas.current!;
     const p = painterFor(c);
     painter.current = p;
     if (frame.current) frame.current.dataset.renderer = p.name;
-    return () => { p.dispose(); painter.current = null; };
+    return () => {
+      p.dispose();
+      painter.current = null;
+    };
   }, []);
 
   useLayoutEffect(() => {
     const measure = (): void => {
-      const box = frame.current!.getBoundingClientRect(), c = canvas.current!;
+      const box = frame.current!.getBoundingClientRect(),
+        c = canvas.current!;
       port.current = { width: Math.max(1, box.width), height: Math.max(1, box.height) };
       c.width = Math.max(1, Math.round(box.width * devicePixelRatio));
       c.height = Math.max(1, Math.round(box.height * devicePixelRatio));
@@ -71,28 +114,48 @@ export function Viewport(props: Props) {
     observer.observe(frame.current!);
     measure();
     const unwatch = store.watch(repaint);
-    return () => { observer.disconnect(); unwatch(); cancelAnimationFrame(waiting.current); waiting.current = 0; };
+    return () => {
+      observer.disconnect();
+      unwatch();
+      cancelAnimationFrame(waiting.current);
+      waiting.current = 0;
+    };
   }, [paint, repaint, store]);
 
   useEffect(() => {
     let current = true;
     setStatus('loading');
     setDraft(null);
-    if (image.error) { setStatus(image.error); return; }
-    pixels(image.pixels_url, image.columns, image.rows).then((l) => {
-      if (!current) return;
-      levels.current = l;
-      if (!image.window || image.window.width <= 0) {
-        const whole = windowOf(l[0]!.data, size, { x: 0, y: 0, ...size });
-        if (whole) { latest.current.onWindow?.(whole); store.set({ ...store.get(), window: whole }); }
-      }
-      painter.current?.setImage(l);
-      paint();
-      setStatus('ready');
-    }, (e: Error) => { if (current) setStatus(e.message); });
-    return () => { current = false; };
+    if (image.error) {
+      setStatus(image.error);
+      return;
+    }
+    pixels(image.pixels_url, image.columns, image.rows).then(
+      (l) => {
+        if (!current) return;
+        levels.current = l;
+        if (!image.window || image.window.width <= 0) {
+          const whole = windowOf(l[0]!.data, size, { x: 0, y: 0, ...size });
+          if (whole) {
+            latest.current.onWindow?.(whole);
+            store.set({ ...store.get(), window: whole });
+          }
+        }
+        painter.current?.setImage(l);
+        paint();
+        setStatus('ready');
+      },
+      (e: Error) => {
+        if (current) setStatus(e.message);
+      },
+    );
+    return () => {
+      current = false;
+    };
   }, [image.pixels_url, paint]);
-  useLayoutEffect(() => { repaint(); });
+  useLayoutEffect(() => {
+    repaint();
+  });
 
   const screen = (e: { clientX: number; clientY: number }): XY => {
     const box = frame.current!.getBoundingClientRect();
@@ -101,7 +164,14 @@ export function Viewport(props: Props) {
   const onImage = (e: { clientX: number; clientY: number }): XY => toImage(store.get(), size, port.current, screen(e));
 
   // Pointers: one drags with the tool, the middle button pans, two fingers zoom.
-  const drag = useRef<{ tool: Tool | 'reshape'; start: XY; last: XY; moved: boolean; view: View; handle?: { id: string; corner: number } } | null>(null);
+  const drag = useRef<{
+    tool: Tool | 'reshape';
+    start: XY;
+    last: XY;
+    moved: boolean;
+    view: View;
+    handle?: { id: string; corner: number };
+  } | null>(null);
   const fingers = useRef(new Map<number, XY>());
 
   const down = (e: PointerEvent): void => {
@@ -110,10 +180,21 @@ export function Viewport(props: Props) {
     frame.current!.focus({ preventScroll: true });
     const at = screen(e);
     fingers.current.set(e.pointerId, at);
-    if (fingers.current.size > 1) { drag.current = null; return; }
+    if (fingers.current.size > 1) {
+      drag.current = null;
+      return;
+    }
     const handle = (e.target as Element).closest<SVGElement>('[data-corner]');
     const used = e.button === 1 ? 'pan' : tool;
-    if (handle && props.editable) drag.current = { tool: 'reshape', start: at, last: at, moved: false, view: store.get(), handle: { id: handle.dataset.id!, corner: Number(handle.dataset.corner) } };
+    if (handle && props.editable)
+      drag.current = {
+        tool: 'reshape',
+        start: at,
+        last: at,
+        moved: false,
+        view: store.get(),
+        handle: { id: handle.dataset.id!, corner: Number(handle.dataset.corner) },
+      };
     else drag.current = { tool: used, start: at, last: at, moved: false, view: store.get() };
     if (used === 'polygon' && e.button === 0) addCorner(e);
     e.preventDefault();
@@ -129,34 +210,52 @@ export function Viewport(props: Props) {
     const at = screen(e);
     tell(onImage(e));
     const finger = fingers.current.get(e.pointerId);
-    if (finger && fingers.current.size === 2) { pinch(e.pointerId, at); return; }
+    if (finger && fingers.current.size === 2) {
+      pinch(e.pointerId, at);
+      return;
+    }
     const d = drag.current;
     if (!d) {
       if (drawn.current?.kind === 'polygon') setDraft({ ...drawn.current, to: onImage(e) });
       return;
     }
     if (Math.hypot(at.x - d.start.x, at.y - d.start.y) > 3) d.moved = true;
-    const dx = at.x - d.last.x, dy = at.y - d.last.y;
+    const dx = at.x - d.last.x,
+      dy = at.y - d.last.y;
     d.last = at;
     if (!d.moved) return;
     switch (d.tool) {
-      case 'window': store.set(windowBy(store.get(), dx, dy, props.initial)); break;
-      case 'pan': store.set(panBy(store.get(), size, port.current, dx, dy)); break;
-      case 'zoom': store.set(zoomAt(store.get(), size, port.current, Math.exp(-dy / 150), d.start)); break;
-      case 'length': case 'box': case 'auto':
-        setDraft({ kind: d.tool === 'length' ? 'line' : d.tool, from: toImage(d.view, size, port.current, d.start), to: toImage(d.view, size, port.current, at) });
+      case 'window':
+        store.set(windowBy(store.get(), dx, dy, props.initial));
+        break;
+      case 'pan':
+        store.set(panBy(store.get(), size, port.current, dx, dy));
+        break;
+      case 'zoom':
+        store.set(zoomAt(store.get(), size, port.current, Math.exp(-dy / 150), d.start));
+        break;
+      case 'length':
+      case 'box':
+      case 'auto':
+        setDraft({
+          kind: d.tool === 'length' ? 'line' : d.tool,
+          from: toImage(d.view, size, port.current, d.start),
+          to: toImage(d.view, size, port.current, at),
+        });
         break;
       case 'reshape': {
         const region = props.regions.find((r) => r.id === d.handle!.id);
         if (region) setDraft({ kind: 'reshape', id: region.id, shape: dragged(region, d.handle!.corner, onImage(e), size) });
         break;
       }
-      case 'polygon': break;
+      case 'polygon':
+        break;
     }
   };
 
   const pinch = (id: number, at: XY): void => {
-    const other = [...fingers.current].find(([k]) => k !== id)![1], was = fingers.current.get(id)!;
+    const other = [...fingers.current].find(([k]) => k !== id)![1],
+      was = fingers.current.get(id)!;
     fingers.current.set(id, at);
     const factor = Math.hypot(at.x - other.x, at.y - other.y) / Math.max(1, Math.hypot(was.x - other.x, was.y - other.y));
     const middle = { x: (at.x + other.x) / 2, y: (at.y + other.y) / 2 };
@@ -189,8 +288,10 @@ export function Viewport(props: Props) {
     } else {
       const rect = boxOf(d.from, d.to, size);
       if (rect.width < 2 || rect.height < 2) return setDraft(null);
-      if (d.kind === 'box') { p.onShape?.({ rect }); p.onToolDone?.(); }
-      else {
+      if (d.kind === 'box') {
+        p.onShape?.({ rect });
+        p.onToolDone?.();
+      } else {
         const base = levels.current?.[0];
         const window = base && windowOf(base.data, base, rect);
         if (window) store.set({ ...store.get(), window });
@@ -202,14 +303,18 @@ export function Viewport(props: Props) {
 
   const tell = (p: XY): void => {
     if (!value.current) return;
-    const base = levels.current?.[0], x = Math.floor(p.x), y = Math.floor(p.y);
+    const base = levels.current?.[0],
+      x = Math.floor(p.x),
+      y = Math.floor(p.y);
     const on = base && x >= 0 && y >= 0 && x < base.width && y < base.height;
     value.current.textContent = on ? `${x}, ${y}: ${base.data[y * base.width + x]}` : '';
   };
 
   const wheel = (e: WheelEvent): void => {
     e.preventDefault();
-    store.set(zoomAt(store.get(), size, port.current, Math.exp(-Math.sign(e.deltaY) * Math.min(0.3, Math.abs(e.deltaY) / 500 + 0.06)), screen(e)));
+    store.set(
+      zoomAt(store.get(), size, port.current, Math.exp(-Math.sign(e.deltaY) * Math.min(0.3, Math.abs(e.deltaY) / 500 + 0.06)), screen(e)),
+    );
   };
   useEffect(() => {
     const f = frame.current!;
@@ -224,9 +329,12 @@ export function Viewport(props: Props) {
     const keys = (e: KeyboardEvent): void => {
       const d = drawn.current;
       if (!d) return;
-      if (e.key === 'Escape') { setDraft(null); drag.current = null; }
-      else if (e.key === 'Enter' && d.kind === 'polygon') finishing.current(d);
-      else if (e.key === 'Backspace' && d.kind === 'polygon') setDraft(d.points.length > 1 ? { ...d, points: d.points.slice(0, -1) } : null);
+      if (e.key === 'Escape') {
+        setDraft(null);
+        drag.current = null;
+      } else if (e.key === 'Enter' && d.kind === 'polygon') finishing.current(d);
+      else if (e.key === 'Backspace' && d.kind === 'polygon')
+        setDraft(d.points.length > 1 ? { ...d, points: d.points.slice(0, -1) } : null);
       else return;
       e.preventDefault();
       e.stopImmediatePropagation();
@@ -235,52 +343,124 @@ export function Viewport(props: Props) {
     return () => removeEventListener('keydown', keys, true);
   }, []);
   // Before the next paint: a later reset would take the first corner with it.
-  useLayoutEffect(() => { setDraft(null); }, [tool]);
+  useLayoutEffect(() => {
+    setDraft(null);
+  }, [tool]);
 
-  const help = { polygon: en.viewer.polygonHelp, box: en.viewer.boxHelp, auto: en.viewer.boxHelp, length: en.viewer.lengthHelp } as Partial<Record<Tool, string>>;
+  const help = { polygon: en.viewer.polygonHelp, box: en.viewer.boxHelp, auto: en.viewer.boxHelp, length: en.viewer.lengthHelp } as Partial<
+    Record<Tool, string>
+  >;
   return (
-    <div class={`viewport tool-${tool}`} ref={frame} tabIndex={0} role="application" aria-label={props.label} data-status={status} data-testid={props.testId}
-      onPointerDown={down} onPointerMove={move} onPointerUp={up} onPointerCancel={() => { drag.current = null; fingers.current.clear(); setDraft(null); }}
-      onDblClick={() => { if (drawn.current?.kind === 'polygon') finish(drawn.current); }} onContextMenu={(e) => e.preventDefault()} onPointerLeave={() => { if (value.current) value.current.textContent = ''; }}>
+    <div
+      class={`viewport tool-${tool}`}
+      ref={frame}
+      tabIndex={0}
+      role="application"
+      aria-label={props.label}
+      data-status={status}
+      data-testid={props.testId}
+      onPointerDown={down}
+      onPointerMove={move}
+      onPointerUp={up}
+      onPointerCancel={() => {
+        drag.current = null;
+        fingers.current.clear();
+        setDraft(null);
+      }}
+      onDblClick={() => {
+        if (drawn.current?.kind === 'polygon') finish(drawn.current);
+      }}
+      onContextMenu={(e) => e.preventDefault()}
+      onPointerLeave={() => {
+        if (value.current) value.current.textContent = '';
+      }}
+    >
       <canvas ref={canvas} aria-hidden="true" />
       <svg class="scene" ref={svg} aria-hidden="true">
         <g ref={scene}>
           {props.children}
           {draft && <DraftShape draft={draft} image={image} />}
-          {props.editable && props.selected && <Handles region={props.regions.find((r) => r.id === props.selected && !r.removed) ?? null} />}
+          {props.editable && props.selected && (
+            <Handles region={props.regions.find((r) => r.id === props.selected && !r.removed) ?? null} />
+          )}
         </g>
       </svg>
       <div class="corner tl">{props.caption}</div>
-      <div class="corner bl"><span ref={readout} /><span>{image.spacing ? en.viewer.spacing[image.spacing.kind] : en.viewer.noSpacing}</span>{help[tool] && <span class="hint">{help[tool]}</span>}</div>
-      <div class="corner br"><span ref={value} /></div>
-      {status === 'ready' && (painter.current?.reduced || props.note) && <div class="corner tr">{props.note}{painter.current?.reduced && <span>{en.viewer.half}</span>}</div>}
-      {status === 'loading' && <p class="over" role="status">{en.viewer.loading}</p>}
-      {status !== 'loading' && status !== 'ready' && <p class="over bad" role="alert">{en.viewer.failed} {status}</p>}
+      <div class="corner bl">
+        <span ref={readout} />
+        <span>{image.spacing ? en.viewer.spacing[image.spacing.kind] : en.viewer.noSpacing}</span>
+        {help[tool] && <span class="hint">{help[tool]}</span>}
+      </div>
+      <div class="corner br">
+        <span ref={value} />
+      </div>
+      {status === 'ready' && (painter.current?.reduced || props.note) && (
+        <div class="corner tr">
+          {props.note}
+          {painter.current?.reduced && <span>{en.viewer.half}</span>}
+        </div>
+      )}
+      {status === 'loading' && (
+        <p class="over" role="status">
+          {en.viewer.loading}
+        </p>
+      )}
+      {status !== 'loading' && status !== 'ready' && (
+        <p class="over bad" role="alert">
+          {en.viewer.failed} {status}
+        </p>
+      )}
     </div>
   );
 }
 
 function DraftShape({ draft, image }: { draft: NonNullable<Draft>; image: StudyImage }) {
   if (draft.kind === 'line') return <Measured from={draft.from} to={draft.to} image={image} draft />;
-  const points = draft.kind === 'polygon' ? [...draft.points, draft.to]
-    : draft.kind === 'reshape' ? corners({ rect: draft.shape.rect ?? null, polygon: draft.shape.polygon ?? null })
-    : corners({ rect: boxOf(draft.from, draft.to, { width: image.columns, height: image.rows }), polygon: null });
+  const points =
+    draft.kind === 'polygon'
+      ? [...draft.points, draft.to]
+      : draft.kind === 'reshape'
+        ? corners({ rect: draft.shape.rect ?? null, polygon: draft.shape.polygon ?? null })
+        : corners({ rect: boxOf(draft.from, draft.to, { width: image.columns, height: image.rows }), polygon: null });
   return <polygon class="draft" points={points.map((p) => `${p.x},${p.y}`).join(' ')} />;
 }
 
-const Handles = ({ region }: { region: EditedRegion | null }) => region && (
-  <g class="handles">{corners(region).map((c, i) => (
-    <g key={i} transform={`translate(${c.x} ${c.y})`}><rect data-corner={i} data-id={region.id} x="-4" y="-4" width="8" height="8" class="handle" /></g>
-  ))}</g>
-);
+const Handles = ({ region }: { region: EditedRegion | null }) =>
+  region && (
+    <g class="handles">
+      {corners(region).map((c, i) => (
+        <g key={i} transform={`translate(${c.x} ${c.y})`}>
+          <rect data-corner={i} data-id={region.id} x="-4" y="-4" width="8" height="8" class="handle" />
+        </g>
+      ))}
+    </g>
+  );
 
 /** A length with its unit: millimetres only where they are earned. */
-export function Measured({ from, to, image, draft, lit, text }: { from: XY; to: XY; image: StudyImage; draft?: boolean; lit?: boolean; text?: string }) {
+export function Measured({
+  from,
+  to,
+  image,
+  draft,
+  lit,
+  text,
+}: {
+  from: XY;
+  to: XY;
+  image: StudyImage;
+  draft?: boolean;
+  lit?: boolean;
+  text?: string;
+}) {
   const length = lengthOf(from, to, image.spacing);
   return (
     <g class={`length${draft ? ' draft' : ''}${lit ? ' lit' : ''}`}>
       <line x1={from.x} y1={from.y} x2={to.x} y2={to.y} />
-      <g transform={`translate(${to.x} ${to.y})`}><text class="tag" x="6" y="-6">{text ?? lengthText(length.value, length.unit, image)}</text></g>
+      <g transform={`translate(${to.x} ${to.y})`}>
+        <text class="tag" x="6" y="-6">
+          {text ?? lengthText(length.value, length.unit, image)}
+        </text>
+      </g>
     </g>
   );
 }
@@ -289,4 +469,3 @@ export function lengthText(value: number, unit: ReturnType<typeof lengthOf>['uni
   const where = unit === 'mm' && image.spacing ? (image.spacing.kind === 'pixel' ? en.unitPixelSpacing : en.unitCalibrated) : en.unit[unit];
   return `${number(value, digitsOf(unit))} ${where}`;
 }
-

@@ -1,7 +1,11 @@
 // Outlines of a mask as closed paths along pixel edges, thinned by Douglas and Peucker's rule.
 import type { XY } from './view';
 
-interface Bits { width: number; height: number; at(x: number, y: number): boolean }
+interface Bits {
+  width: number;
+  height: number;
+  at(x: number, y: number): boolean;
+}
 
 /** Directed edges with the mask on their left; at a crossing the path turns so that diagonal neighbours stay apart. */
 export function outlines(mask: Bits): XY[][] {
@@ -11,7 +15,8 @@ export function outlines(mask: Bits): XY[][] {
     const key = y0 * stride + x0;
     const ends = next.get(key);
     const end = y1 * stride + x1;
-    if (ends) ends.push(end); else next.set(key, [end]);
+    if (ends) ends.push(end);
+    else next.set(key, [end]);
   };
   for (let y = 0; y < mask.height; y++) {
     for (let x = 0; x < mask.width; x++) {
@@ -42,16 +47,21 @@ function walk(next: Map<number, number[]>, start: number, stride: number): XY[] 
 }
 
 function distance(p: XY, a: XY, b: XY): number {
-  const dx = b.x - a.x, dy = b.y - a.y;
+  const dx = b.x - a.x,
+    dy = b.y - a.y;
   const length = Math.hypot(dx, dy);
   return length === 0 ? Math.hypot(p.x - a.x, p.y - a.y) : Math.abs(dx * (a.y - p.y) - (a.x - p.x) * dy) / length;
 }
 
 function farthest(path: XY[], from: XY): number {
-  let at = 0, most = -1;
+  let at = 0,
+    most = -1;
   path.forEach((p, i) => {
     const d = Math.hypot(p.x - from.x, p.y - from.y);
-    if (d > most) { most = d; at = i; }
+    if (d > most) {
+      most = d;
+      at = i;
+    }
   });
   return at;
 }
@@ -60,7 +70,9 @@ export function simplify(path: XY[], tolerance: number): XY[] {
   if (path.length < 4) return path;
   // A closed path has no ends: cut it at the point farthest from some point, which is a corner, and at the one farthest from that.
   const start = farthest(path, path[0]!);
-  const ring = [...path.slice(start), ...path.slice(0, start)], first = ring[0]!, far = farthest(ring, first);
+  const ring = [...path.slice(start), ...path.slice(0, start)],
+    first = ring[0]!,
+    far = farthest(ring, first);
   return [...thin(ring.slice(0, far + 1), tolerance).slice(0, -1), ...thin([...ring.slice(far), first], tolerance).slice(0, -1)];
 }
 
@@ -70,10 +82,14 @@ function thin(path: XY[], tolerance: number): XY[] {
   const open: [number, number][] = [[0, path.length - 1]];
   for (let span = open.pop(); span; span = open.pop()) {
     const [from, to] = span;
-    let worst = tolerance, at = -1;
+    let worst = tolerance,
+      at = -1;
     for (let i = from + 1; i < to; i++) {
       const d = distance(path[i]!, path[from]!, path[to]!);
-      if (d > worst) { worst = d; at = i; }
+      if (d > worst) {
+        worst = d;
+        at = i;
+      }
     }
     if (at < 0) continue;
     keep[at] = 1;
@@ -83,7 +99,12 @@ function thin(path: XY[], tolerance: number): XY[] {
 }
 
 export const areaOf = (path: XY[]): number =>
-  Math.abs(path.reduce((sum, p, i) => { const q = path[(i + 1) % path.length]!; return sum + p.x * q.y - q.x * p.y; }, 0)) / 2;
+  Math.abs(
+    path.reduce((sum, p, i) => {
+      const q = path[(i + 1) % path.length]!;
+      return sum + p.x * q.y - q.x * p.y;
+    }, 0),
+  ) / 2;
 
 export const pathData = (paths: XY[][], sx: number, sy: number): string =>
   paths.map((p) => `M${p.map((q) => `${+(q.x * sx).toFixed(2)} ${+(q.y * sy).toFixed(2)}`).join('L')}Z`).join('');

@@ -27,7 +27,13 @@ export class CpuPainter implements Painter {
     const key = [device.width, device.height, port.width, port.height, view.zoom, view.x, view.y].join(' ');
     if (this.frame?.image.width !== device.width || this.frame.image.height !== device.height) {
       const image = new ImageData(device.width, device.height);
-      this.frame = { image, words: new Uint32Array(image.data.buffer), values: new Int32Array(device.width * device.height), highest: 0, key: '' };
+      this.frame = {
+        image,
+        words: new Uint32Array(image.data.buffer),
+        values: new Int32Array(device.width * device.height),
+        highest: 0,
+        key: '',
+      };
     }
     if (this.frame.key !== key) {
       this.frame.highest = resample(this.frame.values, device, this.levels, full, view, port);
@@ -37,15 +43,21 @@ export class CpuPainter implements Painter {
     this.context.putImageData(this.frame.image, 0, 0);
   }
 
-  dispose(): void { this.levels = []; this.frame = null; }
+  dispose(): void {
+    this.levels = [];
+    this.frame = null;
+  }
 }
 
 /** Greys of all values up to `highest`, as little-endian RGBA words. */
 export function greys(view: Pick<View, 'window' | 'invert'>, highest = 65535): Uint32Array {
   const table = new Uint32Array(highest + 1);
-  const width = Math.max(view.window.width, 1), low = view.window.center - width / 2, flip = view.invert ? 255 : 0;
+  const width = Math.max(view.window.width, 1),
+    low = view.window.center - width / 2,
+    flip = view.invert ? 255 : 0;
   for (let v = 0; v <= highest; v++) {
-    const t = (v - low) / width, g = Math.round((t < 0 ? 0 : t > 1 ? 1 : t) * 255) ^ flip;
+    const t = (v - low) / width,
+      g = Math.round((t < 0 ? 0 : t > 1 ? 1 : t) * 255) ^ flip;
     table[v] = 0xff000000 | (g << 16) | (g << 8) | g;
   }
   return table;
@@ -62,25 +74,45 @@ function shade(out: Uint32Array, values: Int32Array, table: Uint32Array): void {
 export function resample(out: Int32Array, device: Size, levels: Level[], full: Size, view: View, port: Size): number {
   let most = 0;
   const scale = view.zoom * fitScale(full, port) * (device.width / Math.max(1, port.width));
-  const level = levels[levelFor(scale, levels.length)]!, { data, width, height } = level;
-  const k = width / full.width, step = k / scale;
-  const x0 = (view.x * full.width - device.width / 2 / scale) * k, y0 = (view.y * full.height - device.height / 2 / scale) * k;
-  const left = new Int32Array(device.width), right = new Int32Array(device.width), share = new Int32Array(device.width);
+  const level = levels[levelFor(scale, levels.length)]!,
+    { data, width, height } = level;
+  const k = width / full.width,
+    step = k / scale;
+  const x0 = (view.x * full.width - device.width / 2 / scale) * k,
+    y0 = (view.y * full.height - device.height / 2 / scale) * k;
+  const left = new Int32Array(device.width),
+    right = new Int32Array(device.width),
+    share = new Int32Array(device.width);
   for (let x = 0; x < device.width; x++) {
-    const at = x0 + (x + 0.5) * step, p = at - 0.5, i = Math.floor(p);
+    const at = x0 + (x + 0.5) * step,
+      p = at - 0.5,
+      i = Math.floor(p);
     left[x] = at < 0 || at >= width ? -1 : Math.max(0, i);
     right[x] = Math.min(width - 1, i + 1);
     share[x] = (p - i) * 256;
   }
   for (let y = 0; y < device.height; y++) {
-    const at = y0 + (y + 0.5) * step, p = at - 0.5, i = Math.floor(p), o = y * device.width;
-    if (at < 0 || at >= height) { out.fill(-1, o, o + device.width); continue; }
-    const top = Math.max(0, i) * width, bottom = Math.min(height - 1, i + 1) * width, down = ((p - i) * 256) | 0;
+    const at = y0 + (y + 0.5) * step,
+      p = at - 0.5,
+      i = Math.floor(p),
+      o = y * device.width;
+    if (at < 0 || at >= height) {
+      out.fill(-1, o, o + device.width);
+      continue;
+    }
+    const top = Math.max(0, i) * width,
+      bottom = Math.min(height - 1, i + 1) * width,
+      down = ((p - i) * 256) | 0;
     for (let x = 0; x < device.width; x++) {
       const l = left[x]!;
-      if (l < 0) { out[o + x] = -1; continue; }
-      const r = right[x]!, f = share[x]!;
-      const a = data[top + l]! * (256 - f) + data[top + r]! * f, b = data[bottom + l]! * (256 - f) + data[bottom + r]! * f;
+      if (l < 0) {
+        out[o + x] = -1;
+        continue;
+      }
+      const r = right[x]!,
+        f = share[x]!;
+      const a = data[top + l]! * (256 - f) + data[top + r]! * f,
+        b = data[bottom + l]! * (256 - f) + data[bottom + r]! * f;
       // At most 65535 * 65536: one more bit than a signed 32-bit number has.
       const v = Math.floor((a * (256 - down) + b * down) / 65536);
       out[o + x] = v;

@@ -37,7 +37,10 @@ function imitated(): boolean {
   return imitation;
 }
 
-interface Ready { program: WebGLProgram; at: Record<Uniform, WebGLUniformLocation | null> }
+interface Ready {
+  program: WebGLProgram;
+  at: Record<Uniform, WebGLUniformLocation | null>;
+}
 
 export class GlPainter implements Painter {
   readonly name = 'webgl';
@@ -63,7 +66,11 @@ export class GlPainter implements Painter {
     return gl && ready ? new GlPainter(canvas, gl, ready) : null;
   }
 
-  private constructor(private readonly canvas: HTMLCanvasElement, private readonly gl: WebGL2RenderingContext, ready: Ready) {
+  private constructor(
+    private readonly canvas: HTMLCanvasElement,
+    private readonly gl: WebGL2RenderingContext,
+    ready: Ready,
+  ) {
     this.ready = ready;
     canvas.addEventListener('webglcontextlost', this.lost);
     canvas.addEventListener('webglcontextrestored', this.restored);
@@ -83,10 +90,17 @@ export class GlPainter implements Painter {
     const { gl, full } = this;
     this.last = [view, port, device];
     gl.viewport(0, 0, device.width, device.height);
-    if (!full || this.levels.length === 0) { gl.clearColor(0, 0, 0, 1); gl.clear(gl.COLOR_BUFFER_BIT); return; }
+    if (!full || this.levels.length === 0) {
+      gl.clearColor(0, 0, 0, 1);
+      gl.clear(gl.COLOR_BUFFER_BIT);
+      return;
+    }
     const ratio = device.width / Math.max(1, port.width);
     const scale = view.zoom * fitScale(full, port) * ratio; // device pixels an image pixel
-    const index = Math.min(this.levels.length - 1, Math.max(0, levelFor(scale, this.levels.length + (this.reduced ? 1 : 0)) - (this.reduced ? 1 : 0)));
+    const index = Math.min(
+      this.levels.length - 1,
+      Math.max(0, levelFor(scale, this.levels.length + (this.reduced ? 1 : 0)) - (this.reduced ? 1 : 0)),
+    );
     const level = this.levels[index]!;
     const kx = level.width / full.width;
     const { at, program } = this.ready;
@@ -113,7 +127,12 @@ export class GlPainter implements Painter {
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 2);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.R16UI, level.width, level.height, 0, gl.RED_INTEGER, gl.UNSIGNED_SHORT, level.data);
-    for (const [key, value] of [[gl.TEXTURE_MIN_FILTER, gl.NEAREST], [gl.TEXTURE_MAG_FILTER, gl.NEAREST], [gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE], [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE]] as const) {
+    for (const [key, value] of [
+      [gl.TEXTURE_MIN_FILTER, gl.NEAREST],
+      [gl.TEXTURE_MAG_FILTER, gl.NEAREST],
+      [gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE],
+      [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE],
+    ] as const) {
       gl.texParameteri(gl.TEXTURE_2D, key, value);
     }
     this.textures[index] = texture;
@@ -130,7 +149,10 @@ export class GlPainter implements Painter {
 
 function build(gl: WebGL2RenderingContext): Ready | null {
   const program = gl.createProgram();
-  for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]] as const) {
+  for (const [type, source] of [
+    [gl.VERTEX_SHADER, VERTEX],
+    [gl.FRAGMENT_SHADER, FRAGMENT],
+  ] as const) {
     const shader = gl.createShader(type);
     if (!shader) return null;
     gl.shaderSource(shader, source);

@@ -1,16 +1,23 @@
 // Halved copies of an image, so that a large film shown small does not flicker (aliasing), at four reads a pixel.
 
-export interface Level { width: number; height: number; data: Uint16Array<ArrayBuffer> }
+export interface Level {
+  width: number;
+  height: number;
+  data: Uint16Array<ArrayBuffer>;
+}
 
 /** Mean of 2x2 blocks; the last row or column is repeated when the size is odd. */
 export function halve(level: Level): Level {
-  const width = Math.max(1, (level.width + 1) >> 1), height = Math.max(1, (level.height + 1) >> 1);
+  const width = Math.max(1, (level.width + 1) >> 1),
+    height = Math.max(1, (level.height + 1) >> 1);
   const data = new Uint16Array(width * height);
   const from = level.data;
   for (let y = 0; y < height; y++) {
-    const top = 2 * y * level.width, bottom = Math.min(2 * y + 1, level.height - 1) * level.width;
+    const top = 2 * y * level.width,
+      bottom = Math.min(2 * y + 1, level.height - 1) * level.width;
     for (let x = 0; x < width; x++) {
-      const left = 2 * x, right = Math.min(left + 1, level.width - 1);
+      const left = 2 * x,
+        right = Math.min(left + 1, level.width - 1);
       data[y * width + x] = (from[top + left]! + from[top + right]! + from[bottom + left]! + from[bottom + right]! + 2) >> 2;
     }
   }

@@ -1,7 +1,10 @@
 import { ViewStore } from './store';
 import { fromLinked, toLinked, type Window } from './view';
 
-export interface Linkable { store: ViewStore; initial: Window }
+export interface Linkable {
+  store: ViewStore;
+  initial: Window;
+}
 
 /** Lets two viewports follow each other; returns how to part them. */
 export function link(a: Linkable, b: Linkable): () => void {

@@ -7,7 +7,11 @@ import { boxOf, contains, corners, dragged, hit } from './shapes';
 import { fitted } from './view';
 import type { EditedRegion, StudyImage } from '../api/types';
 
-const level = (width: number, height: number, f: (x: number, y: number) => number) => ({ width, height, data: Uint16Array.from({ length: width * height }, (_, i) => f(i % width, Math.floor(i / width))) });
+const level = (width: number, height: number, f: (x: number, y: number) => number) => ({
+  width,
+  height,
+  data: Uint16Array.from({ length: width * height }, (_, i) => f(i % width, Math.floor(i / width))),
+});
 
 describe('halved copies', () => {
   it('are means of four, with the edge repeated', () => {
@@ -16,14 +20,18 @@ describe('halved copies', () => {
     expect([odd.width, odd.height, ...odd.data]).toEqual([2, 1, 50, 200]);
     expect([...halve(level(2, 2, () => 65535)).data]).toEqual([65535]);
   });
-  it('go down to a size that fits any screen part', () => expect(levelsOf(level(2500, 20, () => 1)).map((l) => l.width)).toEqual([2500, 1250, 625, 313, 157]));
-  it('are chosen so that no screen pixel lacks one of the image', () => expect([2, 1, 0.6, 0.5, 0.3, 0.24, 0.01].map((s) => levelFor(s, 4))).toEqual([0, 0, 0, 1, 1, 2, 3]));
+  it('go down to a size that fits any screen part', () =>
+    expect(levelsOf(level(2500, 20, () => 1)).map((l) => l.width)).toEqual([2500, 1250, 625, 313, 157]));
+  it('are chosen so that no screen pixel lacks one of the image', () =>
+    expect([2, 1, 0.6, 0.5, 0.3, 0.24, 0.01].map((s) => levelFor(s, 4))).toEqual([0, 0, 0, 1, 1, 2, 3]));
 });
 
 describe('drawing by the processor', () => {
   it('puts the right pixel in the right place', () => {
-    const image = level(2, 2, (x, y) => (x + 2 * y) * 1000), view = fitted({ center: 1500, width: 3000 });
-    const out = new Int32Array(16), table = greys(view, 3000);
+    const image = level(2, 2, (x, y) => (x + 2 * y) * 1000),
+      view = fitted({ center: 1500, width: 3000 });
+    const out = new Int32Array(16),
+      table = greys(view, 3000);
     resample(out, { width: 4, height: 4 }, [image], image, view, { width: 4, height: 4 });
     expect([out[0], out[3], out[12], out[15]].map((v) => table[v!]! & 255)).toEqual([0, 85, 170, 255]);
     // Between four pixels: three quarters of the nearer, a quarter of the farther.
@@ -31,7 +39,8 @@ describe('drawing by the processor', () => {
     expect(greys({ ...view, invert: true })[0]! & 255).toBe(255);
   });
   it('is black beside the image', () => {
-    const image = level(2, 1, () => 65535), out = new Int32Array(16);
+    const image = level(2, 1, () => 65535),
+      out = new Int32Array(16);
     resample(out, { width: 4, height: 4 }, [image], image, fitted({ center: 0, width: 1 }), { width: 4, height: 4 });
     expect([...out]).toEqual([-1, -1, -1, -1, 65535, 65535, 65535, 65535, 65535, 65535, 65535, 65535, -1, -1, -1, -1]);
   });
@@ -52,7 +61,15 @@ describe('outlines', () => {
 });
 
 describe('regions', () => {
-  const region = (id: string, x: number, size: number): EditedRegion => ({ id, code: 'nodule', image: 0, rect: { x, y: 0, width: size, height: size }, source: 'model', by: null, removed: false });
+  const region = (id: string, x: number, size: number): EditedRegion => ({
+    id,
+    code: 'nodule',
+    image: 0,
+    rect: { x, y: 0, width: size, height: size },
+    source: 'model',
+    by: null,
+    removed: false,
+  });
   it('are hit smallest first, and in turn', () => {
     const list = [region('big', 0, 100), region('small', 10, 20)];
     expect(hit(list, { x: 15, y: 5 }, null)?.id).toBe('small');
@@ -61,7 +78,13 @@ describe('regions', () => {
     expect(hit(list, { x: 500, y: 5 }, null)).toBeNull();
   });
   it('of polygons are what they enclose', () => {
-    const triangle = { polygon: [[0, 0], [10, 0], [0, 10]] as [number, number][] };
+    const triangle = {
+      polygon: [
+        [0, 0],
+        [10, 0],
+        [0, 10],
+      ] as [number, number][],
+    };
     expect(contains(triangle, { x: 2, y: 2 })).toBe(true);
     expect(contains(triangle, { x: 8, y: 8 })).toBe(false);
   });

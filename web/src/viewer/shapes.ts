@@ -8,19 +8,32 @@ export function corners(r: Drawn): Corner[] {
   if (r.polygon && r.polygon.length > 0) return r.polygon.map(([x, y]) => ({ x, y }));
   if (!r.rect) return [];
   const { x, y, width, height } = r.rect;
-  return [{ x, y }, { x: x + width, y }, { x: x + width, y: y + height }, { x, y: y + height }];
+  return [
+    { x, y },
+    { x: x + width, y },
+    { x: x + width, y: y + height },
+    { x, y: y + height },
+  ];
 }
 
 export function area(r: Drawn): number {
   const c = corners(r);
-  return Math.abs(c.reduce((sum, p, i) => { const q = c[(i + 1) % c.length]!; return sum + p.x * q.y - q.x * p.y; }, 0)) / 2;
+  return (
+    Math.abs(
+      c.reduce((sum, p, i) => {
+        const q = c[(i + 1) % c.length]!;
+        return sum + p.x * q.y - q.x * p.y;
+      }, 0),
+    ) / 2
+  );
 }
 
 export function contains(r: Drawn, p: XY): boolean {
   const c = corners(r);
   let inside = false;
   for (let i = 0, j = c.length - 1; i < c.length; j = i++) {
-    const a = c[i]!, b = c[j]!;
+    const a = c[i]!,
+      b = c[j]!;
     if (a.y > p.y !== b.y > p.y && p.x < ((b.x - a.x) * (p.y - a.y)) / (b.y - a.y) + a.x) inside = !inside;
   }
   return inside;
@@ -36,8 +49,10 @@ export function hit(regions: EditedRegion[], p: XY, current: string | null): Edi
 const clamp = (v: number, high: number): number => Math.min(high, Math.max(0, v));
 
 export function boxOf(a: XY, b: XY, image: Size): { x: number; y: number; width: number; height: number } {
-  const x0 = clamp(Math.min(a.x, b.x), image.width), x1 = clamp(Math.max(a.x, b.x), image.width);
-  const y0 = clamp(Math.min(a.y, b.y), image.height), y1 = clamp(Math.max(a.y, b.y), image.height);
+  const x0 = clamp(Math.min(a.x, b.x), image.width),
+    x1 = clamp(Math.max(a.x, b.x), image.width);
+  const y0 = clamp(Math.min(a.y, b.y), image.height),
+    y1 = clamp(Math.max(a.y, b.y), image.height);
   return { x: round(x0), y: round(y0), width: round(x1 - x0), height: round(y1 - y0) };
 }
 

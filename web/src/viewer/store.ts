@@ -5,7 +5,9 @@ export class ViewStore {
   private readonly watchers = new Set<(view: View, from: unknown) => void>();
   constructor(private view: View) {}
 
-  get(): View { return this.view; }
+  get(): View {
+    return this.view;
+  }
 
   /** `from` is whoever changed it, so that linked stores do not answer each other for ever. */
   set(view: View, from: unknown = null): void {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { lengthOf } from './units';
 
-const a = { x: 0, y: 0 }, b = { x: 30, y: 40 };
+const a = { x: 0, y: 0 },
+  b = { x: 30, y: 40 };
 
 describe('lengths', () => {
   it('are pixels where no spacing is known', () => expect(lengthOf(a, b, null)).toEqual({ value: 50, unit: 'pixel' }));

@@ -3,7 +3,9 @@ import { link } from './link';
 import { ViewStore } from './store';
 import { actualSize, fitScale, fitted, fromLinked, level, panBy, toImage, toLinked, toScreen, windowBy, windowOf, zoomAt } from './view';
 
-const image = { width: 2500, height: 2000 }, port = { width: 800, height: 600 }, initial = { center: 2000, width: 1000 };
+const image = { width: 2500, height: 2000 },
+  port = { width: 800, height: 600 },
+  initial = { center: 2000, width: 1000 };
 
 describe('where an image lies', () => {
   it('fits the whole image', () => {
@@ -20,7 +22,9 @@ describe('where an image lies', () => {
     expect(back.y).toBeCloseTo(1654);
   });
   it('zooms about the point under the cursor', () => {
-    const view = fitted(initial), at = { x: 300, y: 200 }, under = toImage(view, image, port, at);
+    const view = fitted(initial),
+      at = { x: 300, y: 200 },
+      under = toImage(view, image, port, at);
     const after = toScreen(zoomAt(view, image, port, 2, at), image, port, under);
     expect(after.x).toBeCloseTo(at.x);
     expect(after.y).toBeCloseTo(at.y);
@@ -44,12 +48,14 @@ describe('the window', () => {
     expect(level(1500, { ...view, invert: true })).toBe(1);
   });
   it('brightens when dragged up and never loses its width', () => {
-    const view = fitted(initial), up = windowBy(view, 0, -40, initial);
+    const view = fitted(initial),
+      up = windowBy(view, 0, -40, initial);
     expect(level(2000, up)).toBeGreaterThan(level(2000, view));
     expect(windowBy(view, -1e5, 0, initial).window.width).toBe(1);
   });
   it('is taken from a part, and refused for next to nothing', () => {
-    const values = Array.from({ length: 100 }, (_, i) => i * 10), size = { width: 10, height: 10 };
+    const values = Array.from({ length: 100 }, (_, i) => i * 10),
+      size = { width: 10, height: 10 };
     const window = windowOf(values, size, { x: 0, y: 0, width: 10, height: 10 })!;
     expect(window.center - window.width / 2).toBeCloseTo(10);
     expect(windowOf(values, size, { x: 0, y: 0, width: 1, height: 1 })).toBeNull();
@@ -66,7 +72,8 @@ describe('linked views', () => {
     expect(fromLinked(toLinked(there, other), initial)).toEqual(view);
   });
   it('follow each other both ways, end, and do not go round', () => {
-    const a = { store: new ViewStore(fitted(initial)), initial }, b = { store: new ViewStore(fitted(other)), initial: other };
+    const a = { store: new ViewStore(fitted(initial)), initial },
+      b = { store: new ViewStore(fitted(other)), initial: other };
     let changes = 0;
     a.store.watch(() => changes++);
     const part = link(a, b);

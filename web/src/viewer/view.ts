@@ -1,12 +1,27 @@
 // Where an image lies on the screen, and which values are black and white. All of it is plain numbers,
 // kept free of the page, so that linked views and tools are tested without a browser.
 
-export interface Size { width: number; height: number }
-export interface XY { x: number; y: number }
-export interface Window { center: number; width: number }
+export interface Size {
+  width: number;
+  height: number;
+}
+export interface XY {
+  x: number;
+  y: number;
+}
+export interface Window {
+  center: number;
+  width: number;
+}
 
 /** `zoom` 1 fits the whole image; `x`, `y` is the image's point in the middle of the viewport, as shares of its size. */
-export interface View { zoom: number; x: number; y: number; invert: boolean; window: Window }
+export interface View {
+  zoom: number;
+  x: number;
+  y: number;
+  invert: boolean;
+  window: Window;
+}
 
 export const MIN_ZOOM = 0.25;
 export const MAX_ZOOM = 40;
@@ -63,9 +78,15 @@ export function windowBy(view: View, dx: number, dy: number, initial: Window): V
 }
 
 /** Window that makes a drawn part of the image fill black to white: 1st to 99th percentile. */
-export function windowOf(values: ArrayLike<number>, size: Size, rect: { x: number; y: number; width: number; height: number }): Window | null {
-  const x0 = clamp(Math.floor(rect.x), 0, size.width), x1 = clamp(Math.ceil(rect.x + rect.width), 0, size.width);
-  const y0 = clamp(Math.floor(rect.y), 0, size.height), y1 = clamp(Math.ceil(rect.y + rect.height), 0, size.height);
+export function windowOf(
+  values: ArrayLike<number>,
+  size: Size,
+  rect: { x: number; y: number; width: number; height: number },
+): Window | null {
+  const x0 = clamp(Math.floor(rect.x), 0, size.width),
+    x1 = clamp(Math.ceil(rect.x + rect.width), 0, size.width);
+  const y0 = clamp(Math.floor(rect.y), 0, size.height),
+    y1 = clamp(Math.ceil(rect.y + rect.height), 0, size.height);
   const area = (x1 - x0) * (y1 - y0);
   if (area < 4) return null;
   const step = Math.max(1, Math.floor(Math.sqrt(area / 40_000)));
@@ -73,22 +94,40 @@ export function windowOf(values: ArrayLike<number>, size: Size, rect: { x: numbe
   for (let y = y0; y < y1; y += step) for (let x = x0; x < x1; x += step) seen.push(values[y * size.width + x] ?? 0);
   seen.sort((a, b) => a - b);
   const at = (q: number): number => seen[Math.min(seen.length - 1, Math.floor(q * seen.length))] ?? 0;
-  const low = at(0.01), high = at(0.99);
+  const low = at(0.01),
+    high = at(0.99);
   return { center: (low + high) / 2, width: Math.max(1, high - low) };
 }
 
 /** What two linked views share: place and zoom relative to the fit, window relative to each image's own. */
-export interface LinkedView { zoom: number; x: number; y: number; invert: boolean; shift: number; stretch: number }
+export interface LinkedView {
+  zoom: number;
+  x: number;
+  y: number;
+  invert: boolean;
+  shift: number;
+  stretch: number;
+}
 
 export function toLinked(view: View, initial: Window): LinkedView {
   const w = Math.max(initial.width, 1);
-  return { zoom: view.zoom, x: view.x, y: view.y, invert: view.invert, shift: (view.window.center - initial.center) / w, stretch: view.window.width / w };
+  return {
+    zoom: view.zoom,
+    x: view.x,
+    y: view.y,
+    invert: view.invert,
+    shift: (view.window.center - initial.center) / w,
+    stretch: view.window.width / w,
+  };
 }
 
 export function fromLinked(linked: LinkedView, initial: Window): View {
   const w = Math.max(initial.width, 1);
   return {
-    zoom: linked.zoom, x: linked.x, y: linked.y, invert: linked.invert,
+    zoom: linked.zoom,
+    x: linked.x,
+    y: linked.y,
+    invert: linked.invert,
     window: { center: initial.center + linked.shift * w, width: Math.max(1, linked.stretch * w) },
   };
 }

@@ -4,7 +4,8 @@ export const MAX_BYTES = 32 * 1024 * 1024;
 
 export function batches<T extends { size: number }>(files: T[], maxFiles = MAX_FILES, maxBytes = MAX_BYTES): T[][] {
   const out: T[][] = [];
-  let now: T[] = [], bytes = 0;
+  let now: T[] = [],
+    bytes = 0;
   for (const file of files) {
     if (now.length > 0 && (now.length >= maxFiles || bytes + file.size > maxBytes)) {
       out.push(now);

@@ -4,7 +4,14 @@ export type SortKey = 'priority' | 'date' | 'patient' | 'state' | 'age' | 'uncer
 export const SORTS: SortKey[] = ['priority', 'date', 'patient', 'state', 'age', 'uncertainty'];
 export const PAGE = 100;
 
-export interface Query { q: string; state: StudyState | ''; finding: string; sort: SortKey; order: 'asc' | 'desc'; offset: number }
+export interface Query {
+  q: string;
+  state: StudyState | '';
+  finding: string;
+  sort: SortKey;
+  order: 'asc' | 'desc';
+  offset: number;
+}
 
 /** The order in which a column is asked for first: most urgent, newest and least sure on top. */
 export const firstOrder = (sort: SortKey): Query['order'] => (sort === 'patient' || sort === 'state' ? 'asc' : 'desc');
@@ -15,7 +22,10 @@ export function parse(search: string): Query {
   const state = (['waiting', 'reading', 'read', 'failed'] as const).find((s) => s === p.get('state')) ?? '';
   const order = p.get('order');
   return {
-    q: p.get('q') ?? '', state, finding: p.get('finding') ?? '', sort,
+    q: p.get('q') ?? '',
+    state,
+    finding: p.get('finding') ?? '',
+    sort,
     order: order === 'asc' || order === 'desc' ? order : firstOrder(sort),
     offset: Math.max(0, Math.floor(Number(p.get('offset')) || 0)),
   };

@@ -21,12 +21,21 @@ export function send(files: File[], onProgress: (loaded: number) => void): Promi
 
 function answer(request: XMLHttpRequest): Sent {
   let body: unknown = null;
-  try { body = JSON.parse(request.responseText); } catch { /* said below */ }
+  try {
+    body = JSON.parse(request.responseText);
+  } catch {
+    /* said below */
+  }
   const files = (body as { files?: UploadResult[] } | null)?.files;
   if (request.status === 200 && Array.isArray(files)) return { ok: true, files };
   const error: ApiError = errorFrom(request.status, body, `${request.status} ${request.statusText}`.trim());
   const wait = Number(request.getResponseHeader('retry-after'));
-  return { ok: false, status: request.status, message: error.message, retryAfter: request.status === 429 || request.status === 503 ? wait || 2 : null };
+  return {
+    ok: false,
+    status: request.status,
+    message: error.message,
+    retryAfter: request.status === 429 || request.status === 503 ? wait || 2 : null,
+  };
 }
 
 /** Files of what was dropped, folders walked through. */

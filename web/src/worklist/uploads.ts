@@ -4,7 +4,15 @@ import { batches, shares } from './batches';
 import { send } from './send';
 
 export type UploadStatus = 'queued' | 'sending' | 'checking' | 'stored' | 'known' | 'refused' | 'lost';
-export interface Upload { file: File; name: string; size: number; status: UploadStatus; share: number; message: string; study: string | null }
+export interface Upload {
+  file: File;
+  name: string;
+  size: number;
+  status: UploadStatus;
+  share: number;
+  message: string;
+  study: string | null;
+}
 
 // Uploads live outside of the work list's component: they go on while somebody reads a study.
 let uploads: Upload[] = [];
@@ -18,11 +26,22 @@ let pending = false;
 function changed(): void {
   if (pending) return;
   pending = true;
-  setTimeout(() => { pending = false; watchers.forEach((w) => w()); }, 50);
+  setTimeout(() => {
+    pending = false;
+    watchers.forEach((w) => w());
+  }, 50);
 }
 
 export function add(files: File[]): void {
-  const fresh = files.map((file): Upload => ({ file, name: file.webkitRelativePath || file.name, size: file.size, status: 'queued', share: 0, message: '', study: null }));
+  const fresh = files.map((file): Upload => ({
+    file,
+    name: file.webkitRelativePath || file.name,
+    size: file.size,
+    status: 'queued',
+    share: 0,
+    message: '',
+    study: null,
+  }));
   uploads = [...uploads, ...fresh];
   queue.push(...batches(fresh));
   changed();
@@ -47,7 +66,11 @@ function pump(): void {
     const batch = queue.shift();
     if (!batch) return;
     running++;
-    void run(batch).finally(() => { running--; changed(); pump(); });
+    void run(batch).finally(() => {
+      running--;
+      changed();
+      pump();
+    });
   }
 }
 
@@ -56,14 +79,17 @@ async function run(batch: Upload[]): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     for (const u of batch) u.status = 'sending';
     changed();
-    const sent = await send(batch.map((u) => u.file), (loaded) => {
-      shares(sizes, loaded).forEach((share, i) => {
-        const u = batch[i]!;
-        u.share = share;
-        u.status = share >= 1 ? 'checking' : 'sending';
-      });
-      changed();
-    });
+    const sent = await send(
+      batch.map((u) => u.file),
+      (loaded) => {
+        shares(sizes, loaded).forEach((share, i) => {
+          const u = batch[i]!;
+          u.share = share;
+          u.status = share >= 1 ? 'checking' : 'sending';
+        });
+        changed();
+      },
+    );
     if (sent.ok) return settle(batch, sent.files);
     if (sent.retryAfter !== null && attempt < 10) {
       note = en.upload.waitFor(sent.retryAfter);
@@ -78,17 +104,30 @@ async function run(batch: Upload[]): Promise<void> {
       queue.unshift(...batch.map((u) => [u]));
       return;
     }
-    for (const u of batch) Object.assign(u, { share: 0, status: sent.status === 0 ? 'lost' : 'refused', message: sent.status === 0 ? en.upload.lost : sent.message });
+    for (const u of batch)
+      Object.assign(u, {
+        share: 0,
+        status: sent.status === 0 ? 'lost' : 'refused',
+        message: sent.status === 0 ? en.upload.lost : sent.message,
+      });
     return;
   }
 }
 
-function settle(batch: Upload[], files: { name: string; status: 'stored' | 'known' | 'refused'; study_uid: string | null; message: string | null }[]): void {
+function settle(
+  batch: Upload[],
+  files: { name: string; status: 'stored' | 'known' | 'refused'; study_uid: string | null; message: string | null }[],
+): void {
   batch.forEach((u, i) => {
     // The server answers in order; where it does not, the name decides.
     const at = files[i]?.name === u.name || files.length === batch.length ? files[i] : files.find((f) => f.name === u.name);
     if (!at) return Object.assign(u, { status: 'refused', message: en.upload.refusedPlain });
-    return Object.assign(u, { status: at.status, share: 1, study: at.study_uid, message: at.message ?? (at.status === 'refused' ? en.upload.refusedPlain : '') });
+    return Object.assign(u, {
+      status: at.status,
+      share: 1,
+      study: at.study_uid,
+      message: at.message ?? (at.status === 'refused' ? en.upload.refusedPlain : ''),
+    });
   });
 }
 
@@ -97,7 +136,9 @@ export function useUploads(): { uploads: Upload[]; note: string } {
   useEffect(() => {
     const w = (): void => again((n) => n + 1);
     watchers.add(w);
-    return () => { watchers.delete(w); };
+    return () => {
+      watchers.delete(w);
+    };
   }, []);
   return { uploads, note };
 }

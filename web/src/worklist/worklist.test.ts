@@ -4,11 +4,26 @@ import { format, moved, parse, sortBy, toServer } from './query';
 
 describe('the question to the work list', () => {
   it('survives the address bar', () => {
-    const q = { q: 'müller & co', state: 'read' as const, finding: 'nodule', sort: 'patient' as const, order: 'desc' as const, offset: 100 };
+    const q = {
+      q: 'müller & co',
+      state: 'read' as const,
+      finding: 'nodule',
+      sort: 'patient' as const,
+      order: 'desc' as const,
+      offset: 100,
+    };
     expect(parse(format(q))).toEqual(q);
   });
   it('is short when it is the usual one', () => expect(format(parse(''))).toBe(''));
-  it('takes nothing it does not know', () => expect(parse('?sort=constructor&state=dead&order=up&offset=-5')).toEqual({ q: '', state: '', finding: '', sort: 'priority', order: 'desc', offset: 0 }));
+  it('takes nothing it does not know', () =>
+    expect(parse('?sort=constructor&state=dead&order=up&offset=-5')).toEqual({
+      q: '',
+      state: '',
+      finding: '',
+      sort: 'priority',
+      order: 'desc',
+      offset: 0,
+    }));
   it('asks for a page', () => expect(toServer(parse('?q=a')).toString()).toBe('sort=priority&order=desc&offset=0&limit=100&q=a'));
   it('turns the order on a second click, and starts again from the top', () => {
     const once = sortBy(parse('?offset=200'), 'patient');
@@ -26,7 +41,8 @@ describe('uploads', () => {
     expect(b.flat()).toEqual(files);
     expect(Math.max(...b.map((x) => x.length))).toBeLessThanOrEqual(20);
   });
-  it('send what is larger than a batch alone', () => expect(batches([file(10), file(1e9), file(10)], 20, 100).map((b) => b.length)).toEqual([1, 1, 1]));
+  it('send what is larger than a batch alone', () =>
+    expect(batches([file(10), file(1e9), file(10)], 20, 100).map((b) => b.length)).toEqual([1, 1, 1]));
   it('share progress in the order of the body', () => expect(shares([100, 100, 100], 150)).toEqual([1, 0.5, 0]));
   it('do not divide by an empty file', () => expect(shares([0, 10], 5)).toEqual([1, 0.5]));
 });
