@@ -69,12 +69,12 @@ pub fn table(report: &ScoreReport, extra: &Extra) -> Result<String> {
             });
         writeln!(
             out,
-            "{name:<24} {:>10}{interval}  {}",
+            "{name:<30} {:>10}{interval}  {}",
             number(score.value),
             score.signature
         )?;
         for reason in reasons(name, score, extra) {
-            writeln!(out, "{:<24} {reason}", "")?;
+            writeln!(out, "{:<30} {reason}", "")?;
         }
     }
     if !extra.comparisons.is_empty() {
@@ -90,7 +90,7 @@ pub fn table(report: &ScoreReport, extra: &Extra) -> Result<String> {
         let p = |p: Option<f64>| p.map_or("null".to_owned(), |p| format!("{p:.4}"));
         writeln!(
             out,
-            "{name:<24} {:>10} {:>10}{interval}  p {} ({})",
+            "{name:<30} {:>10} {:>10}{interval}  p {} ({})",
             number(c.other),
             number(c.difference),
             p(c.p),
