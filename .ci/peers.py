@@ -516,17 +516,21 @@ def main() -> int:
         paths = films(args.hilum, base / "films", max(args.phantoms, 10))
         samples = sorted((ROOT / "samples/images").glob("*.dcm"))
         start = time.monotonic()
-        if "ingest" in parts:
-            ingest(args.hilum, base / "ingest", args.files, paths)
-        if "network" in parts:
-            network(args.hilum, base / "network", paths)
-        if "web" in parts:
-            web(args.hilum, base / "web", paths)
-        if "reading" in parts:
-            reading(args.hilum, base / "reading", samples[:2])
-        if "priors" in parts:
-            for source in ("pacs", "web"):
-                priors(args.hilum, base / f"priors-{source}", source, samples[0])
+        calls = {
+            "ingest": [lambda: ingest(args.hilum, base / "ingest", args.files, paths)],
+            "network": [lambda: network(args.hilum, base / "network", paths)],
+            "web": [lambda: web(args.hilum, base / "web", paths)],
+            "reading": [lambda: reading(args.hilum, base / "reading", samples[:2])],
+            "priors": [
+                lambda to=to: priors(args.hilum, base / f"priors-{to}", to, samples[0]) for to in ("pacs", "web")
+            ],
+        }
+        for part in PARTS:
+            for call in calls[part] if part in parts else []:
+                try:
+                    call()
+                except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+                    check(f"{part} runs to its end", False, repr(error))
         seconds = time.monotonic() - start
     print(f"peers: {counts['ok']} checks hold, {len(failures)} do not, {counts['skipped']} skipped, {seconds:.0f} s")
     return 1 if failures else 0

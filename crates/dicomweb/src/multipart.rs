@@ -12,6 +12,9 @@ pub(crate) struct Part<'a> {
     pub(crate) data: &'a [u8],
 }
 
+/// Most characters of a boundary. RFC 2046 allows 70; Orthanc 1.10 takes 73.
+const MAX_BOUNDARY: usize = 200;
+
 /// The boundary of a content type.
 pub(crate) fn boundary(content_type: &str) -> Result<String> {
     let mut parts = split(content_type, ';').into_iter();
@@ -26,7 +29,7 @@ pub(crate) fn boundary(content_type: &str) -> Result<String> {
             .then(|| value.trim().trim_matches('"').to_owned())
     });
     found
-        .filter(|b| !b.is_empty() && b.len() <= 70)
+        .filter(|b| !b.is_empty() && b.len() <= MAX_BOUNDARY)
         .ok_or_else(|| WebError::BadRequest("multipart/related without a boundary".to_owned()))
 }
 
@@ -111,6 +114,11 @@ mod tests {
             "x y"
         );
         assert!(boundary("application/json").is_err());
+        // As long as Orthanc's.
+        let long = "e".repeat(73);
+        let kind = format!("multipart/related; type=\"application/dicom\"; boundary={long}");
+        assert_eq!(boundary(&kind).unwrap(), long);
+        assert!(boundary(&format!("{kind}{}", "e".repeat(200))).is_err());
     }
 
     proptest! {
