@@ -32,6 +32,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# Debian puts it where only root looks.
+ORTHANC = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 UID = "1.2.826.0.1.3680043.9.7.7"
 failures: list[str] = []
@@ -116,7 +118,7 @@ class Orthanc:
         path = folder / "orthanc.json"
         path.write_text(json.dumps(settings))
         self.log = (folder / "log").open("w")
-        self.process = subprocess.Popen([shutil.which("Orthanc"), str(path)], stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen([ORTHANC, str(path)], stdout=self.log, stderr=self.log)
         self.rest = f"http://127.0.0.1:{self.http}"
         self.web = f"{self.rest}/dicom-web"
         if not until(self.answers, 30):
@@ -501,7 +503,7 @@ def main() -> int:
     if not has("numpy", "PIL", "pydicom"):
         skip("everything", "numpy, pillow and pydicom are needed for the films")
         return 0
-    orthanc = bool(shutil.which("Orthanc")) and PLUGIN.is_file()
+    orthanc = ORTHANC is not None and PLUGIN.is_file()
     for part in PARTS:
         if part in parts and part != "ingest" and not orthanc:
             skip(part, "Orthanc with its DICOMweb plugin is not installed (Debian: orthanc, orthanc-dicomweb)")

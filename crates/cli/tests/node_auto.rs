@@ -532,19 +532,24 @@ fn two_workers_and_a_database_that_restarts_read_a_study_and_send_its_report_onc
     let mut workers = [Worker::start(&config, "one"), Worker::start(&config, "two")];
     let sent = send(&here.remote(), &[film(dir.path(), 1, PATIENT, "20260101")]);
     assert_eq!(code(&sent), 0, "{}", stderr(&sent));
-    // Away while the study is read or soon after it came.
+    // Away while the study is read or soon after it came. Who sends meanwhile waits, and is told so in the end or stored.
     assert!(database.down());
-    let refused = send(&here.remote(), &[film(dir.path(), 2, PATIENT, "20260102")]);
-    assert_eq!(code(&refused), 1, "acknowledged without an index");
-    assert!(stdout(&refused).contains("0xA700"), "{}", stdout(&refused));
+    let (remote, second) = (here.remote(), film(dir.path(), 2, PATIENT, "20260102"));
+    let files = [second.clone()];
+    let meanwhile = std::thread::spawn(move || send(&remote, &files));
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(!meanwhile.is_finished(), "answered without an index");
     database.up();
+    let meanwhile = meanwhile.join().unwrap();
+    let said = stdout(&meanwhile);
+    assert!(code(&meanwhile) == 0 || said.contains("0xA700"), "{said}");
     let audit = store.join("audit.xml");
     until(90, || {
         (count(&audit, "1 instances sent, 0 failed") == 1).then_some(())
     });
     // One of two is killed; the other one does the next study, whoever had it.
     workers[0].0.kill().unwrap();
-    let again = send(&here.remote(), &[film(dir.path(), 2, PATIENT, "20260102")]);
+    let again = send(&here.remote(), &[second]);
     assert_eq!(code(&again), 0, "{}", stdout(&again));
     until(90, || {
         (count(&audit, "1 instances sent, 0 failed") == 2).then_some(())
