@@ -15,16 +15,11 @@ const HEADER: &str = "path,set,split,patient_id,view,labels,label_source,mask_pa
 
 /// A tiny run that reads and writes under `root`.
 pub fn context<'a>(root: &Path, stop: &'a AtomicBool) -> Context<'a> {
-    context_in(root, root, stop)
-}
-
-/// A tiny run that reads `data` and writes under `out`.
-pub fn context_in<'a>(data: &Path, out: &Path, stop: &'a AtomicBool) -> Context<'a> {
     Context {
-        data: data.to_owned(),
-        runs: out.join("runs"),
-        results: out.join("results"),
-        models: out.join("models"),
+        data: root.to_owned(),
+        runs: root.join("runs"),
+        results: root.join("results"),
+        models: root.join("models"),
         device: "cpu".to_owned(),
         seed: 1,
         tiny: true,
@@ -217,4 +212,20 @@ pub fn check_study(method: &dyn Method, write: impl Fn(&Path), files: &[&str]) -
     std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(result, method.reproduce(&ctx).unwrap(), "from nothing");
     result
+}
+
+/// A class that is missing is an error that says so: each of `gone` is a set, a label and what is put in its place.
+pub fn check_missing_class(
+    method: &dyn Method,
+    write: impl Fn(&Path),
+    gone: &[(&str, &str, &str)],
+) {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    for (set, from, to) in gone {
+        relabel(dir.path(), set, from, to);
+    }
+    let stop = AtomicBool::new(false);
+    let error = method.train(&context(dir.path(), &stop)).unwrap_err();
+    assert!(matches!(error, MethodError::TooFew { .. }), "{error}");
 }

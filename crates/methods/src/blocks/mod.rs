@@ -31,6 +31,7 @@ pub mod segment;
 pub mod ship;
 pub mod short;
 pub mod stored;
+pub mod study;
 pub mod tables;
 pub mod text_encoder;
 pub mod thoraxes;

@@ -80,7 +80,6 @@ mod tests {
 
 #[cfg(test)]
 pub(crate) mod samples {
-    pub(crate) use crate::blocks::made_up::context;
     use hilum_image::Plane;
     use hilum_image::draw::encode_gray_png;
     use rand::{Rng, SeedableRng};

@@ -49,6 +49,17 @@ pub struct Trace {
     pub split_hash: String,
 }
 
+impl Trace {
+    /// Of seeds and the hashes of data and split.
+    pub fn new(seeds: &[u64], data_hash: &str, split_hash: &str) -> Self {
+        Trace {
+            seeds: seeds.to_vec(),
+            data_hash: data_hash.to_owned(),
+            split_hash: split_hash.to_owned(),
+        }
+    }
+}
+
 /// A method that trains many things, keeps what they said, and measures that.
 pub trait Study: Sync {
     /// Settings.

@@ -1,6 +1,7 @@
 //! Settings of the density study.
 
 use crate::blocks::short::ShortConfig;
+use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use hilum_nn::Network;
 use hilum_nn::backbones::{Backbone, InceptionConfig};
@@ -43,9 +44,9 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl Settings for Config {
     /// Two folds of a very small net.
-    pub fn tiny() -> Self {
+    fn tiny() -> Self {
         let mut c = Config {
             side: 32,
             backbone: Backbone::Inception(InceptionConfig {
@@ -60,11 +61,7 @@ impl Config {
         c
     }
 
-    /// Refuses what cannot work.
-    ///
-    /// # Errors
-    /// [`MethodError::Config`] with what is wrong.
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         self.train.validate()?;
         if self.folds < 2 || self.seeds == 0 || self.side < 32 {
             return Err(MethodError::Config(
@@ -73,7 +70,9 @@ impl Config {
         }
         Ok(())
     }
+}
 
+impl Config {
     /// The network.
     pub fn network(&self, classes: usize) -> Network {
         Network::Classifier {

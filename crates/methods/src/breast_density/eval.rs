@@ -7,29 +7,14 @@ use crate::blocks::figures::heat_table;
 use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::multiclass::{Arm, ClassScore, Said, as_weights, auroc_of, confusion};
 use crate::blocks::stored;
-use crate::claims::{ClaimRow, ResultFile};
+use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
-use crate::info::MethodInfo;
 use hilum_metrics::classification::{KappaWeights, cohen_kappa};
 use std::path::PathBuf;
 
 /// AUROCs of which one is lower by no more than this are called tied.
 const TIED: f64 = 0.02;
-
-/// Reads what was said and makes the table.
-///
-/// # Errors
-/// [`crate::MethodError::NoModel`] when the grid was not run.
-pub fn measure(ctx: &Context<'_>, info: &MethodInfo, file: &str) -> Result<ResultFile> {
-    let outcome: Outcome = stored::read(ctx, info.name, file)?;
-    let mut result = ResultFile::new(info, rows(&outcome));
-    result.seeds = outcome.seeds;
-    result.data_hash = outcome.data_hash;
-    result.split_hash = outcome.split_hash;
-    result.tiny = ctx.tiny;
-    Ok(result)
-}
 
 fn said(outcome: &Outcome, train: Domain, test: Chain) -> Vec<&Said> {
     let own = outcome
@@ -65,7 +50,8 @@ fn gain(
     })
 }
 
-fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
+/// The rows, the paper's claims first.
+pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let over = |m: Option<Measured>| m.map(|m| m.interval.0 > 0.0);
     let all = gain(outcome, |_| Domain::All, Domain::One, &Chain::ALL);
     let matched = gain(outcome, |_| Domain::Matched, Domain::One, &Chain::ALL);

@@ -95,7 +95,6 @@ pub fn density(sample: &Sample) -> Option<usize> {
 /// # Errors
 /// Data that are not there, a stop, a class missing in a fold, a diverging run.
 pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
-    config.validate()?;
     let all: Vec<Sample> = ctx
         .samples("breast_density", &[SET])?
         .into_iter()

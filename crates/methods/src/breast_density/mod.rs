@@ -15,15 +15,12 @@ mod grid;
 pub use config::Config;
 
 use crate::blocks::stored;
-use crate::claims::ResultFile;
+use crate::blocks::study::{OUTCOME, Study, Trace};
+use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
-use crate::method::Method;
 use std::path::PathBuf;
-
-/// Where the run folder keeps what was said.
-const FILE: &str = "outcome.json";
 
 static INFO: MethodInfo = MethodInfo {
     card: Some(53),
@@ -38,80 +35,53 @@ static INFO: MethodInfo = MethodInfo {
 /// The method.
 pub struct BreastDensity;
 
-impl BreastDensity {
-    fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny {
-            Config::tiny()
-        } else {
-            Config::default()
-        }
-    }
-}
+impl Study for BreastDensity {
+    type Config = Config;
+    type Outcome = grid::Outcome;
+    const INFO: &'static MethodInfo = &INFO;
 
-impl Method for BreastDensity {
-    fn info(&self) -> &'static MethodInfo {
-        &INFO
-    }
-
-    fn train(&self, ctx: &Context<'_>) -> Result<Vec<PathBuf>> {
-        let outcome = grid::run(ctx, &Self::config(ctx))?;
-        let mut paths = vec![stored::write(ctx, INFO.name, FILE, &outcome)?];
+    fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
+        let outcome = grid::run(ctx, config)?;
+        let mut paths = vec![stored::write(ctx, INFO.name, OUTCOME, &outcome)?];
         paths.extend(eval::show(ctx, INFO.name, &outcome)?);
         Ok(paths)
     }
 
-    fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {
-        eval::measure(ctx, &INFO, FILE)
+    fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
+        Ok(eval::rows(outcome))
+    }
+
+    fn trace(outcome: &Self::Outcome) -> Trace {
+        Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::made_up::{context, context_in, mammograms};
-    use crate::error::MethodError;
+    use crate::blocks::made_up::{check_missing_class, check_study, context, mammograms, relabel};
+    use crate::method::Method;
     use std::sync::atomic::AtomicBool;
 
     #[test]
     fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
-        let stop = AtomicBool::new(false);
-        let data = tempfile::tempdir().unwrap();
-        mammograms(data.path());
-        let run = || {
-            let runs = tempfile::tempdir().unwrap();
-            let ctx = context_in(data.path(), runs.path(), &stop);
-            BreastDensity.reproduce(&ctx).unwrap()
-        };
-        let a = run();
+        let files = ["outcome.json", "grid.svg", "confusion.csv"];
+        let a = check_study(&BreastDensity, mammograms, &files);
         assert_eq!(a.rows.len(), 7 + 15, "{}", a.table());
         assert!(a.rows.iter().all(|r| r.here.is_some()), "{}", a.table());
-        assert_eq!(a, run());
     }
 
     #[test]
-    fn what_is_missing_is_named_and_a_stop_is_seen() {
+    fn a_density_that_is_missing_is_named() {
+        let gone = [("mammo_mias", "dense-glandular", "fatty")];
+        check_missing_class(&BreastDensity, mammograms, &gone);
         let stop = AtomicBool::new(false);
         let dir = tempfile::tempdir().unwrap();
-        let ctx = context(dir.path(), &stop);
-        assert!(matches!(
-            BreastDensity.train(&ctx),
-            Err(MethodError::NoData { .. })
-        ));
-        assert!(matches!(
-            BreastDensity.eval(&ctx),
-            Err(MethodError::NoModel(_))
-        ));
         mammograms(dir.path());
-        let path = dir.path().join("manifests/mammo_mias.csv");
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replace("dense-glandular", "unstated")).unwrap();
-        let told = BreastDensity.train(&ctx).unwrap_err().to_string();
-        assert!(told.contains("no density"), "{told}");
-        std::fs::write(&path, text).unwrap();
-        stop.store(true, std::sync::atomic::Ordering::SeqCst);
-        assert!(matches!(
-            BreastDensity.train(&ctx),
-            Err(MethodError::Stopped)
-        ));
+        relabel(dir.path(), "mammo_mias", "dense-glandular", "unstated");
+        let told = BreastDensity
+            .train(&context(dir.path(), &stop))
+            .unwrap_err();
+        assert!(told.to_string().contains("no density"), "{told}");
     }
 }

@@ -201,6 +201,7 @@ pub fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blocks::study::Settings;
     use hilum_image::Plane;
     use hilum_nn::backbones::{ResNetConfig, resnet};
     use hilum_nn::builder::{Conv, GraphBuilder, Head};

@@ -3,6 +3,7 @@
 use crate::blocks::augment::AugmentConfig;
 use crate::blocks::cells::Training;
 use crate::blocks::classify::{ClassifyConfig, LossKind};
+use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use hilum_explain::{Effort, Method};
 use hilum_nn::backbones::{
@@ -114,9 +115,9 @@ fn zoo(width: usize) -> Vec<(String, Backbone)> {
         .to_vec()
 }
 
-impl Config {
+impl Settings for Config {
     /// A few steps on small nets.
-    pub fn tiny() -> Self {
+    fn tiny() -> Self {
         let small = |layers: &[usize]| Backbone::ResNet(ResNetConfig::basic(layers, 4));
         Config {
             size: 32,
@@ -144,11 +145,7 @@ impl Config {
         }
     }
 
-    /// Refuses settings out of range.
-    ///
-    /// # Errors
-    /// [`MethodError::Config`].
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
         if self.folds < 3 {
             return wrong("three folds or more: to learn from, to select on, to be measured on");
@@ -164,7 +161,9 @@ impl Config {
         }
         Ok(())
     }
+}
 
+impl Config {
     /// Input contract.
     pub fn contract(&self) -> InputContract {
         InputContract::square(self.size)

@@ -3,13 +3,8 @@
 use super::compare::{MapScore, Place};
 use super::config::METHODS;
 use super::train::{Outcome, SetOutcome};
-use super::{FILE, NAME};
 use crate::blocks::measure::{Measured, claim_row, measured_by, patient_ids};
-use crate::blocks::stored;
-use crate::claims::{ClaimRow, ResultFile};
-use crate::context::Context;
-use crate::error::Result;
-use crate::info::MethodInfo;
+use crate::claims::ClaimRow;
 use hilum_explain::Method;
 
 /// A map changes enough with random weights when ranks correlate less than this.
@@ -20,12 +15,8 @@ const COMPLETE: [(Method, f64); 2] = [
     (Method::DeepLift, 1e-3),
 ];
 
-/// Rows from what training left.
-///
-/// # Errors
-/// [`crate::MethodError::NoModel`] before training.
-pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
-    let outcome: Outcome = stored::read(ctx, NAME, FILE)?;
+/// The rows, the paper's claims first.
+pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let mut rows = Vec::new();
     for set in &outcome.sets {
         rows.push(vote_row(set, outcome.threshold));
@@ -40,12 +31,7 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
     for set in &outcome.sets {
         rows.extend(reported(set, outcome.threshold));
     }
-    let mut result = ResultFile::new(info, rows);
-    result.seeds = outcome.seeds;
-    result.data_hash = outcome.data_hash;
-    result.split_hash = outcome.split_hash;
-    result.tiny = ctx.tiny;
-    Ok(result)
+    rows
 }
 
 /// What one voter, or the vote, said of every label.

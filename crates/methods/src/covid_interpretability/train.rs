@@ -1,14 +1,15 @@
 //! Five networks, five folds, two sets.
 
+use super::NAME;
 use super::cases::{self, CaseSet, SetName};
 use super::compare::{self, MapScore};
 use super::config::{Config, METHODS};
 use super::profiles::{Layer, profiles};
-use super::{FILE, NAME};
 use crate::blocks::cells::{Parts, fit, select};
 use crate::blocks::classify::predict;
 use crate::blocks::figures::{grey, overlay, png, tiles};
 use crate::blocks::stored;
+use crate::blocks::study::OUTCOME;
 use crate::context::Context;
 use crate::error::{MethodError, Result};
 use hilum_data::Sample;
@@ -65,7 +66,6 @@ pub struct Outcome {
 /// # Errors
 /// Missing data, a class that is missing, [`MethodError::Stopped`].
 pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
-    config.validate()?;
     let (mut sets, mut used, mut paths) = (Vec::new(), Vec::<Sample>::new(), Vec::new());
     for name in SetName::ALL {
         let set = cases::load(ctx, config, name)?;
@@ -83,7 +83,7 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
         data_hash: data_hash(&used, ContentHash::Stated, None)?,
         split_hash: split_hash(&used),
     };
-    paths.insert(0, stored::write(ctx, NAME, FILE, &outcome)?);
+    paths.insert(0, stored::write(ctx, NAME, OUTCOME, &outcome)?);
     Ok(paths)
 }
 

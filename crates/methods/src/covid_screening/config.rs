@@ -3,6 +3,7 @@
 use crate::blocks::augment::AugmentConfig;
 use crate::blocks::cells::Training;
 use crate::blocks::classify::{ClassifyConfig, LossKind};
+use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use hilum_nn::backbones::{Backbone, DenseNetConfig, MobileNetConfig, ResNetConfig, VggConfig};
 use hilum_nn::builder::{Head, Pooling};
@@ -78,9 +79,9 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl Settings for Config {
     /// A few steps on small nets.
-    pub fn tiny() -> Self {
+    fn tiny() -> Self {
         Config {
             size: 32,
             families: vec![
@@ -101,11 +102,7 @@ impl Config {
         }
     }
 
-    /// Refuses settings out of range.
-    ///
-    /// # Errors
-    /// [`MethodError::Config`].
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
         if self.folds < 3 {
             return wrong("three folds or more: to learn from, to select on, to be measured on");
@@ -119,7 +116,9 @@ impl Config {
         }
         Ok(())
     }
+}
 
+impl Config {
     /// Input contract.
     pub fn contract(&self) -> InputContract {
         InputContract::square(self.size)

@@ -2,31 +2,22 @@
 
 use super::cases::Scheme;
 use super::train::{Arm, Elsewhere, Outcome};
-use super::{FILE, NAME};
 use crate::blocks::measure::{Measured, claim_row, measured_auroc, measured_by, patient_ids};
-use crate::blocks::stored;
-use crate::claims::{ClaimRow, ResultFile};
-use crate::context::Context;
-use crate::error::Result;
-use crate::info::MethodInfo;
+use crate::claims::ClaimRow;
 use hilum_audit::Condition;
 use hilum_metrics::classification::{BinaryScores, auroc_weighted};
 
-/// Rows from what training left.
-///
-/// # Errors
-/// [`crate::MethodError::NoModel`] before training.
-pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
-    let outcome: Outcome = stored::read(ctx, NAME, FILE)?;
+/// The rows, the paper's claims first.
+pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let mut rows = vec![
-        gain_row(&outcome, Scheme::Three, Change::Augmentation),
-        gain_row(&outcome, Scheme::Three, Change::Pretraining),
-        gain_row(&outcome, Scheme::Covid, Change::Augmentation),
+        gain_row(outcome, Scheme::Three, Change::Augmentation),
+        gain_row(outcome, Scheme::Three, Change::Pretraining),
+        gain_row(outcome, Scheme::Covid, Change::Augmentation),
     ];
-    rows.extend(best_row(&outcome, Scheme::Two, 0.997));
-    rows.extend(best_row(&outcome, Scheme::Three, 0.979));
+    rows.extend(best_row(outcome, Scheme::Two, 0.997));
+    rows.extend(best_row(outcome, Scheme::Three, 0.979));
     for scheme in [Scheme::Three, Scheme::Covid, Scheme::Mixed] {
-        rows.extend(shortcut_row(&outcome, scheme));
+        rows.extend(shortcut_row(outcome, scheme));
     }
     rows.extend(outcome.elsewhere.iter().map(elsewhere_row));
     for scheme in Scheme::ALL {
@@ -34,12 +25,7 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
             rows.push(arm_row(arm));
         }
     }
-    let mut result = ResultFile::new(info, rows);
-    result.seeds = outcome.seeds;
-    result.data_hash = outcome.data_hash;
-    result.split_hash = outcome.split_hash;
-    result.tiny = ctx.tiny;
-    Ok(result)
+    rows
 }
 
 /// Pooled confusion of drawn cases, rows truth, columns said.

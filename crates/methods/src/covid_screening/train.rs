@@ -1,8 +1,8 @@
 //! Families under one protocol, and the controls.
 
+use super::NAME;
 use super::cases::{self, CaseSet, Scheme, balanced};
 use super::config::Config;
-use super::{FILE, NAME};
 use crate::blocks::attributed::input;
 use crate::blocks::cells::{Parts, fit, select};
 use crate::blocks::classify::{ClassifyData, classify_data, predict};
@@ -11,6 +11,7 @@ use crate::blocks::figures::{grey, overlay, png, tiles};
 use crate::blocks::pictures::Lungs;
 use crate::blocks::regions::spread_evenly;
 use crate::blocks::stored;
+use crate::blocks::study::OUTCOME;
 use crate::blocks::warm::copy_trunk;
 use crate::context::Context;
 use crate::error::{MethodError, Result};
@@ -91,7 +92,6 @@ pub struct Outcome {
 /// # Errors
 /// Missing data, a class that is missing, [`MethodError::Stopped`].
 pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
-    config.validate()?;
     let starts = pretrain(ctx, config)?;
     let (mut arms, mut elsewhere, mut used) = (Vec::new(), Vec::new(), Vec::<Sample>::new());
     let mut paths = Vec::new();
@@ -119,7 +119,7 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
         data_hash: data_hash(&used, ContentHash::Stated, None)?,
         split_hash: split_hash(&used),
     };
-    paths.insert(0, stored::write(ctx, NAME, FILE, &outcome)?);
+    paths.insert(0, stored::write(ctx, NAME, OUTCOME, &outcome)?);
     Ok(paths)
 }
 

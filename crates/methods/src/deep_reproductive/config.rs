@@ -1,6 +1,7 @@
 //! Settings of the study of reproductive features.
 
 use crate::blocks::short::ShortConfig;
+use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use hilum_nn::Network;
 use hilum_nn::backbones::{Backbone, DenseNetConfig, MobileNetConfig, ResNetConfig, VggConfig};
@@ -92,9 +93,9 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl Settings for Config {
     /// Two folds, very small encoders.
-    pub fn tiny() -> Self {
+    fn tiny() -> Self {
         let mut c = Config {
             side: 32,
             bank: vec![
@@ -123,11 +124,7 @@ impl Config {
         c
     }
 
-    /// Refuses what cannot work.
-    ///
-    /// # Errors
-    /// [`MethodError::Config`] with what is wrong.
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
         for part in [
             &self.pretrain,
@@ -154,7 +151,9 @@ impl Config {
         }
         Ok(())
     }
+}
 
+impl Config {
     /// A network over one of the trunks.
     pub fn network(&self, backbone: &Backbone, classes: usize) -> Network {
         Network::Classifier {

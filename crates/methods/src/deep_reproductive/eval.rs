@@ -6,28 +6,10 @@ use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::multiclass::{
     Arm, ClassScore, Said, as_weights, measured_gain, measured_runs, shown,
 };
-use crate::blocks::stored;
-use crate::claims::{ClaimRow, ResultFile};
-use crate::context::Context;
-use crate::error::Result;
-use crate::info::MethodInfo;
+use crate::claims::ClaimRow;
 
 /// Accuracies of which one is lower by no more than this are called equal.
 const EQUAL: f64 = 0.02;
-
-/// Reads what was said and makes the table.
-///
-/// # Errors
-/// [`crate::MethodError::NoModel`] when the study was not run.
-pub fn measure(ctx: &Context<'_>, info: &MethodInfo, file: &str) -> Result<ResultFile> {
-    let outcome: Outcome = stored::read(ctx, info.name, file)?;
-    let mut result = ResultFile::new(info, rows(&outcome));
-    result.seeds = outcome.seeds;
-    result.data_hash = outcome.data_hash;
-    result.split_hash = outcome.split_hash;
-    result.tiny = ctx.tiny;
-    Ok(result)
-}
 
 /// Answers of every classifier on one form.
 fn said(outcome: &Outcome, view: View, trained: bool, form: Form) -> Vec<&Said> {
@@ -41,7 +23,8 @@ fn gain(outcome: &Outcome, one: &[&Said], other: &[&Said], score: ClassScore) ->
     measured_gain(score, &outcome.y, &outcome.groups, one, other)
 }
 
-fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
+/// The rows, the paper's claims first.
+pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let quarters = |form| said(outcome, View::Quarters, true, form);
     let code = quarters(Form::Code);
     let single: Vec<&Said> = outcome

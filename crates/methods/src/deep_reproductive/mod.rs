@@ -19,16 +19,13 @@ mod train;
 pub use config::Config;
 
 use crate::blocks::stored;
-use crate::claims::ResultFile;
+use crate::blocks::study::{OUTCOME, Study, Trace};
+use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
-use crate::method::Method;
 use hilum_nn::chart::{Axes, Curve, csv, svg};
 use std::path::PathBuf;
-
-/// Where the run folder keeps what was said.
-const FILE: &str = "outcome.json";
 
 static INFO: MethodInfo = MethodInfo {
     card: Some(24),
@@ -43,23 +40,13 @@ static INFO: MethodInfo = MethodInfo {
 /// The method.
 pub struct DeepReproductive;
 
-impl DeepReproductive {
-    fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny {
-            Config::tiny()
-        } else {
-            Config::default()
-        }
-    }
-}
+impl Study for DeepReproductive {
+    type Config = Config;
+    type Outcome = outcome::Outcome;
+    const INFO: &'static MethodInfo = &INFO;
 
-impl Method for DeepReproductive {
-    fn info(&self) -> &'static MethodInfo {
-        &INFO
-    }
-
-    fn train(&self, ctx: &Context<'_>) -> Result<Vec<PathBuf>> {
-        let outcome = train::run(ctx, &Self::config(ctx))?;
+    fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
+        let outcome = train::run(ctx, config)?;
         let folder = ctx.run_folder(INFO.name);
         let curve = |name: &str, of: fn(&(usize, f64, f64)) -> f64| Curve {
             name: name.to_owned(),
@@ -78,65 +65,48 @@ impl Method for DeepReproductive {
         stored::write_text(&table, &csv(&curves, axes))?;
         stored::write_text(&picture, &svg(&curves, axes)?)?;
         Ok(vec![
-            stored::write(ctx, INFO.name, FILE, &outcome)?,
+            stored::write(ctx, INFO.name, OUTCOME, &outcome)?,
             table,
             picture,
         ])
     }
 
-    fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {
-        eval::measure(ctx, &INFO, FILE)
+    fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
+        Ok(eval::rows(outcome))
+    }
+
+    fn trace(outcome: &Self::Outcome) -> Trace {
+        Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::made_up::{context, context_in, nih, paediatric};
-    use crate::error::MethodError;
-    use std::sync::atomic::AtomicBool;
+    use crate::blocks::made_up::{check_missing_class, check_study, nih, paediatric};
+    use crate::blocks::study::Settings;
+    use std::path::Path;
 
-    #[test]
-    fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
-        let stop = AtomicBool::new(false);
-        let data = tempfile::tempdir().unwrap();
-        paediatric(data.path());
-        nih(data.path());
-        let run = || {
-            let runs = tempfile::tempdir().unwrap();
-            let ctx = context_in(data.path(), runs.path(), &stop);
-            DeepReproductive.reproduce(&ctx).unwrap()
-        };
-        let a = run();
-        assert_eq!(
-            a.rows.len(),
-            eval::expected_rows(&Config::tiny()),
-            "{}",
-            a.table()
-        );
-        assert!(a.rows.iter().all(|r| r.here.is_some()), "{}", a.table());
-        assert_eq!(a, run());
+    fn write(root: &Path) {
+        paediatric(root);
+        nih(root);
     }
 
     #[test]
-    fn without_data_or_training_it_says_what_to_do_and_a_stop_is_seen() {
-        let stop = AtomicBool::new(false);
-        let dir = tempfile::tempdir().unwrap();
-        let ctx = context(dir.path(), &stop);
-        assert!(matches!(
-            DeepReproductive.train(&ctx),
-            Err(MethodError::NoData { .. })
-        ));
-        assert!(matches!(
-            DeepReproductive.eval(&ctx),
-            Err(MethodError::NoModel(_))
-        ));
-        paediatric(dir.path());
-        nih(dir.path());
-        stop.store(true, std::sync::atomic::Ordering::SeqCst);
-        assert!(matches!(
-            DeepReproductive.train(&ctx),
-            Err(MethodError::Stopped)
-        ));
+    fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
+        let files = ["outcome.json", "reconstruction.csv", "reconstruction.svg"];
+        let a = check_study(&DeepReproductive, write, &files);
+        assert_eq!(a.rows.len(), eval::expected_rows(&Config::tiny()));
+        assert!(a.rows.iter().all(|r| r.here.is_some()), "{}", a.table());
+    }
+
+    #[test]
+    fn a_class_that_is_missing_is_an_error() {
+        let gone = [(
+            "kermany_paediatric",
+            "viral_pneumonia",
+            "bacterial_pneumonia",
+        )];
+        check_missing_class(&DeepReproductive, write, &gone);
     }
 }

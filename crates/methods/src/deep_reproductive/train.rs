@@ -54,7 +54,6 @@ struct Cases {
 /// # Errors
 /// Data that are not there, a stop, a class missing in a fold, a diverging run.
 pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
-    config.validate()?;
     let cases = load(ctx, config)?;
     let adults: Vec<Sample> = ctx.limit(
         ctx.samples("deep_reproductive", &ADULTS)?

@@ -191,6 +191,7 @@ pub fn merge(graph: &Graph, own: &Params, message: &[u8]) -> Result<Params> {
 mod tests {
     use super::*;
     use crate::blocks::classes::samples::squares;
+    use crate::blocks::study::Settings;
     use crate::blocks::tables::samples::context;
     use crate::fedld::Config;
     use crate::fedld::config::TaskName;

@@ -1,6 +1,7 @@
 //! Settings of the federated study.
 
 use super::algorithm::Algorithm;
+use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use hilum_nn::Network;
 use hilum_nn::backbones::{Backbone, ResNetConfig};
@@ -171,9 +172,9 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl Settings for Config {
     /// Two rounds of a very small net.
-    pub fn tiny() -> Self {
+    fn tiny() -> Self {
         let mut c = Config {
             backbone: Backbone::ResNet(ResNetConfig::basic(&[1, 1], 4)),
             rounds: 2,
@@ -187,11 +188,7 @@ impl Config {
         c
     }
 
-    /// Refuses what cannot work.
-    ///
-    /// # Errors
-    /// [`MethodError::Config`] with what is wrong.
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
         if self.rounds == 0 || self.seeds == 0 || self.local.epochs == 0 || self.least == 0 {
             return wrong("rounds, seeds, local epochs and least cases must be at least 1");
@@ -218,7 +215,9 @@ impl Config {
         }
         Ok(())
     }
+}
 
+impl Config {
     /// The network of a task.
     pub fn network(&self, task: TaskName) -> Network {
         Network::Classifier {

@@ -5,28 +5,10 @@ use super::config::{Skew, TaskName};
 use super::outcome::{Federation, Outcome, TaskOutcome};
 use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::multiclass::{Arm as Runs, ClassScore, Said, as_weights, shown};
-use crate::blocks::stored;
-use crate::claims::{ClaimRow, ResultFile};
-use crate::context::Context;
-use crate::error::Result;
-use crate::info::MethodInfo;
+use crate::claims::ClaimRow;
 
 /// Accuracies that differ by no more than this are called equal.
 const EQUAL: f64 = 0.03;
-
-/// Reads what was said and makes the table.
-///
-/// # Errors
-/// [`crate::MethodError::NoModel`] when the study was not run.
-pub fn measure(ctx: &Context<'_>, info: &MethodInfo, file: &str) -> Result<ResultFile> {
-    let outcome: Outcome = stored::read(ctx, info.name, file)?;
-    let mut result = ResultFile::new(info, rows(&outcome));
-    result.seeds = outcome.seeds;
-    result.data_hash = outcome.data_hash;
-    result.split_hash = outcome.split_hash;
-    result.tiny = ctx.tiny;
-    Ok(result)
-}
 
 /// The federations of one task and skew, one a seed.
 struct Cell<'a> {
@@ -101,7 +83,8 @@ fn cells(outcome: &Outcome) -> Vec<Cell<'_>> {
     cells
 }
 
-fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
+/// The rows, the paper's claims first.
+pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let cells = cells(outcome);
     let label = |wanted: f64| {
         cells.iter().find(|c| {

@@ -11,29 +11,26 @@
 
 mod aggregate;
 mod algorithm;
-mod client;
+pub mod client;
 pub mod config;
 mod eval;
 mod outcome;
-mod server;
+pub mod server;
 mod show;
 mod train;
-mod transport;
+pub mod transport;
 
 pub use aggregate::{harmonised_weights, norm_matched_weights, principal_weights};
 pub use algorithm::{Algorithm, Merge};
 pub use config::Config;
 
 use crate::blocks::stored;
-use crate::claims::ResultFile;
+use crate::blocks::study::{OUTCOME, Study, Trace};
+use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
-use crate::method::Method;
 use std::path::PathBuf;
-
-/// Where the run folder keeps what was said.
-const FILE: &str = "outcome.json";
 
 static INFO: MethodInfo = MethodInfo {
     card: Some(25),
@@ -48,82 +45,57 @@ static INFO: MethodInfo = MethodInfo {
 /// The method.
 pub struct FedLd;
 
-impl FedLd {
-    fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny {
-            Config::tiny()
-        } else {
-            Config::default()
-        }
-    }
-}
+impl Study for FedLd {
+    type Config = Config;
+    type Outcome = outcome::Outcome;
+    const INFO: &'static MethodInfo = &INFO;
 
-impl Method for FedLd {
-    fn info(&self) -> &'static MethodInfo {
-        &INFO
-    }
-
-    fn train(&self, ctx: &Context<'_>) -> Result<Vec<PathBuf>> {
-        let outcome = train::run(ctx, &Self::config(ctx))?;
-        let mut paths = vec![stored::write(ctx, INFO.name, FILE, &outcome)?];
+    fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
+        let outcome = train::run(ctx, config)?;
+        let mut paths = vec![stored::write(ctx, INFO.name, OUTCOME, &outcome)?];
         paths.extend(show::write(ctx, INFO.name, &outcome)?);
         Ok(paths)
     }
 
-    fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {
-        eval::measure(ctx, &INFO, FILE)
+    fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
+        Ok(eval::rows(outcome))
+    }
+
+    fn trace(outcome: &Self::Outcome) -> Trace {
+        Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::made_up::{context, context_in, nih, paediatric};
-    use crate::error::MethodError;
-    use std::sync::atomic::AtomicBool;
+    use crate::blocks::made_up::{check_missing_class, check_study, nih, paediatric};
+    use std::path::Path;
+
+    fn write(root: &Path) {
+        paediatric(root);
+        nih(root);
+    }
 
     #[test]
     fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
-        let stop = AtomicBool::new(false);
-        let data = tempfile::tempdir().unwrap();
-        paediatric(data.path());
-        nih(data.path());
-        let run = || {
-            let runs = tempfile::tempdir().unwrap();
-            let ctx = context_in(data.path(), runs.path(), &stop);
-            FedLd.reproduce(&ctx).unwrap()
-        };
-        let a = run();
-        assert!(a.tiny && a.rows.len() == 9 + 2 * 10, "{}", a.rows.len());
+        let files = [
+            "outcome.json",
+            "rounds-paediatric-0.csv",
+            "rounds-nih-0.svg",
+        ];
+        let a = check_study(&FedLd, write, &files);
+        assert_eq!(a.rows.len(), 9 + 2 * 10);
         assert!(a.rows.iter().all(|r| r.here.is_some()), "{}", a.table());
-        assert_eq!(a, run());
     }
 
     #[test]
-    fn without_data_or_training_it_says_what_to_do() {
-        let stop = AtomicBool::new(false);
-        let dir = tempfile::tempdir().unwrap();
-        let ctx = context(dir.path(), &stop);
-        assert!(matches!(FedLd.train(&ctx), Err(MethodError::NoData { .. })));
-        assert!(matches!(FedLd.eval(&ctx), Err(MethodError::NoModel(_))));
-    }
-
-    #[test]
-    fn a_stop_and_a_missing_class_are_seen() {
-        let stop = AtomicBool::new(true);
-        let dir = tempfile::tempdir().unwrap();
-        paediatric(dir.path());
-        nih(dir.path());
-        let ctx = context(dir.path(), &stop);
-        assert!(matches!(FedLd.train(&ctx), Err(MethodError::Stopped)));
-        let path = dir.path().join("manifests/kermany_paediatric.csv");
-        let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(
-            &path,
-            text.replace("viral_pneumonia", "bacterial_pneumonia"),
-        )
-        .unwrap();
-        let told = FedLd.train(&ctx).unwrap_err();
-        assert!(matches!(told, MethodError::TooFew { .. }), "{told}");
+    fn a_class_that_is_missing_is_an_error() {
+        let gone = [(
+            "kermany_paediatric",
+            "viral_pneumonia",
+            "bacterial_pneumonia",
+        )];
+        check_missing_class(&FedLd, write, &gone);
     }
 }

@@ -32,7 +32,6 @@ pub struct Cases {
 /// # Errors
 /// Data that are not there, a stop, a diverging run.
 pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
-    config.validate()?;
     let seeds: Vec<u64> = (0..config.seeds as u64).map(|k| ctx.seed + k).collect();
     let cases: Vec<Cases> = config
         .studies

@@ -2,6 +2,7 @@
 
 use crate::blocks::confounded::Nuisance;
 use crate::blocks::short::ShortConfig;
+use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use hilum_nn::Network;
 use hilum_nn::backbones::{Backbone, ResNetConfig};
@@ -99,9 +100,9 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl Settings for Config {
     /// A very small encoder, one seed, one nuisance.
-    pub fn tiny() -> Self {
+    fn tiny() -> Self {
         let mut c = Config {
             side: 32,
             backbone: Backbone::ResNet(ResNetConfig::basic(&[1, 1], 4)),
@@ -118,11 +119,7 @@ impl Config {
         c
     }
 
-    /// Refuses what cannot work.
-    ///
-    /// # Errors
-    /// [`MethodError::Config`] with what is wrong.
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
         self.pretrain.validate()?;
         self.tune.validate()?;
@@ -142,7 +139,9 @@ impl Config {
         }
         Ok(())
     }
+}
 
+impl Config {
     /// The encoder with a logit for each finding.
     pub fn encoder(&self) -> Network {
         self.network(FINDINGS.len())

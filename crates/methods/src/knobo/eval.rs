@@ -6,25 +6,7 @@ use super::propose::recalled;
 use crate::blocks::confounded::Nuisance;
 use crate::blocks::measure::{Measured, claim_row, measured_auroc, measured_by};
 use crate::blocks::multiclass::{as_weights, shown};
-use crate::blocks::stored;
-use crate::claims::{ClaimRow, ResultFile};
-use crate::context::Context;
-use crate::error::Result;
-use crate::info::MethodInfo;
-
-/// Reads what was said and makes the table.
-///
-/// # Errors
-/// [`crate::MethodError::NoModel`] when the study was not run.
-pub fn measure(ctx: &Context<'_>, info: &MethodInfo, file: &str) -> Result<ResultFile> {
-    let outcome: Outcome = stored::read(ctx, info.name, file)?;
-    let mut result = ResultFile::new(info, rows(&outcome));
-    result.seeds = outcome.seeds;
-    result.data_hash = outcome.data_hash;
-    result.split_hash = outcome.split_hash;
-    result.tiny = ctx.tiny;
-    Ok(result)
-}
+use crate::claims::ClaimRow;
 
 /// A score of a classifier over the two tests.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,7 +80,8 @@ fn minus(
     })
 }
 
-fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
+/// The rows, the paper's claims first.
+pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let mut rows = main_rows(outcome);
     rows.extend(prior_rows(outcome));
     rows.push(signs_row(outcome));

@@ -19,15 +19,12 @@ mod train;
 pub use config::Config;
 
 use crate::blocks::stored;
-use crate::claims::ResultFile;
+use crate::blocks::study::{OUTCOME, Study, Trace};
+use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
-use crate::method::Method;
 use std::path::PathBuf;
-
-/// Where the run folder keeps what was said.
-const FILE: &str = "outcome.json";
 
 static INFO: MethodInfo = MethodInfo {
     card: Some(48),
@@ -42,30 +39,27 @@ static INFO: MethodInfo = MethodInfo {
 /// The method.
 pub struct KnoBo;
 
-impl KnoBo {
-    fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny {
-            Config::tiny()
-        } else {
-            Config::default()
-        }
-    }
-}
+impl Study for KnoBo {
+    type Config = Config;
+    type Outcome = outcome::Outcome;
+    const INFO: &'static MethodInfo = &INFO;
 
-impl Method for KnoBo {
-    fn info(&self) -> &'static MethodInfo {
-        &INFO
-    }
-
-    fn train(&self, ctx: &Context<'_>) -> Result<Vec<PathBuf>> {
-        let outcome = train::run(ctx, &Self::config(ctx))?;
+    fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
+        let outcome = train::run(ctx, config)?;
         let bank = ctx.run_folder(INFO.name).join("concepts.csv");
         stored::write_text(&bank, &table(&outcome.bank))?;
-        Ok(vec![stored::write(ctx, INFO.name, FILE, &outcome)?, bank])
+        Ok(vec![
+            stored::write(ctx, INFO.name, OUTCOME, &outcome)?,
+            bank,
+        ])
     }
 
-    fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {
-        eval::measure(ctx, &INFO, FILE)
+    fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
+        Ok(eval::rows(outcome))
+    }
+
+    fn trace(outcome: &Self::Outcome) -> Trace {
+        Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
 }
 
@@ -87,61 +81,51 @@ fn table(bank: &[concepts::Concept]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::made_up::{concept_files, context, context_in, nih, paediatric};
+    use crate::blocks::made_up::{check_study, concept_files, context, nih, paediatric};
     use crate::error::MethodError;
+    use crate::method::Method;
+    use std::path::Path;
     use std::sync::atomic::AtomicBool;
 
-    #[test]
-    fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
-        let stop = AtomicBool::new(false);
-        let data = tempfile::tempdir().unwrap();
-        paediatric(data.path());
-        nih(data.path());
-        concept_files(data.path());
-        let run = || {
-            let runs = tempfile::tempdir().unwrap();
-            let ctx = context_in(data.path(), runs.path(), &stop);
-            let result = KnoBo.reproduce(&ctx).unwrap();
-            let bank = ctx.run_folder("knobo").join("concepts.csv");
-            (result, std::fs::read_to_string(bank).unwrap())
-        };
-        let (a, bank) = run();
-        assert!(
-            bank.contains("pleural_effusion,-1,1,\"Is there pleural effusion?\""),
-            "{bank}"
-        );
-        assert!(a.tiny && a.rows.len() > 12, "{}", a.table());
-        assert!(a.rows[0].here.is_some(), "{}", a.table());
-        assert_eq!((a, bank), run());
+    fn write(root: &Path) {
+        paediatric(root);
+        nih(root);
+        concept_files(root);
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
+        let a = check_study(&KnoBo, write, &["outcome.json", "concepts.csv"]);
+        assert!(a.rows.len() > 12, "{}", a.table());
+        assert!(a.rows[0].here.is_some(), "{}", a.table());
+    }
+
+    #[test]
+    fn the_bank_is_a_table_of_questions() {
+        let bank = [concepts::Concept {
+            code: "edema".to_owned(),
+            questions: vec!["Is there \"white\" edema?".to_owned()],
+            signs: [-1.0, 1.0],
+        }];
+        let text = table(&bank);
+        assert!(
+            text.ends_with("edema,-1,1,\"Is there \"\"white\"\" edema?\"\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn concepts_that_are_missing_or_broken_are_named() {
         let stop = AtomicBool::new(false);
         let dir = tempfile::tempdir().unwrap();
         let ctx = context(dir.path(), &stop);
-        assert!(matches!(KnoBo.train(&ctx), Err(MethodError::NoData { .. })));
-        assert!(matches!(KnoBo.eval(&ctx), Err(MethodError::NoModel(_))));
         paediatric(dir.path());
         nih(dir.path());
         let told = KnoBo.train(&ctx).unwrap_err().to_string();
         assert!(told.contains("cxr_concepts"), "{told}");
         concept_files(dir.path());
-        let gz = dir
-            .path()
-            .join("text/cxr_concepts/xray_class2concept2answer.json.gz");
-        std::fs::write(gz, b"not compressed").unwrap();
+        let answers = "text/cxr_concepts/xray_class2concept2answer.json.gz";
+        std::fs::write(dir.path().join(answers), b"not compressed").unwrap();
         assert!(matches!(KnoBo.train(&ctx), Err(MethodError::Config(_))));
-    }
-
-    #[test]
-    fn a_stop_is_seen() {
-        let stop = AtomicBool::new(true);
-        let dir = tempfile::tempdir().unwrap();
-        paediatric(dir.path());
-        nih(dir.path());
-        concept_files(dir.path());
-        let ctx = context(dir.path(), &stop);
-        assert!(matches!(KnoBo.train(&ctx), Err(MethodError::Stopped)));
     }
 }

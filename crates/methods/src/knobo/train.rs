@@ -7,8 +7,9 @@ use super::outcome::{Arm, Model, Outcome, Run};
 use super::propose::{propose, sentences};
 use crate::blocks::classes::{ClassSet, patient};
 use crate::blocks::confounded::{Nuisance, Ties};
+use crate::blocks::features::Encoder;
 use crate::blocks::parts::Parts;
-use crate::blocks::short::{fit_classes, fit_findings, outputs, probabilities};
+use crate::blocks::short::{fit_classes, fit_findings, probabilities};
 use crate::blocks::warm;
 use crate::context::Context;
 use crate::error::{MethodError, Result};
@@ -91,7 +92,6 @@ impl Films {
 /// # Errors
 /// Data that are not there, a stop, a diverging run, too few cases.
 pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
-    config.validate()?;
     let films = Films::load(ctx, config)?;
     let asked = questions(&ctx.data, &config.corpus)?;
     let bank = bank(&asked, &answers(&ctx.data)?, &FINDINGS);
@@ -182,7 +182,7 @@ fn one(
         seed,
     )?;
     parts.check()?;
-    let embeddings = embed(&graph, &encoder, &films.set)?;
+    let embeddings = embed(config, &encoder, &films.set)?;
     let (grounded, concepts) = ground(config, films, &embeddings, &grounding, bank, seed)?;
     let seen = Seen {
         embeddings,
@@ -234,22 +234,13 @@ fn one(
     })
 }
 
-/// The mean of each feature map.
-fn embed(graph: &Graph, params: &Params, set: &ClassSet) -> Result<Vec<Vec<f64>>> {
-    let maps = outputs(graph, params, set, 1)?;
-    let channels = graph
-        .params
-        .iter()
-        .rev()
-        .find(|p| p.shape.len() == 2)
-        .map_or(1, |p| p.shape[1]);
-    let mean = |m: &Vec<f32>| {
-        let pixels = m.len() / channels;
-        m.chunks(pixels)
-            .map(|c| f64::from(c.iter().sum::<f32>()) / pixels as f64)
-            .collect()
-    };
-    Ok(maps.iter().map(mean).collect())
+/// The mean of each feature map of the frozen encoder.
+fn embed(config: &Config, encoder: &Params, set: &ClassSet) -> Result<Vec<Vec<f64>>> {
+    let frozen = Encoder::new(&config.encoder(), encoder.clone())?;
+    let pictures: Vec<&[f32]> = set.x.iter().map(Vec::as_slice).collect();
+    let rows = frozen.features(&pictures, set.side)?;
+    let wide = |row: &Vec<f32>| row.iter().map(|v| f64::from(*v)).collect();
+    Ok(rows.iter().map(wide).collect())
 }
 
 /// Grounding functions: for each concept a logistic regression on embeddings, balanced. Gives the places of the

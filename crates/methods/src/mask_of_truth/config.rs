@@ -3,6 +3,7 @@
 use crate::blocks::augment::AugmentConfig;
 use crate::blocks::cells::Training;
 use crate::blocks::classify::{ClassifyConfig, LossKind};
+use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use hilum_nn::backbones::{Backbone, ResNetConfig};
 use hilum_nn::builder::{Head, Pooling};
@@ -72,9 +73,9 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl Settings for Config {
     /// A few steps on small nets.
-    pub fn tiny() -> Self {
+    fn tiny() -> Self {
         Config {
             size: 32,
             backbone: Backbone::ResNet(ResNetConfig::basic(&[1, 1], 4)),
@@ -94,11 +95,7 @@ impl Config {
         }
     }
 
-    /// Refuses settings out of range.
-    ///
-    /// # Errors
-    /// [`MethodError::Config`].
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
         if self.folds < 2 || !(1..=self.folds).contains(&self.control_folds) {
             return wrong("two folds or more, and no more for the controls");
@@ -117,7 +114,9 @@ impl Config {
         }
         Ok(())
     }
+}
 
+impl Config {
     /// Input contract.
     pub fn contract(&self) -> InputContract {
         InputContract::square(self.size)

@@ -3,13 +3,8 @@
 use super::cases::SetName;
 use super::grid::{Grid, Logits};
 use super::train::{Outcome, SetOutcome};
-use super::{FILE, NAME};
 use crate::blocks::measure::{Measured, claim_row, measured_auroc, measured_by, patient_ids};
-use crate::blocks::stored;
-use crate::claims::{ClaimRow, ResultFile};
-use crate::context::Context;
-use crate::error::Result;
-use crate::info::MethodInfo;
+use crate::claims::ClaimRow;
 use hilum_audit::Condition;
 use hilum_metrics::classification::{BinaryScores, auroc_weighted};
 use hilum_metrics::statistics::delong_test;
@@ -21,12 +16,8 @@ const FOUND: f64 = 0.9;
 /// Sums of SHAP may miss the difference of the logits by so much.
 const COMPLETE: f64 = 1e-3;
 
-/// Rows from what training left.
-///
-/// # Errors
-/// [`crate::MethodError::NoModel`] before training.
-pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
-    let outcome: Outcome = stored::read(ctx, NAME, FILE)?;
+/// The rows, the paper's claims first.
+pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let of = |name: SetName| outcome.sets.iter().find(|s| s.grid.set == name);
     let mut rows = Vec::new();
     for name in [SetName::Paediatric, SetName::Nih, SetName::Fundus] {
@@ -38,20 +29,15 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
         }
     }
     rows.extend(of(SetName::Planted).map(|s| found(&s.grid)));
-    rows.push(pulled_outside(&outcome));
+    rows.push(pulled_outside(outcome));
     if let Some(set) = of(SetName::Phantom) {
         rows.extend(nothing_outside(&set.grid));
     }
-    rows.push(complete(&outcome));
+    rows.push(complete(outcome));
     for set in &outcome.sets {
         rows.extend(reported(set));
     }
-    let mut result = ResultFile::new(info, rows);
-    result.seeds = outcome.seeds;
-    result.data_hash = outcome.data_hash;
-    result.split_hash = outcome.split_hash;
-    result.tiny = ctx.tiny;
-    Ok(result)
+    rows
 }
 
 /// Labelled cases of one output.

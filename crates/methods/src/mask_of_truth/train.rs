@@ -5,9 +5,10 @@ use super::config::Config;
 use super::grid::{self, Grid};
 use super::inside::{self, Embedded, Looked};
 use super::metadata::{self, Blind};
-use super::{FILE, NAME, show};
+use super::{NAME, show};
 use crate::blocks::cells::select;
 use crate::blocks::stored;
+use crate::blocks::study::OUTCOME;
 use crate::context::Context;
 use crate::error::Result;
 use hilum_audit::Condition;
@@ -52,7 +53,6 @@ pub struct Outcome {
 /// # Errors
 /// Missing data, one class only, [`crate::MethodError::Stopped`].
 pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
-    config.validate()?;
     let mut sets = Vec::new();
     let mut real: Vec<Sample> = Vec::new();
     let mut paths = Vec::new();
@@ -102,7 +102,7 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
         data_hash: data_hash(&real, ContentHash::Stated, None)?,
         split_hash: split_hash(&real),
     };
-    paths.insert(0, stored::write(ctx, NAME, FILE, &outcome)?);
+    paths.insert(0, stored::write(ctx, NAME, OUTCOME, &outcome)?);
     Ok(paths)
 }
 

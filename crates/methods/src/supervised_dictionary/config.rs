@@ -1,6 +1,7 @@
 //! Settings of the study of dictionaries.
 
 use super::tasks::TaskName;
+use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -50,9 +51,9 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl Settings for Config {
     /// Few cases of small images, two seeds.
-    pub fn tiny() -> Self {
+    fn tiny() -> Self {
         Config {
             rank: 4,
             size: 12,
@@ -69,7 +70,7 @@ impl Config {
     }
 
     /// Fails when a setting is out of range.
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
         let counts = [
             self.rank,

@@ -4,32 +4,19 @@ use super::convergence::{Contrast, Convergence};
 use super::tasks::TaskName;
 use super::train::{Kind, Outcome, Run, TaskOutcome};
 use crate::blocks::measure::{Measured, claim_row, measured_by};
-use crate::blocks::stored;
-use crate::claims::{ClaimRow, ResultFile};
-use crate::context::Context;
-use crate::error::Result;
-use crate::info::MethodInfo;
+use crate::claims::ClaimRow;
 use hilum_metrics::classification::{BinaryScores, Confusion, MulticlassConfusion, auroc_weighted};
 
-/// All rows, the paper's claims first.
-///
-/// # Errors
-/// A method that was not trained.
-pub fn measure(ctx: &Context<'_>, info: &MethodInfo, file: &str) -> Result<ResultFile> {
-    let outcome: Outcome = stored::read(ctx, info.name, file)?;
-    let mut rows = gain_rows(&outcome);
+/// The rows, the paper's claims first.
+pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
+    let mut rows = gain_rows(outcome);
     rows.extend(contrast_rows(&outcome.contrasts));
     rows.extend(convergence_rows(&outcome.convergence));
-    rows.extend(covariate_rows(&outcome));
+    rows.extend(covariate_rows(outcome));
     for task in &outcome.tasks {
         rows.extend(model_rows(task));
     }
-    let mut result = ResultFile::new(info, rows);
-    result.seeds = outcome.seeds;
-    result.data_hash = outcome.data_hash;
-    result.split_hash = outcome.split_hash;
-    result.tiny = ctx.tiny;
-    Ok(result)
+    rows
 }
 
 /// A figure without an interval: the worst of several sets.

@@ -24,15 +24,12 @@ mod train;
 pub use config::Config;
 
 use crate::blocks::stored;
-use crate::claims::ResultFile;
+use crate::blocks::study::{OUTCOME, Study, Trace};
+use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
-use crate::method::Method;
 use std::path::PathBuf;
-
-/// Where the run folder keeps what was found.
-const FILE: &str = "outcome.json";
 
 static INFO: MethodInfo = MethodInfo {
     card: Some(19),
@@ -47,30 +44,24 @@ static INFO: MethodInfo = MethodInfo {
 /// The method.
 pub struct SupervisedDictionary;
 
-impl SupervisedDictionary {
-    fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny {
-            Config::tiny()
-        } else {
-            Config::default()
-        }
-    }
-}
+impl Study for SupervisedDictionary {
+    type Config = Config;
+    type Outcome = train::Outcome;
+    const INFO: &'static MethodInfo = &INFO;
 
-impl Method for SupervisedDictionary {
-    fn info(&self) -> &'static MethodInfo {
-        &INFO
-    }
-
-    fn train(&self, ctx: &Context<'_>) -> Result<Vec<PathBuf>> {
-        let (outcome, shown) = train::run(ctx, &Self::config(ctx))?;
-        let mut paths = vec![stored::write(ctx, INFO.name, FILE, &outcome)?];
+    fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
+        let (outcome, shown) = train::run(ctx, config)?;
+        let mut paths = vec![stored::write(ctx, INFO.name, OUTCOME, &outcome)?];
         paths.extend(show::write(ctx, INFO.name, &outcome, &shown)?);
         Ok(paths)
     }
 
-    fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {
-        eval::measure(ctx, &INFO, FILE)
+    fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
+        Ok(eval::rows(outcome))
+    }
+
+    fn trace(outcome: &Self::Outcome) -> Trace {
+        Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
 }
 
@@ -79,6 +70,7 @@ mod tests {
     use super::*;
     use crate::blocks::tables::samples::context;
     use crate::error::MethodError;
+    use crate::method::Method;
     use std::sync::atomic::AtomicBool;
 
     #[test]

@@ -9,6 +9,7 @@ use super::model::Model;
 use super::problem::{Cases, Problem, Solution, State, Variant, Weights};
 use super::tasks::{Part, Task, TaskName};
 use crate::blocks::measure::patient_ids;
+use crate::blocks::study::Settings;
 use crate::context::Context;
 use crate::error::{MethodError, Result};
 use hilum_metrics::classification::{BinaryScores, MulticlassScores, auroc, youden};

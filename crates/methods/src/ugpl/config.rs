@@ -1,6 +1,7 @@
 //! Settings of the study of uncertainty-guided patches.
 
 use crate::blocks::short::ShortConfig;
+use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use hilum_nn::backbones::ResNetConfig;
 use serde::{Deserialize, Serialize};
@@ -186,9 +187,9 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl Settings for Config {
     /// One seed, two passes, a small picture.
-    pub fn tiny() -> Self {
+    fn tiny() -> Self {
         let mut c = Config {
             side: 64,
             patch: 16,
@@ -209,11 +210,7 @@ impl Config {
         c
     }
 
-    /// Refuses what cannot work.
-    ///
-    /// # Errors
-    /// [`MethodError::Config`] with what is wrong.
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
         self.train.validate()?;
         if self.patch < 4 || 2 * self.patch > self.side || self.patches == 0 {

@@ -142,6 +142,11 @@ fn paediatric(ctx: &Context<'_>, config: &Config, most: usize) -> Result<Data> {
     })
 }
 
+#[cfg(not(test))]
+use self::one_phantom as drawn;
+#[cfg(test)]
+use self::shared::slices as drawn;
+
 /// Volumes take seconds, and tests ask for the same ones again.
 #[cfg(test)]
 mod shared {
@@ -177,10 +182,7 @@ fn phantoms(ctx: &Context<'_>, config: &Config, parts: &Parts<'_>) -> Result<Dat
     let mut all = Vec::new();
     for patient in 0..patients {
         let own: Vec<Slice> = parts.get(&format!("phantom {patient}"), || {
-            #[cfg(test)]
-            return shared::slices(ctx.seed, patient, slices, config.side);
-            #[cfg(not(test))]
-            one_phantom(ctx.seed, patient, slices, config.side)
+            drawn(ctx.seed, patient, slices, config.side)
         })?;
         all.extend(own);
     }

@@ -8,11 +8,7 @@ use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::multiclass::{
     ClassScore, Said, as_weights, measured_gain, measured_runs, shown,
 };
-use crate::blocks::stored;
-use crate::claims::{ClaimRow, ResultFile};
-use crate::context::Context;
-use crate::error::Result;
-use crate::info::MethodInfo;
+use crate::claims::ClaimRow;
 use hilum_metrics::calibration::{Binning, multiclass_brier, multiclass_calibration};
 use hilum_metrics::classification::{BinaryScores, MulticlassScores, auroc_weighted};
 
@@ -23,20 +19,6 @@ const TELLS: f64 = 0.6;
 /// Draws of random patches that the random hit rate is the mean of.
 const DRAWS: u64 = 25;
 
-/// Reads what was said and makes the table.
-///
-/// # Errors
-/// [`crate::MethodError::NoModel`] when the study was not run.
-pub fn measure(ctx: &Context<'_>, info: &MethodInfo, file: &str) -> Result<ResultFile> {
-    let outcome: Outcome = stored::read(ctx, info.name, file)?;
-    let mut result = ResultFile::new(info, rows(&outcome));
-    result.seeds = outcome.seeds;
-    result.data_hash = outcome.data_hash;
-    result.split_hash = outcome.split_hash;
-    result.tiny = ctx.tiny;
-    Ok(result)
-}
-
 fn arms(task: &TaskOutcome, variant: Variant) -> Vec<&Arm> {
     task.arms.iter().filter(|a| a.variant == variant).collect()
 }
@@ -45,7 +27,8 @@ fn fused(task: &TaskOutcome, variant: Variant) -> Vec<&Said> {
     arms(task, variant).into_iter().map(|a| &a.fused).collect()
 }
 
-fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
+/// The rows, the paper's claims first.
+pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let mut rows = Vec::new();
     // Real pictures first: their rows are the paper's claim.
     let mut tasks: Vec<&TaskOutcome> = outcome.tasks.iter().collect();

@@ -22,15 +22,12 @@ mod train;
 pub use config::Config;
 
 use crate::blocks::stored;
-use crate::claims::ResultFile;
+use crate::blocks::study::{OUTCOME, Study, Trace};
+use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
-use crate::method::Method;
 use std::path::PathBuf;
-
-/// Where the run folder keeps what was said.
-const FILE: &str = "outcome.json";
 
 static INFO: MethodInfo = MethodInfo {
     card: Some(29),
@@ -45,30 +42,27 @@ static INFO: MethodInfo = MethodInfo {
 /// The method.
 pub struct Ugpl;
 
-impl Ugpl {
-    fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny {
-            Config::tiny()
-        } else {
-            Config::default()
-        }
-    }
-}
+impl Study for Ugpl {
+    type Config = Config;
+    type Outcome = outcome::Outcome;
+    const INFO: &'static MethodInfo = &INFO;
 
-impl Method for Ugpl {
-    fn info(&self) -> &'static MethodInfo {
-        &INFO
-    }
-
-    fn train(&self, ctx: &Context<'_>) -> Result<Vec<PathBuf>> {
-        let outcome = train::run(ctx, &Self::config(ctx))?;
+    fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
+        let outcome = train::run(ctx, config)?;
         let table = ctx.run_folder(INFO.name).join("losses.csv");
         stored::write_text(&table, &losses(&outcome))?;
-        Ok(vec![stored::write(ctx, INFO.name, FILE, &outcome)?, table])
+        Ok(vec![
+            stored::write(ctx, INFO.name, OUTCOME, &outcome)?,
+            table,
+        ])
     }
 
-    fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {
-        eval::measure(ctx, &INFO, FILE)
+    fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
+        Ok(eval::rows(outcome))
+    }
+
+    fn trace(outcome: &Self::Outcome) -> Trace {
+        Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
 }
 
@@ -101,40 +95,23 @@ fn losses(outcome: &outcome::Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::made_up::{context, context_in, ct_slices, paediatric};
-    use crate::error::MethodError;
-    use std::sync::atomic::AtomicBool;
+    use crate::blocks::made_up::{check_missing_class, check_study, ct_slices, paediatric};
+    use std::path::Path;
 
-    #[test]
-    fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
-        let stop = AtomicBool::new(false);
-        let data = tempfile::tempdir().unwrap();
-        paediatric(data.path());
-        ct_slices(data.path());
-        let run = || {
-            let runs = tempfile::tempdir().unwrap();
-            let ctx = context_in(data.path(), runs.path(), &stop);
-            let result = Ugpl.reproduce(&ctx).unwrap();
-            let losses = ctx.run_folder("ugpl").join("losses.csv");
-            (result, std::fs::read_to_string(losses).unwrap())
-        };
-        let (a, losses) = run();
-        assert!(losses.starts_with("task,variant,seed,pass,fused,global,local,map,"));
-        assert!(a.tiny && a.rows.len() == 6 + 4 + 7 + 11, "{}", a.table());
-        assert!(a.rows[0].here.is_some(), "{}", a.table());
-        assert_eq!((a, losses), run());
+    fn write(root: &Path) {
+        paediatric(root);
+        ct_slices(root);
     }
 
     #[test]
-    fn what_is_missing_is_named_and_a_stop_is_seen() {
-        let stop = AtomicBool::new(false);
-        let dir = tempfile::tempdir().unwrap();
-        let ctx = context(dir.path(), &stop);
-        assert!(matches!(Ugpl.train(&ctx), Err(MethodError::NoData { .. })));
-        assert!(matches!(Ugpl.eval(&ctx), Err(MethodError::NoModel(_))));
-        paediatric(dir.path());
-        ct_slices(dir.path());
-        stop.store(true, std::sync::atomic::Ordering::SeqCst);
-        assert!(matches!(Ugpl.train(&ctx), Err(MethodError::Stopped)));
+    fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
+        let a = check_study(&Ugpl, write, &["outcome.json", "losses.csv"]);
+        assert_eq!(a.rows.len(), 6 + 4 + 7 + 11, "{}", a.table());
+        assert!(a.rows[0].here.is_some(), "{}", a.table());
+    }
+
+    #[test]
+    fn a_class_that_is_missing_is_an_error() {
+        check_missing_class(&Ugpl, write, &[("ct_iqoth", "malignant", "normal")]);
     }
 }

@@ -102,6 +102,7 @@ pub fn mix(classes: usize) -> Graph {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blocks::study::Settings;
     use hilum_kernels::Tensor;
     use hilum_kernels::plan::Plan;
 

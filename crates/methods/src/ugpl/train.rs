@@ -23,7 +23,6 @@ use std::cell::RefCell;
 /// # Errors
 /// Data that are not there, a stop, a class missing, a diverging run.
 pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
-    config.validate()?;
     let [data_hash, split_hash] = hashes(ctx, config)?;
     let parts = Parts::open(ctx, "ugpl", config, [&data_hash, &split_hash])?;
     let seeds: Vec<u64> = (0..config.seeds as u64).map(|k| ctx.seed + k).collect();

@@ -3,6 +3,7 @@
 use crate::blocks::augment::AugmentConfig;
 use crate::blocks::cells::Training;
 use crate::blocks::classify::{ClassifyConfig, LossKind};
+use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use hilum_nn::backbones::{Backbone, VggConfig};
 use hilum_nn::builder::{Head, Pooling};
@@ -69,9 +70,9 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl Settings for Config {
     /// A few steps on small nets.
-    pub fn tiny() -> Self {
+    fn tiny() -> Self {
         Config {
             size: 32,
             vgg: VggConfig {
@@ -91,11 +92,7 @@ impl Config {
         }
     }
 
-    /// Refuses settings out of range.
-    ///
-    /// # Errors
-    /// [`MethodError::Config`].
-    pub fn validate(&self) -> Result<()> {
+    fn validate(&self) -> Result<()> {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
         if self.most_clusters < 2 {
             return wrong("at least two clusters must be tried");
@@ -111,7 +108,9 @@ impl Config {
         }
         Ok(())
     }
+}
 
+impl Config {
     /// Input contract.
     pub fn contract(&self) -> InputContract {
         InputContract::square(self.size)

@@ -3,24 +3,15 @@
 use super::cases::SetName;
 use super::groups::{Feature, SeedOutcome};
 use super::train::{Outcome, SetOutcome};
-use super::{FILE, NAME};
 use crate::blocks::cluster::{adjusted_rand, variance_within};
 use crate::blocks::measure::{Measured, claim_row, measured_by, patient_ids};
-use crate::blocks::stored;
-use crate::claims::{ClaimRow, ResultFile};
-use crate::context::Context;
-use crate::error::Result;
-use crate::info::MethodInfo;
+use crate::claims::ClaimRow;
 
 /// Sums of SHAP may miss the difference of the logits by so much.
 const COMPLETE: f64 = 1e-3;
 
-/// Rows from what training left.
-///
-/// # Errors
-/// [`crate::MethodError::NoModel`] before training.
-pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
-    let outcome: Outcome = stored::read(ctx, NAME, FILE)?;
+/// The rows, the paper's claims first.
+pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let mut rows = Vec::new();
     for set in &outcome.sets {
         rows.extend(severity_rows(set));
@@ -31,17 +22,12 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
     for set in &outcome.sets {
         rows.extend(deletion_rows(set));
     }
-    rows.push(complete(&outcome));
+    rows.push(complete(outcome));
     for set in &outcome.sets {
         rows.push(ppv(set));
         rows.extend(reported(set));
     }
-    let mut result = ResultFile::new(info, rows);
-    result.seeds = outcome.seeds;
-    result.data_hash = outcome.data_hash;
-    result.split_hash = outcome.split_hash;
-    result.tiny = ctx.tiny;
-    Ok(result)
+    rows
 }
 
 fn groups(patients: &[String]) -> Vec<usize> {

@@ -227,6 +227,7 @@ fn deletion(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blocks::study::Settings;
     use hilum_explain::Baseline;
     use hilum_explain::gradient::deep_lift_shap;
     use hilum_kernels::Graph;

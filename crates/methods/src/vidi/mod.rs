@@ -17,15 +17,14 @@ mod train;
 
 pub use config::Config;
 
-use crate::claims::ResultFile;
+use crate::blocks::study::{Study, Trace};
+use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
-use crate::method::Method;
 use std::path::PathBuf;
 
 const NAME: &str = "vidi";
-const FILE: &str = "outcome.json";
 
 static INFO: MethodInfo = MethodInfo {
     card: Some(55),
@@ -40,90 +39,49 @@ static INFO: MethodInfo = MethodInfo {
 /// The method.
 pub struct Vidi;
 
-impl Vidi {
-    fn config(ctx: &Context<'_>) -> Config {
-        if ctx.tiny {
-            Config::tiny()
-        } else {
-            Config::default()
-        }
-    }
-}
+impl Study for Vidi {
+    type Config = Config;
+    type Outcome = train::Outcome;
+    const INFO: &'static MethodInfo = &INFO;
 
-impl Method for Vidi {
-    fn info(&self) -> &'static MethodInfo {
-        &INFO
+    fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
+        train::run(ctx, config)
     }
 
-    fn train(&self, ctx: &Context<'_>) -> Result<Vec<PathBuf>> {
-        train::run(ctx, &Self::config(ctx))
+    fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
+        Ok(eval::rows(outcome))
     }
 
-    fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {
-        eval::measure(ctx, &INFO)
+    fn trace(outcome: &Self::Outcome) -> Trace {
+        Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::regions::samples::{context, write_films};
-    use crate::error::MethodError;
-    use std::sync::atomic::AtomicBool;
+    use crate::blocks::made_up::{check_missing_class, check_study};
+    use crate::blocks::regions::samples::write_films;
 
     #[test]
     fn the_tiny_run_writes_what_it_promises_and_is_the_same_twice() {
-        let dir = tempfile::tempdir().unwrap();
-        write_films(dir.path());
-        let stop = AtomicBool::new(false);
-        let ctx = context(dir.path(), &stop);
-        let a = Vidi.reproduce(&ctx).unwrap();
-        assert!(a.tiny && a.rows.len() > 20, "{}", a.table());
-        let folder = ctx.run_folder(INFO.name);
-        for file in [
+        let files = [
             "outcome.json",
             "paediatric_groups.html",
             "paediatric_group1.png",
             "covid_groups.html",
             "phantom_groups.html",
-        ] {
-            assert!(folder.join(file).is_file(), "{file}");
-        }
-        // From the weights that are there, and from nothing.
-        assert_eq!(a, Vidi.reproduce(&ctx).unwrap());
-        std::fs::remove_dir_all(ctx.run_folder(INFO.name)).unwrap();
-        assert_eq!(a, Vidi.reproduce(&ctx).unwrap());
-    }
-
-    #[test]
-    fn without_data_or_training_it_says_what_to_do_and_a_stop_is_seen() {
-        let dir = tempfile::tempdir().unwrap();
-        let stop = AtomicBool::new(true);
-        let ctx = context(dir.path(), &stop);
-        let train = Vidi.train(&ctx);
-        assert!(matches!(train, Err(MethodError::NoData { .. })));
-        let eval = Vidi.eval(&ctx);
-        assert!(matches!(eval, Err(MethodError::NoModel(_))));
-        write_films(dir.path());
-        let stopped = Vidi.train(&ctx);
-        assert!(matches!(stopped, Err(MethodError::Stopped)), "{stopped:?}");
+        ];
+        let a = check_study(&Vidi, write_films, &files);
+        assert!(a.rows.len() > 20, "{}", a.table());
     }
 
     #[test]
     fn a_class_that_is_missing_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        write_films(dir.path());
-        let stop = AtomicBool::new(false);
-        let ctx = context(dir.path(), &stop);
-        for (set, from, to) in [
+        let gone = [
             ("kermany_paediatric", "normal", "viral_pneumonia"),
             ("covid_cohen", "COVID-19", "SARS"),
-        ] {
-            let path = dir.path().join(format!("manifests/{set}.csv"));
-            let text = std::fs::read_to_string(&path).unwrap();
-            std::fs::write(&path, text.replace(from, to)).unwrap();
-        }
-        let error = Vidi.train(&ctx).unwrap_err();
-        assert!(matches!(error, MethodError::TooFew { .. }), "{error}");
+        ];
+        check_missing_class(&Vidi, write_films, &gone);
     }
 }

@@ -3,9 +3,10 @@
 use super::cases::{self, CaseSet, SetName};
 use super::config::Config;
 use super::groups::{SeedOutcome, of_network};
-use super::{FILE, NAME, sheet};
+use super::{NAME, sheet};
 use crate::blocks::cells::{Parts, fit};
 use crate::blocks::stored;
+use crate::blocks::study::OUTCOME;
 use crate::context::Context;
 use crate::error::{MethodError, Result};
 use hilum_data::Sample;
@@ -51,7 +52,6 @@ pub struct Outcome {
 /// # Errors
 /// Missing data, a class that is missing, [`MethodError::Stopped`].
 pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
-    config.validate()?;
     let (mut sets, mut used, mut paths) = (Vec::new(), Vec::<Sample>::new(), Vec::new());
     for name in SetName::ALL {
         let set = cases::load(ctx, config, name)?;
@@ -86,7 +86,7 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Vec<PathBuf>> {
         data_hash: data_hash(&used, ContentHash::Stated, None)?,
         split_hash: split_hash(&used),
     };
-    paths.insert(0, stored::write(ctx, NAME, FILE, &outcome)?);
+    paths.insert(0, stored::write(ctx, NAME, OUTCOME, &outcome)?);
     Ok(paths)
 }
 
