@@ -1,5 +1,5 @@
 // The reading room in a real browser against the real server: what a reader does, what goes wrong, and the numbers.
-//   HILUM=path/to/hilum node e2e/run.mjs [--only WORD] [--shots DIR]
+//   HILUM=path/to/hilum node e2e/run.mjs [--only PATTERN] [--shots DIR]
 // Writes e2e/results.json. Ends with 1 when a step fails or a budget is broken.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ const work = mkdtempSync(join(tmpdir(), 'hilum-e2e-'));
 if (shots) mkdirSync(shots, { recursive: true });
 
 const step = async (name, f) => {
-  if (only && !name.includes(only)) return;
+  if (only && !new RegExp(only).test(name)) return;
   const began = performance.now();
   try {
     await f();
