@@ -10,6 +10,7 @@ pub mod gap;
 pub mod lidc;
 pub mod lungs;
 pub mod surroundings;
+mod tip;
 pub mod vessels;
 
 pub use airways::{AirwayOptions, Airways};

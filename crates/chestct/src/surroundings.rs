@@ -5,14 +5,16 @@ use crate::airways::{AirwayOptions, Airways, airways, trachea};
 use crate::error::ChestCtError;
 use crate::gap::{Gap, Surface, gap, voxel_along};
 use crate::lungs::lungs;
+use crate::tip::{Tip, neighbours};
 use crate::vessels::{VesselOptions, vessels};
 use hilum_volume::affine::{add_scaled, norm, sub};
-use hilum_volume::branches::branches;
 use hilum_volume::components::{Connectivity, label};
 use hilum_volume::distance::distance_to;
-use hilum_volume::skeleton::skeleton;
 use hilum_volume::{Affine, Volume};
 use serde::{Deserialize, Serialize};
+
+/// Step along the way past a branch's end, mm.
+const STEP: f64 = 0.25;
 
 /// How surroundings are measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -174,7 +176,7 @@ pub fn measure(
             diameter_mm: (6.0 * volume / std::f64::consts::PI).cbrt(),
             pleura_mm,
             airways: match &airways {
-                Some(a) => Some(one.near(a, options.wall, Surface::Voxels, options)?),
+                Some(a) => Some(one.near(a, options.wall, Surface::Mask, options)?),
                 None => None,
             },
             vessels: one.near(&vessels, 0.0, Surface::Grey, options)?,
@@ -322,40 +324,61 @@ impl<'a> Nodule<'a> {
         touches.iter().filter(|t| **t).count()
     }
 
-    /// Free ends of the structure's middle lines that point at the nodule.
+    /// Ends of the structure that point at the nodule and do not touch it.
     fn projecting(
         &self,
         local: &Volume<u8>,
         contact: &[bool],
         options: &SurroundingOptions,
     ) -> usize {
-        let lines = skeleton(local);
         let mut count = 0;
-        for branch in branches(&lines).iter().filter(|b| b.length >= options.spur) {
-            // A part that touches the nodule anywhere was counted.
-            if branch.voxels.iter().any(|&at| contact[at]) {
+        let mut seen = vec![false; local.data.len()];
+        for at in self.nearest(local, options.reach) {
+            if seen[at] {
                 continue;
             }
-            let ends = [branch.voxels[0], branch.voxels[branch.voxels.len() - 1]];
-            let meets = (0..2).any(|e| {
-                let border = self.at_border(ends[e]);
-                let heading = branch.heading(&lines, e == 1, options.heading);
-                branch.free[e]
-                    && !border
-                    && heading.is_some_and(|h| self.meets(ends[e], h, options.reach))
-            });
-            count += usize::from(meets);
+            let tip = Tip::new(local, at, options.heading);
+            let (near, _) = tip.halves();
+            for &(v, _) in near {
+                seen[v] = true;
+            }
+            // What touches was counted there.
+            let touches = near.iter().any(|&(v, _)| contact[v]);
+            let heading = tip.heading(local, options.spur);
+            let meets = heading.is_some_and(|h| self.meets(local, at, h, options.reach));
+            count += usize::from(meets && !touches);
         }
         count
     }
 
-    /// A line that the box cuts off has no end there.
+    /// Voxels of the structure that are nearer to the nodule than all of its voxels round them, nearest first: the end of a branch that
+    /// points at it is one, and so is the place where a branch passes it.
+    fn nearest(&self, local: &Volume<u8>, reach: f64) -> Vec<usize> {
+        let mut all: Vec<usize> = (0..local.data.len())
+            .filter(|&at| {
+                let d = self.away.data[at];
+                local.data[at] != 0 && d > 0.0 && f64::from(d) <= reach && !self.at_border(at)
+            })
+            .filter(|&at| {
+                let d = self.away.data[at];
+                neighbours(local, at).all(|(v, _)| {
+                    let other = self.away.data[v];
+                    local.data[v] == 0 || (d, at) < (other, v)
+                })
+            })
+            .collect();
+        all.sort_by(|a, b| self.away.data[*a].total_cmp(&self.away.data[*b]));
+        all
+    }
+
+    /// What the box cuts off has no end there.
     fn at_border(&self, at: usize) -> bool {
         let p = self.mask.index_of(at);
         (0..3).any(|k| p[k] <= 1 || p[k] + 2 >= self.size[k])
     }
 
-    fn meets(&self, end: usize, heading: [f64; 3], reach: f64) -> bool {
+    /// Whether a branch that went on past its end would meet the nodule within `reach` mm.
+    fn meets(&self, local: &Volume<u8>, end: usize, heading: [f64; 3], reach: f64) -> bool {
         let Ok(back) = self.mask.affine.inverse() else {
             return false;
         };
@@ -363,15 +386,16 @@ impl<'a> Nodule<'a> {
             .mask
             .affine
             .apply(self.mask.index_of(end).map(|v| v as f64));
-        let steps = (reach / 0.25) as usize;
-        (1..=steps).any(|n| {
-            let index = back.apply(add_scaled(from, 0.25 * n as f64, heading));
+        let value = |volume: &Volume<u8>, n: usize| {
+            let index = back.apply(add_scaled(from, STEP * n as f64, heading));
             let whole = index.map(|v| v.round());
-            (0..3).all(|k| whole[k] >= 0.0 && whole[k] < self.size[k] as f64) && {
-                let [i, j, k] = whole.map(|v| v as usize);
-                self.mask.get(i, j, k) == Some(&1)
-            }
-        })
+            let inside = (0..3).all(|k| whole[k] >= 0.0 && whole[k] < volume.size[k] as f64);
+            let [i, j, k] = whole.map(|v| v as usize);
+            inside.then(|| volume.get(i, j, k).copied()).flatten()
+        };
+        let leaves = (0..).find(|&n| value(local, n) != Some(1)).unwrap_or(0);
+        let steps = (reach / STEP) as usize;
+        (leaves..=leaves + steps).any(|n| value(&self.mask, n) == Some(1))
     }
 
     fn share(&self, local: &Volume<u8>, options: &SurroundingOptions) -> f64 {

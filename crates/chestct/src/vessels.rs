@@ -5,6 +5,7 @@ use hilum_volume::Volume;
 use hilum_volume::components::{Connectivity, label};
 use hilum_volume::distance::distance_to;
 use hilum_volume::vesselness::{Tubularity, tubularity};
+use rayon::prelude::*;
 
 /// What counts as a vessel.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +22,8 @@ pub struct VesselOptions {
     pub least: f64,
     /// Distance of a voxel from the nearest of the airway's lumen within which it is of the wall, mm.
     pub wall: f64,
-    /// Distance from the pleura within which nothing counts as a vessel, mm.
+    /// Distance from the pleura within which nothing counts as a vessel, mm; voxels that the pleura itself may partly fill
+    /// are left out besides.
     pub margin: f64,
 }
 
@@ -74,9 +76,19 @@ pub fn vessels(
     };
     let bright = |at: usize| inside.data[at] != 0 && !nodule(at) && ct.data[at] > options.bright;
     let mut all = ct.map(|_| 0u8);
-    let seeds: Vec<bool> = (0..all.data.len()).map(tube).collect();
+    let candidates: Vec<bool> = (0..all.data.len()).map(tube).collect();
+    // The filter answers round a tube as well: a voxel is in it when it is over half as bright as its brightest neighbour.
+    let over_half = |at: usize| {
+        let peak = brightest(ct, at, &|n| inside.data[n] != 0 && !nodule(n));
+        ct.data[at] > 0.5 * (fill + peak)
+    };
+    let seeds: Vec<bool> = candidates
+        .par_iter()
+        .enumerate()
+        .map(|(at, c)| *c && over_half(at))
+        .collect();
     for (at, (value, seed)) in all.data.iter_mut().zip(&seeds).enumerate() {
-        *value = u8::from(*seed || bright(at));
+        *value = u8::from(*seed || (bright(at) && over_half(at)));
     }
     let parts = label(&all, Connectivity::TwentySix);
     let mut tubes = vec![0usize; parts.sizes.len()];
@@ -96,13 +108,33 @@ pub fn vessels(
         .map(|&l| u8::from(l != 0 && keep[l as usize - 1])))
 }
 
+/// The largest value among a voxel and its 26 neighbours that are `allowed`.
+fn brightest(ct: &Volume<f32>, at: usize, allowed: &dyn Fn(usize) -> bool) -> f32 {
+    let p = ct.index_of(at);
+    let span = |axis: usize| p[axis].saturating_sub(1)..(p[axis] + 2).min(ct.size[axis]);
+    let mut peak = ct.data[at];
+    for k in span(2) {
+        for j in span(1) {
+            for i in span(0) {
+                let next = ct.at(i, j, k);
+                if allowed(next) && ct.data[next] > peak {
+                    peak = ct.data[next];
+                }
+            }
+        }
+    }
+    peak
+}
+
 /// The lungs without the rim at the pleura and the walls of the airways.
 fn core(
     lungs: &Volume<u8>,
     airways: Option<&Volume<u8>>,
     options: &VesselOptions,
 ) -> Result<Volume<u8>, ChestCtError> {
-    let mut inside = hilum_volume::morphology::erode(lungs, options.margin)?;
+    // The pleura lies half a voxel outside of the outermost centres, and brightens voxels half a voxel inside of it.
+    let voxel = lungs.affine.spacing().into_iter().fold(0.0, f64::max);
+    let mut inside = hilum_volume::morphology::erode(lungs, options.margin + 0.5 * voxel)?;
     if let Some(airways) = airways.filter(|a| a.data.iter().any(|v| *v != 0)) {
         let away = distance_to(airways)?;
         for (v, d) in inside.data.iter_mut().zip(&away.data) {

@@ -51,12 +51,30 @@ fn the_geometry_is_exact_where_structures_are_given() {
         let a = f.airways.unwrap();
         assert_eq!((a.touching, a.projecting), (1, 1), "{f:?}");
         assert!(a.mm.unwrap() < 0.5, "{f:?}");
-        // A vessel that only passes may be counted among those that point at the nodule.
-        assert!(
-            f.vessels.touching == 2 && f.vessels.projecting >= 1,
-            "{f:?}"
-        );
+        assert_eq!((f.vessels.touching, f.vessels.projecting), (2, 1), "{f:?}");
         assert_eq!(f.vessels.mm, Some(0.0), "{f:?}");
+    }
+}
+
+#[test]
+fn what_passes_a_nodule_neither_touches_it_nor_points_at_it() {
+    for number in 0..4 {
+        let plan = BlockPlan {
+            half: [30.0; 3],
+            spacing: [0.9, 0.9, 1.2],
+            vessel: 2.5,
+            passing: 6,
+            ..BlockPlan::default()
+        };
+        let f = given(&block(&plan, 14, number).unwrap());
+        let a = f.airways.unwrap();
+        let counts = [
+            a.touching,
+            a.projecting,
+            f.vessels.touching,
+            f.vessels.projecting,
+        ];
+        assert_eq!(counts, [0; 4], "{number}: {f:?}");
     }
 }
 
@@ -74,14 +92,12 @@ fn gaps_are_measured_between_surfaces() {
         };
         let b = block(&plan, 12, number).unwrap();
         let f = given(&b);
-        // A given lumen has no surface finer than its voxels.
-        for (seen, planted, within) in [
-            (f.pleura_mm, b.truth.pleura_mm, 0.5),
-            (f.airways.unwrap().mm, b.truth.airway_mm, 0.9),
-            (f.vessels.mm, b.truth.vessel_mm, 0.5),
+        for (seen, planted) in [
+            (f.pleura_mm, b.truth.pleura_mm),
+            (f.airways.unwrap().mm, b.truth.airway_mm),
+            (f.vessels.mm, b.truth.vessel_mm),
         ] {
-            let off = (seen.unwrap() - planted).abs();
-            assert!(off < within, "{f:?} {:?}", b.truth);
+            assert!((seen.unwrap() - planted).abs() < 0.5, "{f:?} {:?}", b.truth);
         }
     }
 }
@@ -123,7 +139,7 @@ fn structures_are_found_in_noise() {
         dice(&tree.mask, &b.airways)
     );
     assert!(
-        dice(&found.vessels, &b.vessels) > 0.5,
+        dice(&found.vessels, &b.vessels) > 0.75,
         "{}",
         dice(&found.vessels, &b.vessels)
     );

@@ -537,6 +537,25 @@ mod tests {
     }
 
     #[test]
+    fn a_packed_file_that_was_cut_is_refused() {
+        let (_dir, path) = saved("a.nii.gz");
+        let good = std::fs::read(&path).unwrap();
+        let refuse = |bytes: &[u8], reason: &str| {
+            std::fs::write(&path, bytes).unwrap();
+            let error = read(&path).unwrap_err().to_string();
+            assert!(
+                error.contains("a.nii.gz") && error.contains(reason),
+                "{error}"
+            );
+        };
+        refuse(&good[..12], "ends inside the NIfTI header");
+        refuse(&good[..good.len() - 20], "of 48 bytes of voxels");
+        let mut spoiled = good;
+        spoiled[10..40].fill(0xff);
+        refuse(&spoiled, "cannot be unpacked");
+    }
+
+    #[test]
     fn voxels_that_are_no_numbers_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("n.nii");
