@@ -96,7 +96,7 @@ fn arc(t: f64) -> f64 {
 pub fn cage(z: f64) -> [f64; 3] {
     let u = (APEX - z) / LUNG_SPAN;
     [
-        52.0 + (HALF_WIDTH - 52.0) * arc(u / 0.82),
+        52.0 + (HALF_WIDTH - 52.0) * arc(u / 0.82).powf(1.25),
         38.0 + 50.0 * arc(u / 0.55),
         -2.0 - 76.0 * arc(u / 0.8),
     ]
@@ -195,7 +195,7 @@ impl Thorax {
                 .max(0.1);
         }
         let [lateral, back, front] = cage(z);
-        let medial = 52.0 - 42.0 * arc(u / 0.12);
+        let medial = 52.0 - 42.0 * arc(u / 0.22);
         let (half, middle) = (0.5 * (lateral - medial), 0.5 * (lateral + medial));
         section(
             x * side - middle,
@@ -249,9 +249,9 @@ impl Thorax {
         let spine = (x - sx).hypot(0.9 * (y - sy)) - 17.5;
         let wide = self.effects.mediastinum;
         let half = if z > 30.0 {
-            12.0 + 0.13 * (z - 30.0)
+            15.0 + 0.12 * (z - 30.0)
         } else {
-            12.0 - 0.03 * (30.0 - z)
+            15.0 - 0.05 * (30.0 - z)
         } * wide;
         let block = section(x - 1.0, y - 8.0, [half.max(6.0), 42.0]).max(-z - 150.0);
         let cava = polyline(
@@ -266,9 +266,10 @@ impl Thorax {
         let trunk = polyline(
             p,
             &[
-                ([16.0, -44.0, -22.0], 13.0),
-                ([27.0, -20.0, 8.0], 12.5),
-                ([30.0, 4.0, 14.0], 10.0),
+                ([15.0, -42.0, -26.0], 13.0),
+                ([22.0, -24.0, 6.0], 12.0),
+                ([26.0, -8.0, 18.0], 10.0),
+                ([31.0, 6.0, 8.0], 9.0),
             ],
         );
         let left_vessel = polyline(
@@ -426,18 +427,19 @@ fn heart(patient: &Patient, exposure: &Exposure, effects: &Effects) -> Vec<Ellip
         * effects.heart
         * (1.0 + lift)
         * (1.0 - 0.14 * effects.hyperinflation);
-    let h = w.powf(0.6) * (1.0 - 0.3 * lift);
+    let h = 1.1 * w.powf(0.6) * (1.0 - 0.3 * lift);
     let d = w.powf(0.5);
-    let base = -104.0 + 24.0 * (1.0 - exposure.inspiration) - 14.0 * effects.hyperinflation;
+    // The heart rests on the diaphragm and sinks in a little.
+    let base = -113.0 + 24.0 * (1.0 - exposure.inspiration) - 14.0 * effects.hyperinflation;
     let at = |x: f64, y: f64, up: f64| [x * w, y * d - 4.0, base + up * h];
     vec![
         // Right atrium, right ventricle, left ventricle, left atrium, base of the great vessels.
         Ellipsoid::upright(at(-13.0, -18.0, 44.0), [26.0 * w, 30.0 * d, 44.0 * h]),
         Ellipsoid::upright(at(10.0, -40.0, 30.0), [42.0 * w, 26.0 * d, 34.0 * h]),
         Ellipsoid::along(
-            at(34.0, -22.0, 34.0),
-            [0.80, -0.22, -0.56],
-            [56.0 * w, 34.0 * d, 38.0 * h],
+            at(33.0, -22.0, 34.0),
+            [0.74, -0.22, -0.63],
+            [61.0 * w, 32.0 * d, 34.0 * h],
         ),
         Ellipsoid::upright(at(4.0, 10.0, 56.0), [30.0 * w, 22.0 * d, 24.0 * h]),
         Ellipsoid::upright(at(8.0, -26.0, 78.0), [25.0 * w, 22.0 * d, 34.0 * h]),

@@ -40,7 +40,7 @@ pub struct Settings {
 }
 
 /// Version of the anatomy and the drawing.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 impl Default for Settings {
     fn default() -> Self {

@@ -12,9 +12,9 @@ use rayon::prelude::*;
 /// Spacing of the coarse grid in mm.
 const COARSE: f64 = 4.0;
 /// Half sides of the grid in mm.
-const HALF: Vec3 = [208.0, 172.0, 204.0];
-/// Shift of its middle from the origin in mm.
-const MIDDLE: Vec3 = [0.0, 6.0, -8.0];
+const HALF: Vec3 = [208.0, 172.0, 224.0];
+/// Shift of its middle from the origin in mm: it reaches lower than any picture, which would show the body's end else.
+const MIDDLE: Vec3 = [0.0, 6.0, -28.0];
 /// Distances further than this from a surface do not matter to its silhouette.
 const BAND: f32 = 12.0;
 

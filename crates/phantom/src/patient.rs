@@ -124,6 +124,9 @@ pub struct Exposure {
     pub shoulder: f64,
     /// Seed of the noise.
     pub noise: u64,
+    /// How far the shoulders are rolled forward, so that the blades leave the lungs: 1 as it should be standing, 0 not at all.
+    #[serde(default)]
+    pub shoulders: f64,
 }
 
 impl Exposure {
@@ -145,10 +148,15 @@ impl Exposure {
             photons: d.range(25_000.0, 90_000.0) / spread,
             scatter: d.range(0.06, 0.18) * spread,
             sharpen: d.range(0.1, 0.6),
-            equalise: d.range(0.25, 0.55),
+            equalise: d.range(0.35, 0.65),
             gamma: d.range(0.95, 1.4),
             shoulder: d.range(0.2, 0.7),
             noise: d.word(),
+            shoulders: if supine {
+                0.0
+            } else {
+                d.normal(1.0, 0.16).clamp(0.5, 1.3)
+            },
         }
     }
 }

@@ -125,7 +125,7 @@ impl<'t> Scene<'t> {
             blur_mm: if e.supine { 0.45 } else { 0.3 },
             sharpen: e.sharpen,
             equalise: e.equalise,
-            percentiles: if lateral { (9.0, 99.0) } else { (5.0, 97.0) },
+            percentiles: if lateral { (9.0, 99.0) } else { (5.0, 99.8) },
             toe: if lateral { 0.1 } else { 0.22 },
             floor: 0.55,
             gamma: e.gamma,

@@ -10,6 +10,8 @@ const CORTEX: f64 = 1.15;
 /// Density of spongy bone over soft tissue.
 const SPONGY: f64 = 0.22;
 
+/// Pieces of the part of the upper arm that is seen.
+const HUMERUS_STEPS: i32 = 70;
 /// Pieces of a rib.
 const RIB_STEPS: i32 = 36;
 
@@ -305,14 +307,17 @@ fn shoulder(thorax: &Thorax, s: f64) -> Vec<Solid> {
         Part::Clavicle(side),
     ));
     // Standing, the shoulders are rolled forward and the blades swing out of the lungs.
-    let usual = if thorax.exposure.supine { -14.0 } else { 10.0 };
-    let swing = usual + thorax.patient.retraction;
+    let usual = if thorax.exposure.supine { -14.0 } else { 8.0 };
+    let swing = usual + 30.0 * thorax.exposure.shoulders + thorax.patient.retraction;
+    // They slide along the ribs: outwards, forwards, and turning to the side.
+    let slid = (swing - 8.0).clamp(0.0, 50.0);
+    let forward = 0.75 * slid;
     let blade = [
-        [s * (102.0 + swing), 84.0, 96.0],
-        [s * (106.0 + swing), 92.0, 70.0],
-        [s * (112.0 + swing), 96.0, 30.0],
-        [s * (116.0 + swing), 94.0, -12.0],
-        [s * (119.0 + swing), 90.0, -38.0],
+        [s * (102.0 + swing), 84.0 - 0.6 * forward, 96.0],
+        [s * (106.0 + swing), 92.0 - 0.8 * forward, 70.0],
+        [s * (112.0 + swing), 96.0 - forward, 30.0],
+        [s * (116.0 + swing), 94.0 - forward, -12.0],
+        [s * (119.0 + swing), 90.0 - forward, -38.0],
     ];
     let line = sampled(&blade, 16);
     let radii = (0..=16).map(|k| {
@@ -328,17 +333,17 @@ fn shoulder(thorax: &Thorax, s: f64) -> Vec<Solid> {
         thorax,
         &line,
         radii.collect(),
-        [s, -0.75, 0.0],
+        [s * (1.0 - 0.011 * slid), -0.75 - 0.008 * slid, 0.0],
         0.55,
         Part::Scapula(side),
     ));
     // Thick rim on the side of the arm, spine of the blade with the acromion, coracoid.
     let rim = sampled(
         &[
-            [s * (158.0 + 0.3 * swing), 40.0, 82.0],
-            [s * (146.0 + 0.6 * swing), 64.0, 40.0],
-            [s * (128.0 + swing), 84.0, -10.0],
-            [s * (121.0 + swing), 90.0, -36.0],
+            [s * (158.0 + 0.3 * swing), 40.0 - 0.2 * forward, 82.0],
+            [s * (146.0 + 0.6 * swing), 64.0 - 0.6 * forward, 40.0],
+            [s * (128.0 + swing), 84.0 - forward, -10.0],
+            [s * (121.0 + swing), 90.0 - forward, -36.0],
         ],
         14,
     );
@@ -352,7 +357,7 @@ fn shoulder(thorax: &Thorax, s: f64) -> Vec<Solid> {
     ));
     let spine = sampled(
         &[
-            [s * (86.0 + swing), 96.0, 76.0],
+            [s * (86.0 + swing), 96.0 - 0.8 * forward, 76.0],
             [s * 128.0, 86.0, 92.0],
             [s * 164.0, 48.0, 110.0 + lift],
             [s * 158.0, 18.0, 114.0 + lift],
@@ -399,11 +404,12 @@ fn shoulder(thorax: &Thorax, s: f64) -> Vec<Solid> {
         [12.5, 12.5],
         [11.0, 11.0],
     ];
-    let points: Vec<Vec3> = (0..=20)
-        .map(|k| curve(&head, f64::from(k) / 20.0))
+    // Pieces are of one width each: short ones, or the outline has steps.
+    let points: Vec<Vec3> = (0..=HUMERUS_STEPS)
+        .map(|k| curve(&head, f64::from(k) / f64::from(HUMERUS_STEPS)))
         .collect();
-    let smooth = (0..=20).map(|k| {
-        let at = f64::from(k) / 4.0;
+    let smooth = (0..=HUMERUS_STEPS).map(|k| {
+        let at = f64::from(k) * 5.0 / f64::from(HUMERUS_STEPS);
         let n = (at as usize).min(4);
         let f = at - n as f64;
         [

@@ -49,7 +49,7 @@ pub fn build(thorax: &Thorax, seed: u64) -> Vec<Solid> {
                     [[31.0, 5.0, 6.0], [44.0, 9.0, -18.0], [40.0, 8.0, 20.0]],
                 ),
                 leaves: count(270.0),
-                leaf_radius: 0.72 * thorax.effects.vessel_width,
+                leaf_radius: 0.86 * thorax.effects.vessel_width,
                 margin: 5.0,
                 part: Part::Vessels,
                 density: blood,
@@ -61,7 +61,7 @@ pub fn build(thorax: &Thorax, seed: u64) -> Vec<Solid> {
                     [[25.0, 14.0, -30.0], [36.0, 10.0, -36.0], [34.0, 0.0, 0.0]],
                 ),
                 leaves: count(210.0),
-                leaf_radius: 0.62 * thorax.effects.vessel_width,
+                leaf_radius: 0.74 * thorax.effects.vessel_width,
                 margin: 6.0,
                 part: Part::Vessels,
                 density: blood,
@@ -248,7 +248,7 @@ fn join(nodes: &mut Vec<Node>, target: Vec3, d: &mut Draws) {
         let back = n
             .parent
             .map_or(0.0, |p| dot(unit(way), unit(sub(n.at, nodes[p].at))));
-        far * (1.45 - 0.45 * back)
+        far * (1.7 - 0.7 * back)
     };
     let costs: Vec<f64> = nodes.iter().map(cost).collect();
     let Some(best) = (0..nodes.len()).min_by(|&a, &b| costs[a].total_cmp(&costs[b])) else {
@@ -259,7 +259,7 @@ fn join(nodes: &mut Vec<Node>, target: Vec3, d: &mut Draws) {
     let ahead = nodes[best]
         .parent
         .map_or([0.0; 3], |p| unit(sub(start, nodes[p].at)));
-    let wobble: Vec3 = std::array::from_fn(|_| d.range(-0.10, 0.10) * far);
+    let wobble: Vec3 = std::array::from_fn(|_| d.range(-0.06, 0.06) * far);
     let knee = add_scaled(
         add_scaled(
             add_scaled(start, 0.5, sub(target, start)),
