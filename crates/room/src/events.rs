@@ -64,6 +64,11 @@ impl Hub {
         self.tell("worklist", &data);
     }
 
+    /// A study is gone.
+    pub(crate) fn deleted(&self, study: &str) {
+        self.tell("deleted", &json!({ "study_uid": study }));
+    }
+
     /// An edit was kept.
     pub(crate) fn edit(&self, study: &str, edit: &crate::edits::Edit) {
         self.tell("edit", &json!({ "study_uid": study, "edit": edit }));

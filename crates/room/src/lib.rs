@@ -19,6 +19,7 @@ pub mod list;
 mod pixels;
 pub mod priority;
 mod routes;
+pub mod runs;
 mod server;
 mod sign;
 mod state;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 use tracing::warn;
 
@@ -190,24 +191,34 @@ pub(crate) async fn page(room: &Room, query: &ListQuery) -> Result<Page> {
     let db = room.db();
     let offset = query.offset.unwrap_or(0).max(0);
     let limit = query.limit.unwrap_or(50).clamp(1, MOST);
-    let total = crate::db::own(format!("SELECT COUNT(*) FROM room_studies{conditions}"));
-    let mut counted = sqlx::query_scalar::<_, i64>(total);
+    let counts = counts(room).await?;
+    let total = match values.is_empty() && conditions.is_empty() {
+        true => counts.waiting + counts.reading + counts.read + counts.failed,
+        false => total(room, &conditions, &values).await?,
+    };
     let rows = crate::db::own(format!(
         "SELECT {COLUMNS} FROM room_studies{conditions} ORDER BY {order} LIMIT {limit} OFFSET {offset}"
     ));
     let mut listed = sqlx::query(rows);
     for value in &values {
-        counted = counted.bind(value.as_str());
         listed = listed.bind(value.as_str());
     }
-    let total = counted.fetch_one(db.read()).await?;
     let rows = listed.fetch_all(db.read()).await?;
     Ok(Page {
         total,
         offset,
         items: rows.iter().map(item).collect::<Result<_>>()?,
-        counts: counts(room).await?,
+        counts,
     })
+}
+
+async fn total(room: &Room, conditions: &str, values: &[String]) -> Result<i64> {
+    let sql = crate::db::own(format!("SELECT COUNT(*) FROM room_studies{conditions}"));
+    let mut counted = sqlx::query_scalar::<_, i64>(sql);
+    for value in values {
+        counted = counted.bind(value.as_str());
+    }
+    Ok(counted.fetch_one(room.db().read()).await?)
 }
 
 fn conditions(query: &ListQuery) -> Result<(String, Vec<String>)> {
@@ -280,7 +291,32 @@ fn order(query: &ListQuery) -> Result<String> {
     Ok(all.join(", "))
 }
 
+/// Counts of a moment ago: every page of the list shows them, and they change with the rows alone.
+#[derive(Debug, Default)]
+pub(crate) struct CountCache {
+    kept: Mutex<Option<(Instant, StateCounts)>>,
+}
+
+/// How long counts are kept when nothing changes here; another process may change rows too.
+const FRESH: Duration = Duration::from_secs(1);
+
+impl CountCache {
+    fn get(&self) -> Option<StateCounts> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = kept.as_ref().filter(|(at, _)| at.elapsed() < FRESH);
+        fresh.map(|(_, counts)| counts.clone())
+    }
+
+    fn set(&self, counts: Option<StateCounts>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept = counts.map(|c| (Instant::now(), c));
+    }
+}
+
 async fn counts(room: &Room) -> Result<StateCounts> {
+    if let Some(counts) = room.counts().get() {
+        return Ok(counts);
+    }
     let sql = "SELECT state, signed, COUNT(*) FROM room_studies GROUP BY state, signed";
     let rows = sqlx::query(sql).fetch_all(room.db().read()).await?;
     let mut counts = StateCounts::default();
@@ -297,6 +333,7 @@ async fn counts(room: &Room) -> Result<StateCounts> {
             counts.signed += count;
         }
     }
+    room.counts().set(Some(counts.clone()));
     Ok(counts)
 }
 
@@ -502,6 +539,7 @@ pub(crate) async fn refresh(room: &Room, study: &str) -> Result<()> {
     }
     relate(&mut tx, study, &fresh).await?;
     tx.commit().await?;
+    room.counts().set(None);
     let changed = match &before {
         None => true,
         Some(row) => {
@@ -543,7 +581,9 @@ async fn forget(room: &Room, study: &str) -> Result<()> {
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
+    room.counts().set(None);
     room.events().worklist(study, "deleted", 0);
+    room.events().deleted(study);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::edits::{self, Edit, Edited, NewEdit, Op};
 use crate::error::{ErrorBody, Result, RoomError};
 use crate::labels::{self, LabelQuery};
 use crate::list::{self, ListQuery, Page};
+use crate::runs::{self, Run};
 use crate::server::Caller;
 use crate::sign::{self, Format, Signed};
 use crate::state::{Room, blocking};
@@ -100,6 +101,7 @@ pub(crate) fn api(room: &Room) -> (Router<Room>, OpenApi) {
         (At(Role::Reader), routes!(export_labels)),
         (At(Role::Reader), routes!(methods)),
         (At(Role::Reader), routes!(models)),
+        (At(Role::Reader), routes!(list_runs)),
         (At(Role::Admin), routes!(audit_log)),
     ];
     let mut info = Info::new("Hilum reading room", env!("CARGO_PKG_VERSION"));
@@ -605,6 +607,15 @@ async fn methods(State(room): State<Room>) -> Json<Value> {
 #[utoipa::path(get, path = "/api/models", responses((status = 200, body = Vec<Object>)))]
 async fn models(State(room): State<Room>) -> Json<Value> {
     Json(room.options().models.clone())
+}
+
+/// Trainings below the folder of runs
+#[utoipa::path(get, path = "/api/runs", responses((status = 200, body = Vec<Run>)))]
+async fn list_runs(State(room): State<Room>) -> Result<Json<Vec<Run>>> {
+    let Some(folder) = room.options().runs.clone() else {
+        return Ok(Json(Vec::new()));
+    };
+    Ok(Json(blocking(move || runs::list(&folder)).await?))
 }
 
 /// Which part of the audit log.

@@ -4,6 +4,7 @@ use crate::access::{Attempts, Sessions};
 use crate::audit::Log;
 use crate::error::{Result, RoomError};
 use crate::events::Hub;
+use crate::list::CountCache;
 use crate::pixels::Pictures;
 use hilum_core::{ModelRef, Reading};
 use hilum_node::audit::Audit;
@@ -26,6 +27,8 @@ pub struct RoomOptions {
     pub models: Value,
     /// The model that outlines lungs and heart, for segmentations.
     pub segmenter: Option<ModelRef>,
+    /// Folder of runs of trainings.
+    pub runs: Option<PathBuf>,
     /// Organisation that persons sign for.
     pub organisation: Option<String>,
     /// Names under which browsers may ask, besides those of this machine; empty for any where the room listens on more than loopback.
@@ -53,6 +56,7 @@ struct Inner {
     uploads: Semaphore,
     dicomweb_token: Option<String>,
     refreshing: Mutex<()>,
+    counts: CountCache,
     stop: watch::Sender<bool>,
 }
 
@@ -102,6 +106,7 @@ impl Room {
                 uploads: Semaphore::new(UPLOADS),
                 dicomweb_token,
                 refreshing: Mutex::new(()),
+                counts: CountCache::default(),
                 stop,
                 store,
             }),
@@ -152,6 +157,10 @@ impl Room {
 
     pub(crate) fn uploads(&self) -> &Semaphore {
         &self.inner.uploads
+    }
+
+    pub(crate) fn counts(&self) -> &CountCache {
+        &self.inner.counts
     }
 
     /// Held while a row of the work list is made: an older state must not overwrite a newer one.

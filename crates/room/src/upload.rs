@@ -6,7 +6,7 @@ use crate::wrap;
 use axum::extract::Multipart;
 use axum::extract::multipart::Field;
 use hilum_dicom::{FileKind, Limits, LoadedImage, Recipe, load_bytes, object};
-use hilum_store::{Incoming, Ingested, StoreError};
+use hilum_store::{Incoming, Ingested, StoreError, Uid};
 use serde::Serialize;
 use std::path::Path;
 use tempfile::NamedTempFile;
@@ -182,11 +182,17 @@ async fn store_bytes(room: &Room, bytes: Vec<u8>, name: &str) -> Result<Uploaded
         ..Limits::default()
     };
     let file_name = name.to_owned();
-    let (bytes, start, syntax) = blocking(move || {
+    let (bytes, loaded) = blocking(move || {
         let loaded = load_bytes(&bytes, Path::new(&file_name), Recipe::default(), 0, &limits)?;
-        prepared(bytes, &loaded, &file_name)
+        Ok((bytes, loaded))
     })
     .await?;
+    if let Some(known) = known_picture(room, &loaded, name).await? {
+        return Ok(known);
+    }
+    let file_name = name.to_owned();
+    let made = blocking(move || prepared(bytes, &loaded, &file_name));
+    let (bytes, start, syntax) = made.await?;
     let incoming = Incoming {
         data: bytes.get(start..).unwrap_or_default(),
         transfer_syntax: &syntax,
@@ -210,6 +216,22 @@ async fn store_bytes(room: &Room, bytes: Vec<u8>, name: &str) -> Result<Uploaded
         kind: None,
         message: None,
     })
+}
+
+/// The answer for a picture that is stored already, whatever its file is called now: its identifier is made from its content.
+async fn known_picture(room: &Room, loaded: &LoadedImage, name: &str) -> Result<Option<Uploaded>> {
+    if loaded.kind == FileKind::Dicom {
+        return Ok(None);
+    }
+    let instance = Uid::new(&wrap::instance(&loaded.sha256), "SOPInstanceUID")?;
+    let found = room.store().locate(&instance).await?;
+    Ok(found.map(|object| Uploaded {
+        name: name.to_owned(),
+        status: "known",
+        study_uid: Some(object.study.to_string()),
+        kind: None,
+        message: None,
+    }))
 }
 
 /// A DICOM file, where its data set starts, and its transfer syntax.

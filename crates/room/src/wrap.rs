@@ -32,13 +32,18 @@ pub(crate) fn label(file: &str) -> String {
     }
 }
 
+/// SOP Instance UID of a picture with this SHA-256.
+pub(crate) fn instance(sha256: &str) -> String {
+    uid(&[b"picture", sha256.as_bytes()])
+}
+
 /// A picture as a DICOM file.
 ///
 /// # Errors
 /// [`RoomError::Image`] for a picture that cannot be decoded or is larger than DICOM allows.
 pub(crate) fn wrap(bytes: &[u8], loaded: &LoadedImage, file: &str) -> Result<Vec<u8>> {
     let id = |what: &str| uid(&[what.as_bytes(), loaded.sha256.as_bytes()]);
-    let instance = id("picture");
+    let instance = instance(&loaded.sha256);
     let class = uids::SECONDARY_CAPTURE_IMAGE_STORAGE;
     let mut set = DataSet::default();
     set.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");

@@ -87,6 +87,7 @@ async fn every_route_of_the_contract_is_described_and_answers() {
         ("/api/labels", "GET"),
         ("/api/methods", "GET"),
         ("/api/models", "GET"),
+        ("/api/runs", "GET"),
         ("/api/audit", "GET"),
     ] {
         let there = described.iter().any(|(p, m)| p == path && m == method);

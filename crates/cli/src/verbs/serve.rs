@@ -63,20 +63,23 @@ pub struct Args {
     /// Calibration of your own (`hilum calibrate`)
     #[arg(long, value_name = "FILE")]
     calibration: Option<PathBuf>,
+    /// Folder of training runs that the bench page shows side by side
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
     /// Known cases to compare with (`hilum index`)
     #[arg(long, value_name = "FILE")]
     similar: Option<PathBuf>,
     /// Add an account, or change its role and password, and end; the password is the first line of stdin
-    #[arg(long, value_name = "NAME", requires = "role", conflicts_with_all = ["demo", "remove_user", "users"])]
+    #[arg(long, value_name = "NAME", requires = "role", conflicts_with_all = ["remove_user", "users"])]
     add_user: Option<String>,
     /// Role of the account: reader (looks), editor (uploads, corrects, signs), admin (deletes, sees the audit log)
     #[arg(long, value_name = "ROLE", requires = "add_user")]
     role: Option<Role>,
     /// Remove an account, and end
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["demo", "users"])]
+    #[arg(long, value_name = "NAME", conflicts_with = "users")]
     remove_user: Option<String>,
     /// List the accounts, and end
-    #[arg(long, conflicts_with = "demo")]
+    #[arg(long)]
     users: bool,
     /// What is logged to stderr: error, warn, info, debug, trace. Below info, UIDs may be in it
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
@@ -283,6 +286,7 @@ fn options(args: &Args, config: &Config) -> Result<RoomOptions> {
         methods: methods::catalogue(Path::new(".")),
         models: Value::Array(store.models().iter().map(model).collect()),
         segmenter: store.segmenter().map(Model::reference),
+        runs: Some(args.runs.clone()),
         organisation: args.organisation.clone(),
         hosts: args.host.clone(),
         loopback: is_loopback(bind),

@@ -1,7 +1,7 @@
 //! A reading with edits applied, as a pure function of both.
 
 use super::op::{Context, Decision, Edit, Op, Place, Shape};
-use hilum_core::{Evidence, Finding, PredictionSet, Reading, Section};
+use hilum_core::{Evidence, Finding, PredictionSet, Reading, RegionKind, Section};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -51,6 +51,13 @@ pub struct EditedRegion {
     /// The model's box, where a reader changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_rect: Option<Place>,
+    /// Anatomical place in words, of a model's region that nobody changed.
+    pub place: Option<String>,
+    /// Strength in the map or detector, likewise.
+    pub score: Option<f64>,
+    /// How it came about.
+    #[schema(value_type = String)]
+    pub kind: RegionKind,
     /// Who drew it first.
     pub source: Source,
     /// Who drew or changed or removed it last.
@@ -223,6 +230,9 @@ impl Edited {
                     polygon: polygon.clone(),
                 },
                 model_rect: None,
+                place: None,
+                score: None,
+                kind: RegionKind::Drawn,
                 source: Source::Reader,
                 by: Some(edit.by.clone()),
                 removed: !stands,
@@ -246,6 +256,8 @@ impl Edited {
                         rect: *rect,
                         polygon: polygon.clone(),
                     };
+                    (found.place, found.score) = (None, None);
+                    found.kind = RegionKind::Drawn;
                     found.by = Some(edit.by.clone());
                 }
             }
@@ -394,6 +406,9 @@ fn regions(finding: &Finding) -> impl Iterator<Item = EditedRegion> + '_ {
             polygon: None,
         },
         model_rect: None,
+        place: r.place.clone(),
+        score: Some(r.score),
+        kind: r.kind,
         source: Source::Model,
         by: None,
         removed: false,

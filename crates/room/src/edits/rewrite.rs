@@ -1,10 +1,9 @@
 //! The reading as a reader left it, for objects that go out. What was changed says so, with the model's answer.
 
 use super::apply::{Decided, Edited, EditedRegion, Source};
-use super::op::Decision;
 use hilum_core::{
-    Evidence, Finding, FindingStatus, Line, Measurement, NamedLine, Point, PredictionSet, Reading,
-    Rect, Region, RegionKind, Section, Sentence, Unit,
+    Evidence, EvidenceKind, Finding, FindingStatus, Line, Measurement, NamedLine, Point,
+    PredictionSet, Reading, Rect, Region, RegionKind, Section, Sentence, Unit,
 };
 
 /// Name that stands for the model of an answer that a person gave.
@@ -23,9 +22,9 @@ pub fn rewrite(reading: &Reading, edited: &Edited) -> Reading {
 }
 
 fn answer(out: &mut Reading, decided: &Decided) {
-    let Some(decision) = decided.decision else {
+    if !differs(decided) {
         return;
-    };
+    }
     let at = match out.findings.iter().position(|f| f.code == decided.code) {
         Some(at) => at,
         None => {
@@ -36,17 +35,15 @@ fn answer(out: &mut Reading, decided: &Decided) {
         }
     };
     let finding = &mut out.findings[at];
-    if decision != Decision::Accept || finding.status == FindingStatus::NotAssessed {
-        // The model's numbers speak for the model's answer only; they stay in the reading of the model.
-        finding.status = FindingStatus::Assessed;
-        finding.reason = None;
-        finding.logit = None;
-        finding.probability = None;
-        finding.operating_point = None;
-        finding.uncertainty = None;
-        finding.explanations = Vec::new();
-        finding.model = None;
-    }
+    // The model's numbers speak for the model's answer only; they stay in the reading of the model.
+    finding.status = FindingStatus::Assessed;
+    finding.reason = None;
+    finding.logit = None;
+    finding.probability = None;
+    finding.operating_point = None;
+    finding.uncertainty = None;
+    finding.explanations = Vec::new();
+    finding.model = None;
     finding.set = decided.set;
 }
 
@@ -142,50 +139,35 @@ fn unit(name: &str) -> Unit {
 }
 
 fn report(out: &mut Reading, edited: &Edited) {
-    let images = || {
-        (0..out.images.len())
-            .map(Evidence::image)
-            .collect::<Vec<_>>()
-    };
-    let mut sentences: Vec<Sentence> = Vec::new();
-    for s in edited.sentences.iter().filter(|s| !s.removed) {
-        let mut evidence = s.evidence.clone();
-        evidence.retain(|e| hilum_reading::evidence::exists(out, e));
-        // A reader's sentence rests on the images that the reader saw.
-        if evidence.is_empty() {
-            evidence = images();
+    let images: Vec<Evidence> = (0..out.images.len()).map(Evidence::image).collect();
+    let (mut sentences, left) = kept(out, edited, &images);
+    for f in edited.findings.iter().filter(|f| differs(f)) {
+        let by = f.by.as_deref().unwrap_or(READER);
+        let now = said(f.set);
+        let model = match f.model_set {
+            None => "nothing (not assessed)",
+            set => said(set),
+        };
+        let findings = format!("{}: {now} by {by}; the model said {model}.", f.name);
+        let impression = format!("{}: {now}, by {by}.", f.name);
+        for (section, text) in [
+            (Section::Findings, findings),
+            (Section::Impression, impression),
+        ] {
+            sentences.push(Sentence {
+                section,
+                text,
+                evidence: vec![Evidence::finding(f.code.clone())],
+            });
         }
-        sentences.push(Sentence {
-            section: s.section,
-            text: s.text.clone(),
-            evidence,
-        });
     }
-    let changed = edited
-        .findings
-        .iter()
-        .filter(|f| f.decision.is_some_and(|d| d != Decision::Accept));
-    for f in changed {
-        sentences.push(Sentence {
-            section: Section::Findings,
-            text: format!(
-                "{}: {} by {}; the model said {}.",
-                f.name,
-                said(f.set),
-                f.by.as_deref().unwrap_or(READER),
-                match f.model_set {
-                    None => "nothing (not assessed)".to_owned(),
-                    set => said(set).to_owned(),
-                }
-            ),
-            evidence: vec![Evidence::finding(f.code.clone())],
-        });
-    }
+    let others = rest(out, &sentences, &left);
+    sentences.extend(others);
     for note in &edited.notes {
         sentences.push(Sentence {
             section: Section::Findings,
             text: format!("Note by {}: {}", note.by, note.text),
-            evidence: images(),
+            evidence: images.clone(),
         });
     }
     // Sections stay together.
@@ -200,6 +182,76 @@ fn report(out: &mut Reading, edited: &Edited) {
     out.report.findings = running(Section::Findings);
     out.report.impression = running(Section::Impression);
     out.report.sentences = sentences;
+}
+
+/// Whether a reader gave another answer than the model.
+fn differs(f: &Decided) -> bool {
+    f.decision.is_some() && f.set != f.model_set
+}
+
+/// Sentences that stand, and findings of those that do not: a sentence of the model about an answer that a reader changed, and that nobody
+/// rewrote, would contradict the reader.
+fn kept(out: &Reading, edited: &Edited, images: &[Evidence]) -> (Vec<Sentence>, Vec<String>) {
+    let changed = |code: &str| {
+        let mut all = edited.findings.iter();
+        all.any(|f| f.code == code && differs(f))
+    };
+    let (mut sentences, mut left): (Vec<Sentence>, Vec<String>) = (Vec::new(), Vec::new());
+    for s in edited.sentences.iter().filter(|s| !s.removed) {
+        let about = s
+            .evidence
+            .iter()
+            .filter(|e| e.kind == EvidenceKind::Finding);
+        let codes: Vec<&str> = about.map(|e| e.target.as_str()).collect();
+        if s.source == Source::Model && s.by.is_none() && codes.iter().any(|c| changed(c)) {
+            let others = codes.iter().filter(|c| !changed(c));
+            left.extend(others.map(|c| (*c).to_owned()));
+            continue;
+        }
+        let mut evidence = s.evidence.clone();
+        evidence.retain(|e| hilum_reading::evidence::exists(out, e));
+        // A reader's sentence rests on the images that the reader saw.
+        if evidence.is_empty() {
+            evidence = images.to_vec();
+        }
+        sentences.push(Sentence {
+            section: s.section,
+            text: s.text.clone(),
+            evidence,
+        });
+    }
+    (sentences, left)
+}
+
+/// What the sentences that fell away said of other findings, unless another sentence speaks of them.
+fn rest(out: &Reading, sentences: &[Sentence], left: &[String]) -> Vec<Sentence> {
+    let told = |code: &str| {
+        let mut all = sentences.iter().flat_map(|s| &s.evidence);
+        all.any(|e| e.kind == EvidenceKind::Finding && e.target == code)
+    };
+    let mut made = Vec::new();
+    for word in ["present", "undecided", "absent", "not assessed"] {
+        let of = |f: &&Finding| {
+            let set = (f.status == FindingStatus::Assessed)
+                .then_some(f.set)
+                .flatten();
+            said(set) == word && left.contains(&f.code) && !told(&f.code)
+        };
+        let found: Vec<&Finding> = out.findings.iter().filter(of).collect();
+        if found.is_empty() {
+            continue;
+        }
+        let names: Vec<&str> = found.iter().map(|f| f.name.as_str()).collect();
+        made.push(Sentence {
+            section: Section::Findings,
+            text: format!("By the model {word}: {}.", names.join(", ")),
+            evidence: found
+                .iter()
+                .map(|f| Evidence::finding(f.code.clone()))
+                .collect(),
+        });
+    }
+    made
 }
 
 fn said(set: Option<PredictionSet>) -> &'static str {

@@ -146,7 +146,12 @@ fn what_goes_out_says_who_changed_what() {
         value: 5.0,
         unit: "pixel".into(),
     };
-    let ops = [decide(&code, PredictionSet::Undecided), region, measure];
+    let model = reading.findings.iter().find(|f| f.code == code).unwrap();
+    let other = match model.set {
+        Some(PredictionSet::Absent) => PredictionSet::Present,
+        _ => PredictionSet::Absent,
+    };
+    let ops = [decide(&code, other), region, measure];
     let out = rewrite(&reading, &Edited::of(&reading, &kept(&reading, &ops)));
     let finding = out.findings.iter().find(|f| f.code == code).unwrap();
     assert_eq!(
@@ -305,6 +310,16 @@ proptest! {
         }
         let out = rewrite(&reading, &edited);
         prop_assert!(hilum_reading::evidence::check(&out).is_ok());
+        // Every finding that the model's report speaks of is spoken of still, unless a reader took the sentence away or rewrote it.
+        if edited.sentences.iter().all(|s| !s.removed && s.by.is_none()) {
+            let speaks = |r: &Reading, code: &str| {
+                let mut all = r.report.sentences.iter().flat_map(|s| &s.evidence);
+                all.any(|e| e.kind == hilum_core::EvidenceKind::Finding && e.target == code)
+            };
+            for f in reading.findings.iter().filter(|f| speaks(&reading, &f.code)) {
+                prop_assert!(speaks(&out, &f.code), "{}", f.code);
+            }
+        }
     }
 
     /// Any JSON is an edit or an error.
