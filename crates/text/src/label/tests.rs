@@ -179,3 +179,26 @@ fn a_megabyte_without_a_stop_is_read_whole() {
     assert_eq!(labels.mentions_of("pleural_effusion").count(), 80_000);
     assert_eq!(labels.value("pleural_effusion"), Some(LabelValue::Absent));
 }
+
+/// Found among the train and val reports: a choice of two sizes is a doubt, air in the pleura is a
+/// pneumothorax, and a thyroid is no lung.
+#[test]
+fn doubts_about_size_air_in_the_pleura_and_the_thyroid() {
+    let size = "Heart size is upper limits normal or mildly enlarged.";
+    assert_eq!(value(size, "cardiomegaly"), Some(-1));
+    assert_eq!(
+        value("The heart is normal to mildly enlarged.", "cardiomegaly"),
+        Some(-1)
+    );
+    assert_eq!(
+        value("The heart is normal in size.", "cardiomegaly"),
+        Some(0)
+    );
+    let air = "Small medial left upper lobe pleural air collection.";
+    assert_eq!(value(air, "pneumothorax"), Some(1));
+    let thyroid = "Prominence due to the patient's known thyroid mass.";
+    assert_eq!(
+        (value(thyroid, "mass"), value(thyroid, "lung_lesion")),
+        (None, None)
+    );
+}
