@@ -124,7 +124,12 @@ impl<'t> Scene<'t> {
             photons: e.photons * if lateral { 2.0 } else { 1.0 },
             blur_mm: if e.supine { 0.45 } else { 0.3 },
             sharpen: e.sharpen,
-            equalise: e.equalise,
+            // The lateral view needs less: what lies over the lungs differs less from place to place.
+            equalise: if lateral {
+                e.equalise - 0.1
+            } else {
+                e.equalise
+            },
             percentiles: if lateral { (9.0, 99.0) } else { (5.0, 99.8) },
             toe: if lateral { 0.1 } else { 0.22 },
             floor: 0.55,
