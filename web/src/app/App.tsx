@@ -56,7 +56,7 @@ export function App() {
     return disconnect;
   }, [user?.name]);
 
-  const goKey = useRef(0);
+  const goKey = useRef(-Infinity);
   useKeys((e) => {
     if (e.key === '?') {
       setHelp(true);
@@ -66,7 +66,7 @@ export function App() {
     const key = e.key.toLowerCase();
     if (e.timeStamp - goKey.current < 1000) {
       const to = ({ l: '/', b: '/bench', m: '/models' } as Record<string, string>)[key];
-      goKey.current = 0;
+      goKey.current = -Infinity;
       if (to) {
         go(to);
         e.stopImmediatePropagation();
