@@ -153,10 +153,10 @@ impl Default for Config {
             },
             studies: vec![
                 Study {
-                    task: TaskName::Phantom,
-                    epochs: 16,
-                    most: 400,
-                    variants: vec![Corrected, Dirichlet, Released, Global],
+                    task: TaskName::Paediatric,
+                    epochs: 8,
+                    most: 600,
+                    variants: vec![Corrected, Released, Random, Fixed, Global],
                 },
                 Study {
                     task: TaskName::Iqoth,
@@ -165,10 +165,10 @@ impl Default for Config {
                     variants: vec![Corrected, Global],
                 },
                 Study {
-                    task: TaskName::Paediatric,
-                    epochs: 8,
-                    most: 600,
-                    variants: vec![Corrected, Released, Random, Fixed, Global],
+                    task: TaskName::Phantom,
+                    epochs: 16,
+                    most: 400,
+                    variants: vec![Corrected, Dirichlet, Released, Global],
                 },
             ],
             weights: Weights {

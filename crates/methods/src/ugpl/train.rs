@@ -26,14 +26,19 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
     let [data_hash, split_hash] = hashes(ctx, config)?;
     let parts = Parts::open(ctx, "ugpl", config, [&data_hash, &split_hash])?;
     let seeds: Vec<u64> = (0..config.seeds as u64).map(|k| ctx.seed + k).collect();
+    // What is wrong with any task's data is said before the first is trained.
+    let sets = config
+        .studies
+        .iter()
+        .map(|s| load(ctx, config, &parts, s.task, s.most))
+        .collect::<Result<Vec<Data>>>()?;
     let mut tasks = Vec::new();
-    for study in &config.studies {
-        let data = load(ctx, config, &parts, study.task, study.most)?;
+    for (study, data) in config.studies.iter().zip(&sets) {
         let mut arms = Vec::new();
         for &variant in &study.variants {
             for &seed in &seeds {
                 let key = format!("{}, {}, seed {seed}", study.task.name(), variant.name());
-                arms.push(parts.get(&key, || arm(ctx, config, study, &data, variant, seed))?);
+                arms.push(parts.get(&key, || arm(ctx, config, study, data, variant, seed))?);
             }
         }
         let asked: Vec<usize> = data.rounds.iter().flat_map(|r| r[1].clone()).collect();
