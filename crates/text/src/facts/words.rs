@@ -6,7 +6,7 @@ use super::radgraph::code_of;
 use super::{AttributeKind, Change, NORMAL, Sense, Severity};
 use crate::label::{attributes, state};
 use crate::lexicon::Says;
-use hilum_core::taxonomy::{self, Kind};
+use hilum_core::taxonomy::{self, NO_FINDING};
 
 /// A name that was looked up.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,9 +62,8 @@ impl Extractor {
         if let Sense::Finding { codes, .. } = self.observation_sense(words) {
             return found(codes, false);
         }
-        if let Some(taxon) =
-            taxonomy::find(words).filter(|t| t.kind != Kind::Summary || t.code != "no_finding")
-        {
+        // "Clear" and the like are a place's, not the whole image's.
+        if let Some(taxon) = taxonomy::find(words).filter(|t| t.code != NO_FINDING) {
             return found(vec![taxon.code], false);
         }
         let state = place.and_then(|p| self.state_sense(p, words));

@@ -1,5 +1,5 @@
 //! Facts in the rows of Lunguage (Moon et al. 2025): one row an entity, its attributes by name, the
-//! relations ASSOCIATE and EVIDENCE, and for a patient the group and the episode. [`read`] takes rows
+//! relations ASSOCIATE and EVIDENCE, and for a patient the group and the episode. [`read()`] takes rows
 //! back, ours and those of files with the published columns.
 
 mod read;

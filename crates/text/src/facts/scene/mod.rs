@@ -5,7 +5,7 @@
 //! A later sentence overrides an earlier one for the same location and finding, what is positive in
 //! a zone is positive in its lung, and every pair of finding and location is one that makes sense
 //! ([`legal`]); facts without such a location are counted, not dropped in silence. Published graphs know three
-//! comparisons; that something is new or gone stands beside them as `temporal|yes|new` or `gone`. [`read`] takes
+//! comparisons; that something is new or gone stands beside them as `temporal|yes|new` or `gone`. [`read()`] takes
 //! graphs back, ours and the published ones.
 
 mod read;

@@ -362,12 +362,13 @@ fn named(name: &str, text: &str) -> Named {
         return code(ABNORMAL);
     }
     if name != NORMAL {
-        let known = TABLE
+        let mut known = TABLE
             .iter()
             .map(|t| t.code)
             .chain(EXTENSIONS.map(|(c, _)| c));
-        let shown = |c: &&str| Lexicon::name_of(c).is_some_and(|n| n.eq_ignore_ascii_case(name));
-        if let Some(found) = { known }.find(|c| shown(c)) {
+        let shown =
+            known.find(|c| Lexicon::name_of(c).is_some_and(|n| n.eq_ignore_ascii_case(name)));
+        if let Some(found) = shown {
             return code(found);
         }
     }
