@@ -14,6 +14,9 @@ const ONE_SIDED: f64 = 0.3;
 /// An end does not spread further from its axis than this share of its length.
 const SLENDER: f64 = 0.65;
 
+/// Voxels with their way from the end in mm.
+type Walked<'a> = &'a [(usize, f64)];
+
 /// The part of a mask round a voxel.
 pub struct Tip {
     /// Voxels with their distance in mm from the first, inside the mask, nearest first.
@@ -47,7 +50,7 @@ impl Tip {
     }
 
     /// The voxels of the nearer half of the length, and the others.
-    pub fn halves(&self) -> (&[(usize, f64)], &[(usize, f64)]) {
+    pub fn halves(&self) -> (Walked<'_>, Walked<'_>) {
         let near = self.voxels.partition_point(|v| v.1 <= 0.5 * self.length);
         self.voxels.split_at(near)
     }

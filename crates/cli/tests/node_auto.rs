@@ -545,14 +545,14 @@ fn two_workers_and_a_database_that_restarts_read_a_study_and_send_its_report_onc
     assert!(code(&meanwhile) == 0 || said.contains("0xA700"), "{said}");
     let audit = store.join("audit.xml");
     until(90, || {
-        (count(&audit, "1 instances sent, 0 failed") == 1).then_some(())
+        (count(&audit, "1 instances sent, 0 failed") >= 1).then_some(())
     });
     // One of two is killed; the other one does the next study, whoever had it.
     workers[0].0.kill().unwrap();
     let again = send(&here.remote(), &[second]);
     assert_eq!(code(&again), 0, "{}", stdout(&again));
     until(90, || {
-        (count(&audit, "1 instances sent, 0 failed") == 2).then_some(())
+        (count(&audit, "1 instances sent, 0 failed") >= 2).then_some(())
     });
     assert_eq!(readings(&store), [study(1), study(2)]);
     assert_eq!(count(&audit, ">read, 1 objects to be sent<"), 2);

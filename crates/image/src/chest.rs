@@ -3,7 +3,7 @@
 //! The image shows the patient from the front: the patient's right lung is on the left of the image.
 
 use crate::error::ImageError;
-use crate::mask::{Component, Connectivity, Labels, keep_largest, label};
+use crate::mask::{Component, Connectivity, Labels, keep_largest, label, solidity};
 use crate::plane::{Mask, Plane};
 use hilum_core::{Line, Point};
 
@@ -219,6 +219,10 @@ pub fn lung_thirds(lung: &Mask) -> Option<[(Third, Mask); 3]> {
     ])
 }
 
+/// A heart's outline that fills less of its convex hull is not a heart's. The outlines found on the 120 JSRT films of
+/// train and val, where they are good, fill 0.94 to 0.98; those that run along vessels into the lungs 0.7 to 0.9.
+pub const LEAST_SOLIDITY: f64 = 0.9;
+
 /// Something about a cardiothoracic ratio that makes it doubtful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CtrFlag {
@@ -234,6 +238,8 @@ pub enum CtrFlag {
     Implausible,
     /// The heart mask is in several large parts.
     HeartInParts,
+    /// The heart's outline has branches or bays: it fills less than [`LEAST_SOLIDITY`] of its convex hull.
+    HeartRagged,
 }
 
 /// Cardiothoracic ratio with the lines that it was read from (Danzer 1919).
@@ -280,6 +286,9 @@ pub fn cardiothoracic(lungs: &Mask, heart: &Mask) -> Result<Option<Cardiothoraci
     }
     if 10 * main.count() < 9 * heart.count() {
         flags.push(CtrFlag::HeartInParts);
+    }
+    if solidity(&main).is_some_and(|share| share < LEAST_SOLIDITY) {
+        flags.push(CtrFlag::HeartRagged);
     }
     Ok(Some(Cardiothoracic {
         ratio,
@@ -334,6 +343,22 @@ mod tests {
             None
         );
         assert!(cardiothoracic(&lungs(), &Plane::filled(3, 3, 0)).is_err());
+    }
+
+    #[test]
+    fn a_heart_with_branches_is_flagged() {
+        let mut heart = Plane::filled(200, 200, 0u8);
+        ellipse(&mut heart, 105.0, 130.0, 35.0, 28.0);
+        let plain = cardiothoracic(&lungs(), &heart).unwrap().unwrap();
+        assert!(!plain.flags.contains(&CtrFlag::HeartRagged));
+        ellipse(&mut heart, 60.0, 115.0, 30.0, 4.0);
+        ellipse(&mut heart, 100.0, 70.0, 5.0, 45.0);
+        let ragged = cardiothoracic(&lungs(), &heart).unwrap().unwrap();
+        assert!(
+            ragged.flags.contains(&CtrFlag::HeartRagged),
+            "{:?}",
+            ragged.flags
+        );
     }
 
     #[test]

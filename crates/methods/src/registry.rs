@@ -10,17 +10,17 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::mask_of_truth::MaskOfTruth,
         &crate::reliable_tb::ReliableTb,
         &crate::supervised_dictionary::SupervisedDictionary,
-        &crate::deep_reproductive::DeepReproductive,
-        &crate::fedld::FedLd,
-        &crate::ugpl::Ugpl,
         &crate::covid_interpretability::CovidInterpretability,
         &crate::radgraph::RadGraph,
+        &crate::deep_reproductive::DeepReproductive,
+        &crate::fedld::FedLd,
         #[cfg(feature = "ct")]
         &crate::nodule_surroundings::NoduleSurroundings,
+        &crate::ugpl::Ugpl,
         &crate::posthoc_uq::PosthocUq,
         &crate::knobo::KnoBo,
-        &crate::breast_density::BreastDensity,
         &crate::covid_screening::CovidScreening,
+        &crate::breast_density::BreastDensity,
         &crate::breast_ml::BreastMl,
         &crate::vidi::Vidi,
         &crate::chexstruct::CheXstruct,
@@ -44,10 +44,11 @@ mod tests {
     const END: &str = "<!-- claims:end -->";
 
     #[test]
-    fn names_and_cards_are_unique() {
+    fn names_and_cards_are_unique_and_cards_in_order() {
         let mut names: Vec<_> = all().iter().map(|m| m.info().name).collect();
         let mut cards: Vec<_> = all().iter().filter_map(|m| m.info().card).collect();
         let (n, c) = (names.len(), cards.len());
+        assert!(cards.is_sorted(), "{cards:?}");
         names.sort_unstable();
         names.dedup();
         cards.sort_unstable();

@@ -50,10 +50,15 @@ pub(crate) fn widths(
     std::iter::once(ratio).chain(thorax).collect()
 }
 
-/// Whether an outlined heart may be shown: inside the thorax and of a possible size. The heart was learnt
+/// Whether an outlined heart may be shown: inside the thorax, of a possible size and without branches. The heart was learnt
 /// from adult PA films alone and can go far astray on others.
 pub fn believable(found: &Cardiothoracic) -> bool {
-    let astray = |f: &CtrFlag| matches!(f, CtrFlag::HeartOutsideThorax | CtrFlag::Implausible);
+    let astray = |f: &CtrFlag| {
+        matches!(
+            f,
+            CtrFlag::HeartOutsideThorax | CtrFlag::Implausible | CtrFlag::HeartRagged
+        )
+    };
     !found.flags.iter().any(astray)
 }
 
@@ -107,6 +112,7 @@ fn flags_note(flags: &[CtrFlag]) -> Option<String> {
         CtrFlag::HeartOutsideThorax => "the outlined heart reaches beyond the lungs",
         CtrFlag::Implausible => "the ratio is outside 0.25 to 0.85",
         CtrFlag::HeartInParts => "the outlined heart is in several parts",
+        CtrFlag::HeartRagged => "the outlined heart has branches",
     };
     let list: Vec<&str> = flags.iter().map(words).collect();
     (!list.is_empty()).then(|| format!("doubtful: {}", list.join("; ")))

@@ -64,7 +64,12 @@ async fn work(args: &Args, config: &hilum_node::Config, stop: &Arc<AtomicBool>) 
         audit: node_parts::audit(config, &dir)?,
         web: Arc::new(hilum_dicomweb::Peers),
     };
-    let threads = node_read::start_workers(work, usize::from(args.jobs), node_read::Reading::default(), stop)?;
+    let threads = node_read::start_workers(
+        work,
+        usize::from(args.jobs),
+        node_read::Reading::default(),
+        stop,
+    )?;
     node_parts::say("working\n")?;
     while !stop.load(Ordering::SeqCst) {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;

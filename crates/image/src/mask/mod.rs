@@ -11,5 +11,5 @@ pub use components::{Component, Connectivity, Labels, fill_holes, keep_largest, 
 pub use contour::outline;
 pub use distance::{distance_transform, distance_transform_spaced};
 pub use morphology::{close, close_disk, dilate, dilate_disk, erode, erode_disk, open, open_disk};
-pub use properties::{Properties, properties};
+pub use properties::{Properties, properties, solidity};
 pub use rle::Rle;

@@ -78,6 +78,57 @@ pub fn properties(mask: &Mask) -> Option<Properties> {
     })
 }
 
+/// Share of its convex hull that the mask fills, with pixels as squares: 1 for a convex shape. `None` for an empty mask.
+pub fn solidity(mask: &Mask) -> Option<f64> {
+    let mut corners = Vec::new();
+    for (y, row) in mask.data.chunks_exact(mask.width.max(1)).enumerate() {
+        let Some(first) = row.iter().position(|v| *v != 0) else {
+            continue;
+        };
+        let last = row.iter().rposition(|v| *v != 0).unwrap_or(first);
+        for (x, y) in [(first, y), (first, y + 1), (last + 1, y), (last + 1, y + 1)] {
+            corners.push((x as f64, y as f64));
+        }
+    }
+    let hull = hull(corners);
+    let next = hull.iter().cycle().skip(1);
+    let twice: f64 = hull
+        .iter()
+        .zip(next)
+        .map(|(a, b)| a.0 * b.1 - b.0 * a.1)
+        .sum();
+    (twice != 0.0).then(|| mask.count() as f64 / (twice / 2.0).abs())
+}
+
+/// Convex hull by Andrew's monotone chain.
+fn hull(mut points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    points.dedup();
+    let mut hull: Vec<(f64, f64)> = Vec::with_capacity(points.len() + 1);
+    for side in 0..2 {
+        let start = hull.len();
+        for &p in &points {
+            while hull.len() >= start + 2
+                && turn(hull[hull.len() - 2], hull[hull.len() - 1], p) <= 0.0
+            {
+                hull.pop();
+            }
+            hull.push(p);
+        }
+        // The last point of a side is the first of the other.
+        hull.pop();
+        if side == 0 {
+            points.reverse();
+        }
+    }
+    hull
+}
+
+/// Twice the area of the triangle, positive when it turns left.
+fn turn(a: (f64, f64), b: (f64, f64), c: (f64, f64)) -> f64 {
+    (b.0 - a.0) * (c.1 - a.1) - (b.1 - a.1) * (c.0 - a.0)
+}
+
 fn orientation(xx: f64, yy: f64, xy: f64) -> f64 {
     if xx == yy && xy == 0.0 {
         return 0.0;
@@ -89,6 +140,24 @@ fn orientation(xx: f64, yy: f64, xy: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::plane::Plane;
+
+    #[test]
+    fn solid_shapes_fill_their_hull_and_others_do_not() {
+        let mut mask = Plane::filled(20, 20, 0u8);
+        assert_eq!(solidity(&mask), None);
+        for y in 5..15 {
+            mask.data[y * 20 + 5..y * 20 + 15].fill(1);
+        }
+        assert_eq!(solidity(&mask), Some(1.0));
+        // An L of 10 x 10 without a corner of 5 x 5: the hull cuts that corner in half.
+        for y in 5..10 {
+            mask.data[y * 20 + 10..y * 20 + 15].fill(0);
+        }
+        assert_eq!(solidity(&mask), Some(75.0 / 87.5));
+        let mut one = Plane::filled(3, 3, 0u8);
+        one.data[4] = 1;
+        assert_eq!(solidity(&one), Some(1.0));
+    }
 
     #[test]
     fn a_bar_has_its_length_and_direction() {

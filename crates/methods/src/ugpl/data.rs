@@ -154,16 +154,19 @@ mod shared {
     use std::collections::BTreeMap;
     use std::sync::Mutex;
 
-    static DRAWN: Mutex<BTreeMap<(u64, u64, usize, usize), Vec<Slice>>> =
-        Mutex::new(BTreeMap::new());
+    /// Seed, patient, slices, side.
+    type Key = (u64, u64, usize, usize);
+    static DRAWN: Mutex<BTreeMap<Key, Vec<Slice>>> = Mutex::new(BTreeMap::new());
 
     pub(super) fn slices(seed: u64, patient: u64, n: usize, side: usize) -> Result<Vec<Slice>> {
         let mut drawn = DRAWN.lock().unwrap();
         let key = (seed, patient, n, side);
-        if !drawn.contains_key(&key) {
-            drawn.insert(key, one_phantom(seed, patient, n, side)?);
+        if let Some(slices) = drawn.get(&key) {
+            return Ok(slices.clone());
         }
-        Ok(drawn[&key].clone())
+        let slices = one_phantom(seed, patient, n, side)?;
+        drawn.insert(key, slices.clone());
+        Ok(slices)
     }
 }
 
