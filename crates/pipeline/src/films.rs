@@ -4,7 +4,7 @@ use crate::error::{PipelineError, Result};
 use crate::explain::{CAM, Explained};
 use crate::findings::Heat;
 use crate::read::Masks;
-use hilum_core::{Explanation, Line, Point, Reading, Rect};
+use hilum_core::{Explanation, Line, Point, PredictionSet, Reading, Rect};
 use hilum_dicom::LoadedImage;
 use hilum_image::draw::{self, Canvas, PALETTE};
 use hilum_image::{ImageError, Kernel, Mask, Plane, resize};
@@ -220,9 +220,12 @@ fn paint(
             pen,
         );
     }
-    for (number, finding) in reading
+    // Undecided ones would cover the film; the page has them behind a switch.
+    let present = reading
         .findings
         .iter()
+        .filter(|f| f.set == Some(PredictionSet::Present));
+    for (number, finding) in present
         .filter(|f| f.regions.iter().any(|r| r.image == image))
         .enumerate()
     {

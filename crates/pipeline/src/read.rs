@@ -20,7 +20,7 @@ use hilum_core::{
 };
 use hilum_dicom::{Limits, LoadedImage, load_frame};
 use hilum_explain::Method;
-use hilum_image::chest::{Cardiothoracic, cardiothoracic};
+use hilum_image::chest::Cardiothoracic;
 use hilum_image::{Mask, Recipe, guard};
 use hilum_kernels::Tensor;
 use hilum_methods::serve::{Classifier, NetClassifier, Segmenter};
@@ -204,6 +204,8 @@ pub(crate) struct Masks {
     pub(crate) heart: Option<Mask>,
     /// Widths of heart and thorax; null without a heart.
     pub(crate) widths: Option<Cardiothoracic>,
+    /// Whether the heart was cut free from branches.
+    pub(crate) trimmed: bool,
 }
 
 impl Masks {
@@ -285,19 +287,22 @@ impl<'a> Work<'a> {
             return Ok(None);
         };
         gate::of_lungs(&lungs, &mut self.verdict);
-        let widths = match &heart {
-            Some(heart) => {
-                cardiothoracic(&lungs, heart).map_err(|source| PipelineError::Image {
-                    path: self.path.to_owned(),
-                    source,
-                })?
-            }
-            None => None,
+        let outlined = heart.map(|heart| measure::heart(&lungs, heart));
+        let outlined = outlined
+            .transpose()
+            .map_err(|source| PipelineError::Image {
+                path: self.path.to_owned(),
+                source,
+            })?;
+        let (heart, widths, trimmed) = match outlined {
+            Some(found) => (Some(found.mask), found.widths, found.trimmed),
+            None => (None, None, false),
         };
         Ok(Some(Masks {
             lungs,
             heart,
             widths,
+            trimmed,
         }))
     }
 
