@@ -219,8 +219,8 @@ pub fn lung_thirds(lung: &Mask) -> Option<[(Third, Mask); 3]> {
     ])
 }
 
-/// A heart's outline that fills less of its convex hull is not a heart's. The outlines found on the 120 JSRT films of
-/// train and val, where they are good, fill 0.94 to 0.98; those that run along vessels into the lungs 0.7 to 0.9.
+/// A heart's outline that fills less of its convex hull is not a heart's. Those found on 120 JSRT films of train and val, where
+/// they are good, fill 0.94 to 0.98 (`bench/heart_outlines.py`); those that run along vessels into the lungs fill less.
 pub const LEAST_SOLIDITY: f64 = 0.9;
 
 /// Something about a cardiothoracic ratio that makes it doubtful.
