@@ -130,7 +130,7 @@ fn of_patient(
     let view = if lateral { "lateral" } else { "frontal" };
     let instance = id("instance", &format!("{number} {view}"));
     let class = uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION;
-    set.text(tags::PATIENT_NAME, VR::PN, "Phantom^Petra");
+    set.text(tags::PATIENT_NAME, VR::PN, "Phantom^Robin");
     set.text(tags::PATIENT_ID, VR::LO, "PHANTOM-1");
     set.text(tags::PATIENT_SEX, VR::CS, sex);
     set.text(tags::PATIENT_AGE, VR::AS, &format!("{age:03}Y"));
