@@ -4,7 +4,7 @@
     objects.py [--hilum PATH] [--keep DIR] [FILE...]
 
 Reads FILEs (the samples when none are given) with `--write sr,seg,gsps,sc,pdf,fhir` and holds what was written to
-dciodvfy, dsrdump, dicom-validator, highdicom, pydicom and the FHIR models; then writes a report and a segmentation
+dciodvfy, dsrdump, the standard's tables of modules (as highdicom carries them), highdicom, pydicom and the FHIR models; then writes a report and a segmentation
 with highdicom and reads them back. A tool that is not installed is named and skipped. Prints one line a check; exit
 code 1 when any failed.
 """
@@ -71,6 +71,45 @@ def check_dsrdump(folder: Path) -> None:
     holds = said.returncode == 0 and "Imaging Measurement Report" in tree and not errors
     check(f"{folder.name}/sr.dcm: dsrdump shows the tree", holds, said.stderr[:300])
     check(f"{folder.name}/sr.dcm: dsrdump shows the findings", "Pneumothorax" in tree)
+
+
+def items_at(data_set, path: list[str]):
+    """The data sets at a path of sequences; none where a sequence is not there."""
+    here = [data_set]
+    for keyword in path:
+        here = [item for one in here for item in one.get(keyword, [])]
+    return here
+
+
+# Their tables list what any kind of content or any functional group would need; dciodvfy knows which one applies.
+BY_CASE = ("sr-document-content", "segmentation-multi-frame-functional-groups")
+
+
+def check_modules(file: Path) -> None:
+    """Every attribute of type 1 and 2 of the mandatory modules, at every depth, and nothing that no module of the object knows."""
+    import pydicom
+    from highdicom import _standard_utils as standard
+
+    data_set = pydicom.dcmread(file)
+    iod = standard.get_sop_class_iod_map()[data_set.SOPClassUID]
+    attributes = standard.get_module_attribute_map()
+    modules = standard.get_iod_module_map()[iod]
+    absent, empty = [], []
+    for module in (m["key"] for m in modules if m["usage"] == "M" and m["key"] not in BY_CASE):
+        for row in attributes[module]:
+            keyword, kind = row["keyword"], row["type"]
+            for item in items_at(data_set, row["path"]) if kind in ("1", "2") else []:
+                where = ".".join([*row["path"], keyword])
+                if keyword not in item:
+                    absent.append(where)
+                elif kind == "1" and not item.data_element(keyword).VM and not isinstance(item[keyword].value, bytes):
+                    empty.append(where)
+    known = {row["keyword"] for m in modules for row in attributes[m["key"]] if not row["path"]}
+    strange = [e.keyword or str(e.tag) for e in data_set if not e.tag.is_private and e.keyword not in known]
+    name = f"{file.parent.name}/{file.name}: {iod}"
+    check(f"{name}: attributes of type 1 and 2", not absent, ", ".join(sorted(set(absent))[:6]))
+    check(f"{name}: values of type 1", not empty, ", ".join(sorted(set(empty))[:6]))
+    check(f"{name}: attributes of its modules only", not strange, ", ".join(strange[:6]))
 
 
 def check_highdicom(folder: Path) -> None:
@@ -351,6 +390,8 @@ def main() -> int:
         if "dsrdump" not in missing:
             check_dsrdump(folder)
         if "highdicom" not in missing:
+            for file in NAMES:
+                check_modules(folder / file)
             check_highdicom(folder)
         check_round_trip(arguments.hilum, folder)
     dated = ROOT / "samples" / "images" / "adult-pa.dcm"

@@ -2,8 +2,8 @@
 """C-STORE rate of `hilum listen` beside Orthanc and DCMTK's storescp, and QIDO-RS times beside Orthanc.
 
     python3 bench/node.py --hilum target/release/hilum --objects 400 --side 512
-    python3 bench/node.py --indexed 100000          # QIDO-RS over many small objects
-    python3 bench/node.py --studies 10000           # memory while so many studies come in
+    python3 bench/node.py --objects 0 --indexed 100000   # QIDO-RS over many small objects
+    python3 bench/node.py --objects 0 --studies 10000    # memory while so many studies come in
 
 Every server gets the same files from the same `storescu`, first over one association, then over 16 at once. Servers listen on
 loopback with folders of their own, which are removed. A server that is not installed becomes a row with the reason.
@@ -305,10 +305,18 @@ def make(folder: Path, objects: int, side: int, per_study: int) -> int:
     return max(1, objects // per_study)
 
 
+def keep(file: Path, parts: dict[str, list], load: list[float]) -> None:
+    """Puts the parts of this run in the file, with the load of the machine before and after; other parts stay as they are."""
+    result = json.loads(file.read_text()) if file.exists() else {"suite": "node"}
+    for name, rows in parts.items():
+        result[name] = {"load": load, "rows": rows}
+    file.write_text(json.dumps(result, indent=1) + "\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hilum", type=Path, default=Hilum.binary, help="the binary")
-    parser.add_argument("--objects", type=int, default=320, help="objects of the C-STORE part")
+    parser.add_argument("--objects", type=int, default=320, help="objects of the C-STORE part; 0 leaves it out")
     parser.add_argument("--side", type=int, default=1024, help="rows and columns of each; 16 bits a pixel")
     parser.add_argument("--rounds", type=int, default=3, help="times every server is started, in turn with the others")
     parser.add_argument("--indexed", type=int, default=0, help="objects of the QIDO-RS part; 0 leaves it out")
@@ -319,14 +327,15 @@ def main() -> int:
     Hilum.binary = args.hilum
     rows: dict[str, list] = {"ingest": [], "search": [], "memory": []}
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="hilum-bench-") as made:
-        make(Path(made), args.objects, args.side, 4)
-        for round_ in range(args.rounds):
-            for associations in (1, 16):
-                for kind in (Hilum, Orthanc, OrthancLoose, Storescp):
-                    row = ingest(kind, args.objects, args.side, associations, Path(made)) | {"round": round_}
-                    rows["ingest"].append(row)
-                    print(json.dumps(row), file=sys.stderr)
+    if args.objects:
+        with tempfile.TemporaryDirectory(prefix="hilum-bench-") as made:
+            make(Path(made), args.objects, args.side, 4)
+            for round_ in range(args.rounds):
+                for associations in (1, 16):
+                    for kind in (Hilum, Orthanc, OrthancLoose, Storescp):
+                        row = ingest(kind, args.objects, args.side, associations, Path(made)) | {"round": round_}
+                        rows["ingest"].append(row)
+                        print(json.dumps(row), file=sys.stderr)
     if args.indexed:
         with tempfile.TemporaryDirectory(prefix="hilum-bench-") as made:
             patients = make(Path(made), args.indexed, 8, 4)
@@ -339,9 +348,8 @@ def main() -> int:
             for row in memory(kind, args.studies):
                 rows["memory"].append(row)
                 print(json.dumps(row), file=sys.stderr)
-    result = {"suite": "node", "load_before": load, "load_after": os.getloadavg()[0], **rows}
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "node.json").write_text(json.dumps(result, indent=1) + "\n")
+    keep(args.out / "node.json", {name: part for name, part in rows.items() if part}, [load, os.getloadavg()[0]])
     return 0
 
 

@@ -15,6 +15,7 @@ mod outbox;
 mod query;
 mod queue;
 mod record;
+mod same;
 mod store;
 mod uid;
 

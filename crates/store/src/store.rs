@@ -8,6 +8,7 @@ use crate::outbox::{self, Outgoing, Sent};
 use crate::query::{self, Found, Query};
 use crate::queue::{self, Counts, Failure, Lease, NewJob};
 use crate::record::{Incoming, Record};
+use crate::same::same_content;
 use crate::uid::Uid;
 use crate::{NewOutgoing, now};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
@@ -213,6 +214,9 @@ impl Store {
         let outcome = match &before {
             None => Ingested::Stored,
             Some(old) if old.sha256 == record.sha256 => return self.known(old, &record),
+            Some(old) if self.known_in_another_syntax(old, &record, incoming)? => {
+                return Ok(Ingested::Known);
+            }
             Some(_) => match self.inner.options.duplicates {
                 Duplicates::Refuse => return Err(StoreError::Duplicate),
                 Duplicates::Keep => return Ok(Ingested::Kept),
@@ -248,6 +252,25 @@ impl Store {
             Ok(_) => Ok(Ingested::Known),
             Err(e) => Err(StoreError::io(&path, e)),
         }
+    }
+
+    /// The same object in another transfer syntax: the one that came first stays.
+    fn known_in_another_syntax(
+        &self,
+        old: &Located,
+        record: &Record,
+        incoming: &Incoming<'_>,
+    ) -> Result<bool> {
+        let place = (&old.study, &old.series) == (&record.study, &record.series);
+        if !place || old.transfer_syntax == record.transfer_syntax.as_str() {
+            return Ok(false);
+        }
+        let path = self.root().join(old.relative());
+        tokio::task::block_in_place(|| {
+            let stored = std::fs::read(&path).map_err(|e| StoreError::io(&path, e))?;
+            let came = with_syntax(incoming.data, incoming.transfer_syntax);
+            Ok(same_content(&stored, &came))
+        })
     }
 
     async fn lock(&self, instance: &Uid) -> tokio::sync::MutexGuard<'_, ()> {

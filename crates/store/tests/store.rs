@@ -1,7 +1,8 @@
 //! The store as a whole: what is acknowledged is there, also after a kill.
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
-use dicom_core::{DataElement, VR};
+use dicom_core::value::{DataSetSequence, PixelFragmentSequence};
+use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_object::InMemDicomObject;
@@ -118,6 +119,121 @@ async fn another_object_with_the_same_uid_is_refused_kept_or_takes_the_place() {
         };
         assert_eq!(found[0].value(tags::INSTANCE_NUMBER), number);
     }
+}
+
+/// Four pixels, and a sequence with an attribute of two lengths in one item.
+fn film(instance: &str) -> InMemDicomObject {
+    let mut film = object("1.2", "1.3", instance);
+    for (tag, value) in [
+        (tags::SAMPLES_PER_PIXEL, 1u16),
+        (tags::ROWS, 2),
+        (tags::COLUMNS, 2),
+        (tags::BITS_ALLOCATED, 16),
+        (tags::BITS_STORED, 12),
+        (tags::HIGH_BIT, 11),
+        (tags::PIXEL_REPRESENTATION, 0),
+    ] {
+        film.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
+    }
+    film.put(DataElement::new(
+        tags::PHOTOMETRIC_INTERPRETATION,
+        VR::CS,
+        "MONOCHROME2",
+    ));
+    let item =
+        InMemDicomObject::from_element_iter([DataElement::new(tags::CODE_VALUE, VR::SH, "odd")]);
+    film.put(DataElement::new(
+        tags::VIEW_CODE_SEQUENCE,
+        VR::SQ,
+        DataSetSequence::from(vec![item]),
+    ));
+    film.put(DataElement::new(
+        tags::PIXEL_DATA,
+        VR::OW,
+        PrimitiveValue::U16(PIXELS.to_vec().into()),
+    ));
+    film
+}
+
+const PIXELS: [u16; 4] = [1, 2, 300, 4095];
+
+/// The pixels as RLE Lossless (PS3.5, annex G): a segment of high bytes and one of low bytes, copied literally.
+fn run_length() -> Vec<u8> {
+    let mut frame = vec![0u8; 64];
+    for (at, value) in [(0, 2u32), (4, 64), (8, 70)] {
+        frame[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    for plane in [1, 0] {
+        frame.push(3);
+        frame.extend(PIXELS.map(|p| p.to_le_bytes()[plane]));
+        frame.push(0x80);
+    }
+    frame
+}
+
+async fn put_as(store: &Store, object: &InMemDicomObject, syntax: &str) -> Option<Ingested> {
+    let mut data = Vec::new();
+    let encoding = TransferSyntaxRegistry.get(syntax).unwrap();
+    object.write_dataset_with_ts(&mut data, encoding).unwrap();
+    let incoming = Incoming {
+        transfer_syntax: syntax,
+        ..incoming(&data)
+    };
+    let record = store.check(&incoming).unwrap();
+    match store.ingest(record, &incoming, None).await {
+        Ok(done) => Some(done),
+        Err(StoreError::Duplicate) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_in_another_transfer_syntax_is_known_unless_something_differs() {
+    const IMPLICIT: &str = "1.2.840.10008.1.2";
+    const RLE: &str = "1.2.840.10008.1.2.5";
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    let first = film("1.4");
+    assert_eq!(put_as(&store, &first, SYNTAX).await, Some(Ingested::Stored));
+    assert_eq!(
+        put_as(&store, &first, IMPLICIT).await,
+        Some(Ingested::Known)
+    );
+    let mut packed = first.clone();
+    packed.put(DataElement::new(
+        tags::PIXEL_DATA,
+        VR::OB,
+        PixelFragmentSequence::new_fragments(vec![run_length()]),
+    ));
+    assert_eq!(put_as(&store, &packed, RLE).await, Some(Ingested::Known));
+    let located = store.locate(&uid("1.4")).await.unwrap().unwrap();
+    assert_eq!(located.transfer_syntax, SYNTAX);
+
+    let mut broken = run_length();
+    *broken.last_mut().unwrap() = 0x7f;
+    let mut other_pixel = run_length();
+    other_pixel[71] += 1;
+    for frame in [broken, other_pixel] {
+        packed.put(DataElement::new(
+            tags::PIXEL_DATA,
+            VR::OB,
+            PixelFragmentSequence::new_fragments(vec![frame]),
+        ));
+        assert_eq!(put_as(&store, &packed, RLE).await, None);
+    }
+    let mut inverse = first.clone();
+    inverse.put(DataElement::new(
+        tags::PHOTOMETRIC_INTERPRETATION,
+        VR::CS,
+        "MONOCHROME1",
+    ));
+    assert_eq!(put_as(&store, &inverse, IMPLICIT).await, None);
+    let mut more = first.clone();
+    more.put(DataElement::new(tags::VIEW_POSITION, VR::CS, "PA"));
+    assert_eq!(put_as(&store, &more, IMPLICIT).await, None);
+    let mut less = first;
+    less.remove_element(tags::VIEW_CODE_SEQUENCE);
+    assert_eq!(put_as(&store, &less, IMPLICIT).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
