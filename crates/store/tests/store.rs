@@ -210,7 +210,7 @@ async fn an_object_in_another_transfer_syntax_is_known_unless_something_differs(
     assert_eq!(located.transfer_syntax, SYNTAX);
 
     let mut broken = run_length();
-    *broken.last_mut().unwrap() = 0x7f;
+    broken[0] = 3;
     let mut other_pixel = run_length();
     other_pixel[71] += 1;
     for frame in [broken, other_pixel] {
