@@ -371,12 +371,7 @@ fn sacrebleu_scores() {
 }
 
 /// Lengths, brevity penalty and the precisions of the orders, smoothed where no count is 0.
-fn corpus_parts(
-    sums: &[f64],
-    options: &nlg::sacre::Options,
-    expected: &Value,
-    name: &str,
-) {
+fn corpus_parts(sums: &[f64], options: &nlg::sacre::Options, expected: &Value, name: &str) {
     let [ours, theirs] = [sums[sums.len() - 2], sums[sums.len() - 1]];
     close(ours, expected["sys_len"].as_f64().unwrap(), 0.0, name);
     close(theirs, expected["ref_len"].as_f64().unwrap(), 0.0, name);
@@ -513,7 +508,8 @@ fn no_reference_value_is_left_out() {
     nltk_smoothing_methods();
     ptb_tokens_are_those_of_corenlp();
     let jar = ".expected.meteor";
-    let why = "the whole jar, whose paraphrase table is not here; its other stages are in fixtures/";
+    let why =
+        "the whole jar, whose paraphrase table is not here; its other stages are in fixtures/";
     let named = (".signature", "names the library's version");
     for (name, exceptions) in [
         ("coco_ptb", &[(jar, why)][..]),

@@ -212,19 +212,34 @@ fn a_hedge_leans_or_names_a_possibility() {
     };
     for (text, code) in [
         ("Probable mild interstitial edema.", "edema"),
-        ("There is subsegmental atelectasis or scarring.", "atelectasis"),
-        ("Left basilar infiltrate versus atelectasis.", "infiltration"),
+        (
+            "There is subsegmental atelectasis or scarring.",
+            "atelectasis",
+        ),
+        (
+            "Left basilar infiltrate versus atelectasis.",
+            "infiltration",
+        ),
         ("Left basilar infiltrate versus atelectasis.", "atelectasis"),
-        ("This is probably a small pleural effusion.", "pleural_effusion"),
+        (
+            "This is probably a small pleural effusion.",
+            "pleural_effusion",
+        ),
         ("Heart size is borderline.", "cardiomegaly"),
     ] {
         assert!(present(text, code), "{text}");
     }
     for (text, code) in [
         ("Opacity which may represent pneumonia.", "pneumonia"),
-        ("This may represent atelectasis versus infiltrate.", "infiltration"),
+        (
+            "This may represent atelectasis versus infiltrate.",
+            "infiltration",
+        ),
         ("Possible small pleural effusion.", "pleural_effusion"),
-        ("Atelectasis or infiltrate cannot be excluded.", "infiltration"),
+        (
+            "Atelectasis or infiltrate cannot be excluded.",
+            "infiltration",
+        ),
         ("The differential diagnosis includes edema.", "edema"),
     ] {
         assert!(!present(text, code), "{text}");
