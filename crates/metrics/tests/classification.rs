@@ -6,7 +6,6 @@ mod common;
 
 use common::*;
 use hilum_metrics::classification::*;
-use serde_json::Value;
 
 const T: f64 = 1e-9;
 
@@ -134,6 +133,10 @@ fn curves() {
             &floats(&e["pr_curve"]["recall"]),
             T,
         );
+        // The closing point at recall 0 has none.
+        let thresholds: Vec<f64> = pr.iter().rev().filter_map(|p| p.threshold).collect();
+        let stored = floats(&e["pr_curve"]["thresholds"]);
+        all_close("thresholds", &thresholds, &stored, 0.0);
         seen += 1;
     }
     assert_eq!(seen, 4);
@@ -382,4 +385,22 @@ fn rankings_and_label_sets() {
     close("subset", sets.subset_accuracy, f(&e["subset_accuracy"]), T);
     close("f1", sets.f1_samples, f(&e["f1"]["samples"]), T);
     close("jaccard", sets.jaccard_samples, f(&e["jaccard_samples"]), T);
+}
+
+#[test]
+fn no_reference_value_is_left_out() {
+    binary_scores();
+    weighted_scores();
+    curves();
+    multilabel();
+    a_class_without_positives_leaves_the_macro_mean();
+    multiclass_and_agreement();
+    rankings_and_label_sets();
+    for name in [
+        "binary_scores.json",
+        "multilabel.json",
+        "multiclass_agreement.json",
+    ] {
+        nothing_left(&fixture(name), &[]);
+    }
 }

@@ -6,7 +6,6 @@ mod common;
 use common::*;
 use hilum_core::Rect;
 use hilum_metrics::detection::*;
-use serde_json::Value;
 
 fn xywh(v: &Value) -> Rect {
     let b = floats(v);
@@ -189,11 +188,29 @@ fn coco() {
             &floats(&e["per_class_AP50"]),
             1e-9,
         );
+        // The category of id 1 is class 0.
+        all_close(
+            name,
+            s.per_class_precision50[0].as_ref().unwrap(),
+            &floats(&e["precision_101_iou50_class1_all_100"]),
+            1e-9,
+        );
         all_close(
             name,
             &each(&s.per_class_ar100),
             &floats(&e["per_class_AR100"]),
             1e-9,
         );
+    }
+}
+
+#[test]
+fn no_reference_value_is_left_out() {
+    overlaps();
+    suppression();
+    free_response();
+    coco();
+    for name in ["iou.json", "nms.json", "froc.json", "coco_bbox.json"] {
+        nothing_left(&fixture(name), &[]);
     }
 }

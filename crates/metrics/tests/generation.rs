@@ -6,7 +6,6 @@ mod common;
 
 use common::*;
 use hilum_metrics::generation::*;
-use serde_json::Value;
 
 fn features(rows: &Value) -> Features {
     let width = rows[0].as_array().unwrap().len();
@@ -189,4 +188,14 @@ fn ranked_lists() {
     close("MRR", reciprocal / n, f(&e["mrr"]), 1e-9);
     close("nDCG", gain / n, f(&e["ndcg"]), 1e-9);
     close("nDCG at 10", gain10 / n, f(&e["ndcg_at_10"]), 1e-9);
+}
+
+#[test]
+fn no_reference_value_is_left_out() {
+    distances_manifolds_and_memorisation();
+    inception_scores();
+    between_images_and_texts();
+    ranked_lists();
+    nothing_left(&fixture("generative.json"), &[]);
+    nothing_left(&fixture("retrieval.json"), &[]);
 }

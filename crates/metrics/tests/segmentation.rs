@@ -6,7 +6,6 @@ mod common;
 
 use common::*;
 use hilum_metrics::segmentation::*;
-use serde_json::Value;
 
 const T: f64 = 1e-4;
 
@@ -116,7 +115,7 @@ fn lungs() {
     ) else {
         return;
     };
-    let fixture: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let fixture = pack("segmentation/overlap_surface.json").unwrap();
     let root = path.parent().unwrap().parent().unwrap();
     let mut seen = 0;
     for case in cases(&fixture)
@@ -137,4 +136,22 @@ fn lungs() {
         seen += 1;
     }
     assert_eq!(seen, 6);
+}
+
+#[test]
+fn no_reference_value_is_left_out() {
+    volumes();
+    nothing_left(&fixture("surface_toys.json"), &[]);
+    lungs();
+    let Some(pack) = pack("segmentation/overlap_surface.json") else {
+        return;
+    };
+    // The volumes are in surface_toys.json: the same numbers, with the masks as runs.
+    let toys = fixture("surface_toys.json");
+    let names: Vec<String> = cases(&toys)
+        .iter()
+        .map(|c| format!("cases[{}]", c["name"].as_str().unwrap()))
+        .collect();
+    let elsewhere: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), "a toy")).collect();
+    nothing_left(&pack, &elsewhere);
 }

@@ -7,7 +7,6 @@ mod common;
 use common::*;
 use hilum_metrics::classification::BinaryScores;
 use hilum_metrics::statistics::*;
-use serde_json::Value;
 
 #[test]
 fn stored_bootstrap_rows_give_the_stored_interval() {
@@ -84,7 +83,10 @@ fn delong_areas_covariance_intervals_and_test() {
                 close(name, test.z, f(&e["z"]), 1e-8);
                 close(name, test.p, f(&e["p_two_sided"]), 1e-8);
             }
-            Err(error) => assert!(error.is_undefined() && e["z"].is_null(), "{name}"),
+            Err(error) => {
+                assert!(error.is_undefined(), "{name}");
+                assert!(e["z"].is_null() && e["p_two_sided"].is_null(), "{name}");
+            }
         }
     }
 }
@@ -164,6 +166,8 @@ fn two_by_two(name: &str, cells: &[u64], e: &Value) {
         f(&e["mcnemar_exact"]["p"]),
         1e-7,
     );
+    // The exact test has no statistic of ours; the stored one is the rarer disagreement.
+    assert_eq!(f(&e["mcnemar_exact"]["statistic"]), b.min(c) as f64);
     for (corrected, key) in [(true, "mcnemar_chi2_cc"), (false, "mcnemar_chi2")] {
         let test = mcnemar_chi_square(b, c, corrected).unwrap();
         close(key, test.statistic, f(&e[key]["statistic"]), 1e-7);
@@ -174,10 +178,20 @@ fn two_by_two(name: &str, cells: &[u64], e: &Value) {
         close(key, test.statistic, f(&e[key]["statistic"]), 1e-7);
         close(key, test.p, f(&e[key]["p"]), 1e-7);
         assert_eq!(test.dof, 1);
+        if let Some(dof) = e[key].get("dof") {
+            assert_eq!(f(dof), 1.0);
+        }
+        if let Some(expected) = e[key].get("expected") {
+            let gaps = flat(expected).into_iter().zip(cells);
+            let sum = gaps.map(|(e, o)| (*o as f64 - e).powi(2) / e).sum();
+            close(key, test.statistic, sum, 1e-7);
+        }
     }
     let table = TwoByTwo([[cells[0], b], [c, cells[3]]]);
     close(name, table.fisher_exact(), f(&e["fisher"]["p"]), 1e-7);
-    if let Some(sample) = e["fisher"]["odds_ratio_sample"].as_f64() {
+    if e["fisher"]["odds_ratio_sample"].is_null() {
+        assert!(cells.contains(&0), "infinite only where a cell is empty");
+    } else if let Some(sample) = e["fisher"]["odds_ratio_sample"].as_f64() {
         let ratio = table.odds_ratio(0.95, ZeroCells::FillEmpty).unwrap();
         // SciPy gives 0 where a cell is empty.
         if sample > 0.0 {
@@ -296,5 +310,25 @@ fn logistic() {
         let fit = logistic_regression(&x, x.len() / y.len(), &y, &ridge).unwrap();
         all_close(name, &fit.coefficients, &floats(&e["coef_l2_C1"]), 1e-5);
         close(name, fit.intercept, f(&e["intercept_l2_C1"]), 1e-5);
+    }
+}
+
+#[test]
+fn no_reference_value_is_left_out() {
+    stored_bootstrap_rows_give_the_stored_interval();
+    delong_areas_covariance_intervals_and_test();
+    proportions();
+    contingency_tables();
+    two_samples_and_correlations();
+    logistic();
+    for name in [
+        "bootstrap.json",
+        "delong.json",
+        "proportion_ci.json",
+        "contingency.json",
+        "tests.json",
+        "logistic_regression.json",
+    ] {
+        nothing_left(&fixture(name), &[]);
     }
 }

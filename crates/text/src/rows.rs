@@ -4,7 +4,7 @@ use crate::error::TextError;
 use crate::report::SectionKind;
 use crate::stream::Problem;
 use serde_json::{Map, Value};
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Chain, Read};
 
 /// Rows taken at once; results are written before the next batch is read.
 const BATCH: usize = 1024;
@@ -106,9 +106,30 @@ pub(crate) fn read_batch(
     Ok(batch)
 }
 
+/// Put behind the last record. A quote that was never closed has taken it into its cell, with every line since.
+const END: &str = "<end of the table>";
+const LAST_LINE: &[u8] = b"\n<end of the table>\n";
+
+/// A table whose end can be told from a cell that was never closed; see [`is_end`] and [`unclosed`].
+pub(crate) fn with_end<R: Read>(reader: R) -> Chain<R, &'static [u8]> {
+    reader.chain(LAST_LINE)
+}
+
+/// Whether a record is the one behind the last.
+pub(crate) fn is_end(record: &csv::ByteRecord) -> bool {
+    record.len() == 1 && &record[0] == END.as_bytes()
+}
+
+/// Why a record cannot be believed that holds the end of the table.
+pub(crate) fn unclosed(record: &csv::ByteRecord) -> Option<String> {
+    let message = "a quote that is never closed: the rest of the file is in one cell";
+    let taken = record.iter().any(|cell| cell.ends_with(LAST_LINE));
+    taken.then(|| message.to_owned())
+}
+
 /// A CSV or TSV file with a header; each record is an object of its columns.
 pub struct CsvRows<R> {
-    reader: csv::Reader<R>,
+    reader: csv::Reader<Chain<R, &'static [u8]>>,
     /// Field that each column becomes.
     names: Vec<String>,
 }
@@ -150,13 +171,18 @@ impl<R: Read> CsvRows<R> {
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .flexible(true)
-            .from_reader(reader);
+            .from_reader(with_end(reader));
         let header = reader.byte_headers().map_err(|e| match e.into_kind() {
             csv::ErrorKind::Io(error) => TextError::Io(error),
             other => TextError::Columns {
                 reason: format!("{other:?}"),
             },
         })?;
+        if is_end(header) {
+            return Err(TextError::Columns {
+                reason: "the table is empty: it has no header".to_owned(),
+            });
+        }
         let columns = header
             .iter()
             .map(|b| {
@@ -173,6 +199,9 @@ impl<R: Read> CsvRows<R> {
     fn row(&self, record: &csv::ByteRecord) -> Result<Vec<u8>, (Problem, String)> {
         if record.as_slice().len() > MAX_LINE {
             return Err(too_long());
+        }
+        if let Some(message) = unclosed(record) {
+            return Err((Problem::InvalidCsv, message));
         }
         if record.len() != self.names.len() {
             let (found, wanted) = (record.len(), self.names.len());
@@ -203,6 +232,7 @@ impl<R: Read> Rows for CsvRows<R> {
             let before = self.reader.position().line();
             let bytes = match self.reader.read_byte_record(&mut record) {
                 Ok(false) => break,
+                Ok(true) if is_end(&record) => break,
                 Ok(true) => self.row(&record),
                 Err(error) => match error.into_kind() {
                     csv::ErrorKind::Io(error) => return Err(error.into()),
@@ -283,6 +313,22 @@ mod tests {
         assert_eq!(rows[1], (4, Err(Problem::InvalidCsv)));
         assert_eq!(rows[2], (5, Err(Problem::InvalidUtf8)));
         assert!(rows[3].1.as_ref().unwrap().get("id").is_none());
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_an_error() {
+        for text in [
+            &b"id,text\n1,Clear.\n2,\"Clear.\n3,Clear.\n"[..],
+            b"id,text\n1,Clear.\n2,\"Clear.",
+        ] {
+            let rows = read(text);
+            assert_eq!(rows.len(), 2);
+            assert!(rows[0].1.is_ok());
+            assert_eq!(rows[1], (3, Err(Problem::InvalidCsv)));
+        }
+        // A mark for inches is no quote, and a file may end without a line break.
+        assert!(read(b"id,text\n1,a 5\" tube").iter().all(|r| r.1.is_ok()));
+        assert_eq!(read(b"id,text\n1,\"a\"\n\n").len(), 1);
     }
 
     #[test]

@@ -5,18 +5,14 @@
 
 use hilum_text::nlg::{self, Sample};
 use hilum_text::tokenize::ptb;
-use serde_json::Value;
+
+#[path = "../../metrics/tests/common/mod.rs"]
+mod common;
+
+use common::{Value, nothing_left, pack};
 
 fn fixture(name: &str) -> Option<Value> {
-    let path = format!(
-        "{}/../../../shared/parity/nlg/{name}.json",
-        env!("CARGO_MANIFEST_DIR")
-    );
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("skipped: NLG parity needs ../shared/parity/nlg/{name}.json, which is not here");
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
+    pack(&format!("nlg/{name}.json"))
 }
 
 fn text(value: &Value) -> String {
@@ -207,8 +203,10 @@ fn meteor_with_exact_and_stem_stages() {
     let Some(texts) = fixture("coco_ptb") else {
         return;
     };
-    let expected: Value =
-        serde_json::from_str(include_str!("fixtures/meteor_exact_stem.json")).unwrap();
+    let expected = Value::parse(
+        "meteor_exact_stem",
+        include_str!("fixtures/meteor_exact_stem.json"),
+    );
     let score = nlg::meteor::meteor(&pairs(&texts["tokenized"]), "given").unwrap();
     let expected_values = numbers(&expected["expected"]["per_sample"]);
     let wrong: Vec<String> = score
@@ -246,8 +244,10 @@ fn meteor_with_the_synonym_stage() {
         );
         return;
     };
-    let expected: Value =
-        serde_json::from_str(include_str!("fixtures/meteor_exact_stem_synonym.json")).unwrap();
+    let expected = Value::parse(
+        "meteor_exact_stem_synonym",
+        include_str!("fixtures/meteor_exact_stem_synonym.json"),
+    );
     let samples = pairs(&texts["tokenized"]);
     let score =
         nlg::meteor::meteor_with(&samples, Some(&std::sync::Arc::new(wordnet)), "given").unwrap();
@@ -358,6 +358,7 @@ fn sacrebleu_scores() {
             1e-7,
             name,
         );
+        corpus_parts(&total(&rows), &options, expected, name);
         for (i, want) in numbers(&expected["sentence"]).into_iter().enumerate() {
             close(
                 from_sums(&rows[i], &options, true),
@@ -366,6 +367,24 @@ fn sacrebleu_scores() {
                 &format!("{name}, sentence {i}"),
             );
         }
+    }
+}
+
+/// Lengths, brevity penalty and the precisions of the orders, smoothed where no count is 0.
+fn corpus_parts(sums: &[f64], options: &nlg::sacre::Options, expected: &Value, name: &str) {
+    let [ours, theirs] = [sums[sums.len() - 2], sums[sums.len() - 1]];
+    close(ours, expected["sys_len"].as_f64().unwrap(), 0.0, name);
+    close(theirs, expected["ref_len"].as_f64().unwrap(), 0.0, name);
+    let penalty = (1.0 - theirs / ours).min(0.0).exp();
+    close(penalty, expected["bp"].as_f64().unwrap(), 1e-9, name);
+    let orders = (sums.len() - 2) / 2;
+    for (n, want) in numbers(&expected["precisions"]).into_iter().enumerate() {
+        let added = match options.smoothing {
+            nlg::sacre::Smoothing::AddK(k) if n > 0 => k,
+            _ => 0.0,
+        };
+        let got = 100.0 * (sums[n] + added) / (sums[orders + n] + added);
+        close(got, want, 1e-7, &format!("{name}, order {}", n + 1));
     }
 }
 
@@ -475,5 +494,34 @@ fn nltk_smoothing_methods() {
                 &format!("{name}, sentence {i}"),
             );
         }
+    }
+}
+
+#[test]
+fn no_reference_value_is_left_out() {
+    real_pairs_with_and_without_ptb();
+    three_references();
+    degenerate_texts();
+    sacrebleu_scores();
+    chrf_and_edit_rate();
+    rouge_score_with_and_without_stemmer();
+    nltk_smoothing_methods();
+    ptb_tokens_are_those_of_corenlp();
+    let jar = ".expected.meteor";
+    let why =
+        "the whole jar, whose paraphrase table is not here; its other stages are in fixtures/";
+    let named = (".signature", "names the library's version");
+    for (name, exceptions) in [
+        ("coco_ptb", &[(jar, why)][..]),
+        ("coco_raw", &[(jar, why)]),
+        ("coco_multiref", &[(jar, why)]),
+        ("coco_degenerate", &[]),
+        ("sacrebleu", &[named]),
+        ("rouge_score", &[]),
+        ("nltk_bleu", &[]),
+        ("ptb_tokenizer", &[]),
+    ] {
+        let Some(fixture) = fixture(name) else { return };
+        nothing_left(&fixture, exceptions);
     }
 }

@@ -21,7 +21,7 @@ mod venn_abers;
 pub use calibrator::{Calibrator, CalibratorKind};
 pub use conformal::{
     AbsoluteResidual, BinaryConformal, BinaryCoverage, ConformalPValues, LabelPValues,
-    MulticlassConformal, RankedConformal,
+    MulticlassConformal, RankedConformal, Regularisation, TopKConformal,
 };
 pub use error::{Result, TrustError};
 pub use histogram::HistogramBinning;

@@ -30,12 +30,33 @@ fn platt_and_isotonic() {
         close(name, platt.b, f(&e["platt_B"]), 1e-4);
         let got: Vec<f64> = query.iter().map(|q| platt.probability(*q)).collect();
         all_close(name, &got, &floats(&e["platt_at_query"]), 1e-4);
+        plain_fit(name, input, e);
         let isotonic = Isotonic::fit_binary(&data).unwrap();
         all_close(name, &isotonic.x, &floats(&e["isotonic_x"]), 1e-9);
         all_close(name, &isotonic.y, &floats(&e["isotonic_y"]), 1e-9);
         let got: Vec<f64> = query.iter().map(|q| isotonic.value(*q)).collect();
         all_close(name, &got, &floats(&e["isotonic_at_query"]), 1e-9);
     }
+}
+
+/// Logistic regression without Platt's smoothed targets.
+fn plain_fit(name: &str, input: &Value, e: &Value) {
+    let y: Vec<bool> = bytes(&input["y"]).iter().map(|v| *v == 1).collect();
+    let options = hilum_metrics::statistics::LogisticOptions::default();
+    let scores = floats(&input["score"]);
+    let fit = hilum_metrics::statistics::logistic_regression(&scores, 1, &y, &options).unwrap();
+    close(name, fit.coefficients[0], f(&e["plain_logit_slope"]), 1e-4);
+    close(name, fit.intercept, f(&e["plain_logit_intercept"]), 1e-4);
+}
+
+/// Mean loss of logits that nothing was done to.
+fn loss_before(logits: &[f64], truth: &[usize], classes: usize) -> f64 {
+    let of = |(row, t): (&[f64], &usize)| match classes {
+        1 => (1.0 + (if *t == 1 { -row[0] } else { row[0] }).exp()).ln(),
+        _ => row.iter().map(|z| z.exp()).sum::<f64>().ln() - row[*t],
+    };
+    let all = logits.chunks_exact(classes).zip(truth);
+    all.map(of).sum::<f64>() / truth.len() as f64
 }
 
 #[test]
@@ -65,6 +86,9 @@ fn temperature() {
             )
         };
         close(name, fit.temperature, f(&e["T"]), 1e-5);
+        let before = loss_before(&logits, &truth, classes);
+        close(name, before, f(&e["nll_before"]), 1e-9);
+        assert!(after / truth.len() as f64 <= before);
         close(name, after / truth.len() as f64, f(&e["nll_after"]), 1e-9);
         if let Some(want) = e.get("vector_scaling_nll") {
             let fit = VectorScaling::fit(&logits, &truth, classes).unwrap();
@@ -110,5 +134,15 @@ fn venn_abers() {
                 tolerance,
             );
         }
+    }
+}
+
+#[test]
+fn no_reference_value_is_left_out() {
+    platt_and_isotonic();
+    temperature();
+    venn_abers();
+    for name in ["platt_isotonic.json", "temperature.json", "venn_abers.json"] {
+        nothing_left(&fixture(name), &[]);
     }
 }

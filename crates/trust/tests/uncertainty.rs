@@ -7,7 +7,6 @@ mod common;
 use common::*;
 use hilum_trust::uncertainty::*;
 use hilum_trust::{Mahalanobis, Shrinkage};
-use serde_json::Value;
 
 #[test]
 fn dirichlet_evidence() {
@@ -22,6 +21,9 @@ fn dirichlet_evidence() {
             .enumerate()
         {
             let u = dirichlet(&floats(row)).unwrap();
+            let strength = u.belief.len() as f64 / u.vacuity;
+            let alpha: Vec<f64> = u.probability.iter().map(|p| p * strength).collect();
+            all_close(name, &alpha, &floats(&e["alpha"][i]), 1e-8);
             close(name, u.vacuity, f(&e["uncertainty"][i]), 1e-8);
             all_close(name, &u.belief, &floats(&e["belief"][i]), 1e-8);
             all_close(name, &u.probability, &floats(&e["prob"][i]), 1e-8);
@@ -56,6 +58,8 @@ fn ensembles() {
     let members: Vec<&Value> = case["input"]["prob"].as_array().unwrap().iter().collect();
     let e = &case["expected"];
     let samples = e["predictive_entropy"].as_array().unwrap().len();
+    // An ensemble of probabilities has no logits to take an energy of.
+    assert!(e["energy_score_T1"].is_null());
     for i in 0..samples {
         let rows: Vec<f64> = members.iter().flat_map(|m| floats(&m[i])).collect();
         let u = ensemble(&rows, rows.len() / members.len()).unwrap();
@@ -132,4 +136,13 @@ fn mahalanobis() {
         .map(|q| fit.score(&floats(q)).unwrap())
         .collect();
     all_close("d2", &got, &floats(&case["expected"]["d2"]), 1e-7);
+}
+
+#[test]
+fn no_reference_value_is_left_out() {
+    dirichlet_evidence();
+    ensembles();
+    logits();
+    mahalanobis();
+    nothing_left(&fixture("uncertainty.json"), &[]);
 }

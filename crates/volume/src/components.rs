@@ -87,10 +87,39 @@ pub fn label(mask: &Volume<u8>, connectivity: Connectivity) -> Components {
     Components { labels, sizes }
 }
 
+/// The mask with every part of its outside filled that does not reach the volume's border through faces.
+pub fn fill_holes(mask: &Volume<u8>) -> Volume<u8> {
+    let outside = label(&mask.map(|&v| u8::from(v == 0)), Connectivity::Six).labels;
+    let [nx, ny, nz] = mask.size;
+    let on_border = |at: usize| {
+        let [i, j, k] = mask.index_of(at);
+        [(i, nx), (j, ny), (k, nz)]
+            .iter()
+            .any(|(v, n)| *v == 0 || v + 1 == *n)
+    };
+    let open: std::collections::BTreeSet<u32> = (0..mask.data.len())
+        .filter(|at| on_border(*at))
+        .map(|at| outside.data[at])
+        .collect();
+    outside.map(|part| u8::from(*part == 0 || !open.contains(part)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::affine::Affine;
+
+    #[test]
+    fn only_what_is_closed_is_filled() {
+        let affine = Affine::axis_aligned([1.0; 3], [0.0; 3]);
+        let mut shell = Volume::filled([5, 5, 5], affine, 1u8);
+        let (middle, near) = (shell.at(2, 2, 2), shell.at(2, 2, 1));
+        (shell.data[middle], shell.data[near]) = (0, 0);
+        assert!(fill_holes(&shell).data.iter().all(|v| *v == 1));
+        let door = shell.at(2, 2, 0);
+        shell.data[door] = 0;
+        assert_eq!(fill_holes(&shell), shell);
+    }
 
     #[test]
     fn corners_join_only_where_asked() {

@@ -25,6 +25,25 @@ pub fn erode(mask: &Volume<u8>, mm: f64) -> Result<Volume<u8>, VolumeError> {
     Ok(dilate(&outside, mm)?.map(|&v| u8::from(v == 0)))
 }
 
+/// The mask with every voxel that is at most `reach` voxels away along each axis: grown by a box, whatever the spacing.
+pub fn dilate_box(mask: &Volume<u8>, reach: usize) -> Volume<u8> {
+    (0..3).fold(mask.map(|&v| u8::from(v != 0)), |grown, axis| {
+        let mut next = grown.clone();
+        for (at, value) in next.data.iter_mut().enumerate() {
+            let mut place = grown.index_of(at);
+            let (from, to) = (place[axis].saturating_sub(reach), place[axis] + reach);
+            *value = (from..=to.min(grown.size[axis] - 1))
+                .map(|v| {
+                    place[axis] = v;
+                    grown.data[grown.at(place[0], place[1], place[2])]
+                })
+                .max()
+                .unwrap_or(0);
+        }
+        next
+    })
+}
+
 /// Closes gaps and holes up to about `2 mm` wide: grown, then shrunk.
 ///
 /// # Errors
@@ -67,6 +86,9 @@ mod tests {
         assert_eq!(ball.get(10, 10, 10), Some(&0));
         assert_eq!(close(&point, 4.0).unwrap(), point);
         assert!(dilate(&point, -1.0).is_err());
+        let cube = dilate_box(&point, 2);
+        assert_eq!(cube.data.iter().filter(|v| **v != 0).count(), 125);
+        assert_eq!(cube.get(8, 12, 4), Some(&1));
         let two = {
             let mut two = ball.clone();
             two.data[at] = 0;

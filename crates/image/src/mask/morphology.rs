@@ -13,6 +13,25 @@ pub fn erode(mask: &Mask, iterations: usize) -> Mask {
     (0..iterations).fold(mask.binarised(), |m, _| cross(&m, true))
 }
 
+/// Dilation with the 3x3 square (corner neighbours too), `iterations` times.
+pub fn dilate_square(mask: &Mask, iterations: usize) -> Mask {
+    let reach = iterations as isize;
+    let (w, h) = (mask.width, mask.height);
+    // The square is the product of its sides: first along rows, then along columns.
+    let along = |mask: &Mask, dx: isize, dy: isize| {
+        Plane::from_fn(w, h, |x, y| {
+            let set = (-reach..=reach).any(|d| {
+                match (x.checked_add_signed(d * dx), y.checked_add_signed(d * dy)) {
+                    (Some(x), Some(y)) => x < w && y < h && mask.data[y * w + x] != 0,
+                    _ => false,
+                }
+            });
+            if set { 255 } else { 0 }
+        })
+    };
+    along(&along(mask, 1, 0), 0, 1)
+}
+
 /// Erosion, then dilation.
 pub fn open(mask: &Mask, iterations: usize) -> Mask {
     dilate(&erode(mask, iterations), iterations)
@@ -82,6 +101,8 @@ mod tests {
         assert_eq!(cross.count(), 5);
         assert_eq!(erode(&cross, 1), point);
         assert_eq!(open(&point, 1).count(), 0);
+        assert_eq!(dilate_square(&point, 1).count(), 9);
+        assert_eq!(dilate_square(&point, 3).count(), 25);
         assert_eq!(dilate_disk(&point, 1.5).count(), 9);
         assert_eq!(erode_disk(&dilate_disk(&point, 1.5), 1.4).count(), 1);
         assert_eq!(dilate_disk(&Plane::filled(3, 3, 0), 2.0).count(), 0);

@@ -101,7 +101,7 @@ pub fn solidity(mask: &Mask) -> Option<f64> {
 }
 
 /// Convex hull by Andrew's monotone chain.
-fn hull(mut points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+pub(super) fn hull(mut points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     points.dedup();
     let mut hull: Vec<(f64, f64)> = Vec::with_capacity(points.len() + 1);

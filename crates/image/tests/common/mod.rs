@@ -32,6 +32,13 @@ impl Npz {
         Npz(ndarray_npy::NpzReader::new(File::open(path).unwrap()).unwrap())
     }
 
+    /// Names of the arrays.
+    pub fn names(&mut self) -> Vec<String> {
+        let names = self.0.names().unwrap();
+        let bare = |n: &String| n.trim_end_matches(".npy").to_owned();
+        names.iter().map(bare).collect()
+    }
+
     pub fn get(&mut self, name: &str) -> Option<Vec<f64>> {
         use ndarray::{IxDyn, OwnedRepr};
         let names = self.0.names().unwrap();

@@ -12,6 +12,8 @@ pub enum Binning {
     EqualWidth(usize),
     /// Sorted (stable) and cut into n parts whose sizes differ by at most one, larger parts first.
     EqualMass(usize),
+    /// Cut at the n-quantiles (linear between scores), equal scores in one bin, as scikit-learn's `quantile`.
+    Quantile(usize),
 }
 
 /// One bin that is not empty.
@@ -39,7 +41,7 @@ impl ReliabilityBin {
 pub fn reliability_curve(data: &BinaryScores, binning: Binning) -> Result<Vec<ReliabilityBin>> {
     all_probabilities("scores", data.scores())?;
     let bins = match binning {
-        Binning::EqualWidth(n) | Binning::EqualMass(n) => n,
+        Binning::EqualWidth(n) | Binning::EqualMass(n) | Binning::Quantile(n) => n,
     };
     if bins == 0 {
         return Err(MetricError::Parameter {
@@ -51,13 +53,30 @@ pub fn reliability_curve(data: &BinaryScores, binning: Binning) -> Result<Vec<Re
     Ok(match binning {
         Binning::EqualWidth(n) => equal_width(data, n),
         Binning::EqualMass(n) => equal_mass(data, n),
+        Binning::Quantile(n) => quantile(data, n),
     })
 }
 
 fn equal_width(data: &BinaryScores, n: usize) -> Vec<ReliabilityBin> {
+    by_place(data, n, |p| ((p * n as f64) as usize).min(n - 1))
+}
+
+fn quantile(data: &BinaryScores, n: usize) -> Vec<ReliabilityBin> {
+    let mut sorted = data.scores().to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let edge = |i: usize| {
+        let at = (sorted.len() - 1) as f64 * i as f64 / n as f64;
+        let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+        low + (high - low) * at.fract()
+    };
+    let edges: Vec<f64> = (1..n).map(edge).collect();
+    by_place(data, n, |p| edges.partition_point(|edge| *edge < p))
+}
+
+fn by_place(data: &BinaryScores, n: usize, place: impl Fn(f64) -> usize) -> Vec<ReliabilityBin> {
     let mut sums = vec![(0_usize, 0.0, 0_usize); n];
     for (&y, &p) in data.labels().iter().zip(data.scores()) {
-        let bin = &mut sums[((p * n as f64) as usize).min(n - 1)];
+        let bin = &mut sums[place(p)];
         *bin = (bin.0 + 1, bin.1 + p, bin.2 + usize::from(y));
     }
     sums.into_iter()
@@ -102,6 +121,13 @@ mod tests {
         let curve = reliability_curve(&data, Binning::EqualWidth(2)).unwrap();
         assert_eq!(curve.len(), 1);
         assert_eq!(curve[0].count, 2);
+    }
+
+    #[test]
+    fn equal_scores_share_a_quantile_bin() {
+        let data = BinaryScores::new(&[1_u8, 0, 1, 0], &[0.2, 0.2, 0.2, 0.9]).unwrap();
+        let curve = reliability_curve(&data, Binning::Quantile(2)).unwrap();
+        assert_eq!(curve.iter().map(|b| b.count).collect::<Vec<_>>(), [3, 1]);
     }
 
     #[test]

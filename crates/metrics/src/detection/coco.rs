@@ -38,6 +38,8 @@ pub struct CocoSummary {
     pub per_class_ap50: Vec<Option<f64>>,
     /// Recall with 100 detections per class.
     pub per_class_ar100: Vec<Option<f64>>,
+    /// Precision of each class at the recalls 0, 0.01, ... 1 and IoU 0.5.
+    pub per_class_precision50: Vec<Option<Vec<f64>>>,
 }
 
 fn iou_thresholds() -> Vec<f64> {
@@ -56,7 +58,9 @@ fn iou_thresholds() -> Vec<f64> {
 
 /// Precision and recall of one class at each IoU threshold.
 struct ClassCurve {
-    /// `[threshold]` mean precision at 101 recalls.
+    /// `[threshold][recall]` precision at 101 recalls.
+    precision: Vec<Vec<f64>>,
+    /// `[threshold]` mean of these.
     ap: Vec<f64>,
     /// `[threshold]` final recall.
     recall: Vec<f64>,
@@ -106,6 +110,10 @@ pub fn evaluate(
         per_class_ap: each(&|c| mean(&c.ap)),
         per_class_ap50: each(&|c| c.ap.first().copied()),
         per_class_ar100: each(&|c| mean(&c.recall)),
+        per_class_precision50: all
+            .iter()
+            .map(|c| c.as_ref().and_then(|c| c.precision.first().cloned()))
+            .collect(),
     })
 }
 
@@ -182,18 +190,24 @@ fn class_curve(
         .flat_map(|(i, m)| (0..m.scores.len()).map(move |d| (i, d)))
         .collect();
     order.sort_by(|a, b| matches[b.0].scores[b.1].total_cmp(&matches[a.0].scores[a.1]));
-    let (ap, recall) = (0..thresholds.len())
+    let (precision, recall): (Vec<Vec<f64>>, Vec<f64>) = (0..thresholds.len())
         .map(|t| precision_recall(&matches, &order, t, positives))
         .unzip();
-    Some(ClassCurve { ap, recall })
+    let mean = |p: &Vec<f64>| p.iter().sum::<f64>() / p.len() as f64;
+    Some(ClassCurve {
+        ap: precision.iter().map(mean).collect(),
+        precision,
+        recall,
+    })
 }
 
+/// Precision at 101 recalls, and the final recall.
 fn precision_recall(
     matches: &[ImageMatch],
     order: &[(usize, usize)],
     t: usize,
     positives: usize,
-) -> (f64, f64) {
+) -> (Vec<f64>, f64) {
     let (mut tp, mut fp) = (0.0, 0.0);
     let (mut recall, mut precision) = (Vec::new(), Vec::new());
     for &(i, d) in order.iter().filter(|(i, d)| !matches[*i].ignored[t][*d]) {
@@ -216,10 +230,10 @@ fn precision_recall(
             .copied()
             .unwrap_or(0.0)
     };
-    let sum: f64 = (0..101)
+    let points = (0..101)
         .map(|i| at(if i == 100 { 1.0 } else { f64::from(i) * 0.01 }))
-        .sum();
-    (sum / 101.0, recall.last().copied().unwrap_or(0.0))
+        .collect();
+    (points, recall.last().copied().unwrap_or(0.0))
 }
 
 fn mean<'a>(values: impl IntoIterator<Item = &'a f64>) -> Option<f64> {

@@ -46,7 +46,8 @@ fn line(mention: &Mention) -> String {
     if let Some(cue) = &mention.cue {
         let class = serde_json::to_value(cue.class).ok();
         let class = class.as_ref().and_then(|v| v.as_str()).unwrap_or_default();
-        line += &format!(", because of \"{}\" ({class})", cue.text);
+        let leans = if cue.leans { ", leans to it" } else { "" };
+        line += &format!(", because of \"{}\" ({class}{leans})", cue.text);
     }
     let a = &mention.attributes;
     let places = (!a.places.is_empty()).then(|| a.places.join(" "));

@@ -92,6 +92,9 @@ pub struct Cue {
     pub span: Span,
     /// What it did.
     pub class: CueClass,
+    /// A hedge that leans to the finding: "probable", "A or B".
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub leans: bool,
 }
 
 /// One mention of a finding.
@@ -141,6 +144,9 @@ pub enum UncertainPolicy {
     /// The same for signs, as absent for diseases: a sign in doubt was seen, a disease in doubt is
     /// a guess about it. Which is which the taxonomy says.
     SignsOnes,
+    /// As present where the hedge leans to it ("probable effusion", "atelectasis or scarring"), as absent where it only names a
+    /// possibility ("may represent", "cannot exclude").
+    LeaningOnes,
 }
 
 /// What to label and how.
@@ -197,15 +203,19 @@ impl Labels {
                 UncertainPolicy::Ones => true,
                 UncertainPolicy::HedgesOnes => self.hedged(code),
                 UncertainPolicy::SignsOnes => self.hedged(code) && !is_disease(code),
+                UncertainPolicy::LeaningOnes => self.doubted(code, |cue| cue.leans),
             },
             _ => false,
         }
     }
 
     fn hedged(&self, code: &str) -> bool {
-        let hedge = |m: &Mention| m.cue.as_ref().is_some_and(|c| c.class == CueClass::Hedge);
+        self.doubted(code, |cue| cue.class == CueClass::Hedge)
+    }
+
+    fn doubted(&self, code: &str, how: impl Fn(&Cue) -> bool) -> bool {
         self.mentions_of(code)
-            .any(|m| m.value == LabelValue::Uncertain && hedge(m))
+            .any(|m| m.value == LabelValue::Uncertain && m.cue.as_ref().is_some_and(&how))
     }
 
     /// `{"cardiomegaly": 1, "edema": null, ...}` over every code of the label space, in its order.
@@ -405,10 +415,14 @@ impl Labeler {
         let bytes = s.bytes(words.start, words.end);
         let cue = judged.cue.map(|cue| {
             let range = s.bytes(cue.start, cue.end);
+            let class = class.unwrap_or(class_of(cue.what));
+            let at = (words.start, words.end);
+            let leaning = &self.lexicon.leaning;
             Cue {
                 text: place.text[range.clone()].to_owned(),
                 span: place.span(range),
-                class: class.unwrap_or(class_of(cue.what)),
+                class,
+                leans: class == CueClass::Hedge && scope::leans(s, place.lower, leaning, at, cue),
             }
         });
         Mention {

@@ -7,6 +7,7 @@
 
 use super::hits::{Hit, SentenceHits};
 use crate::lexicon::{CueKind, Role};
+use rustc_hash::FxHashSet;
 
 /// What the sentence says about a mention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,35 @@ pub fn judge(s: &SentenceHits, lower: &str, start: usize, end: usize) -> Judgeme
         polarity: Polarity::Uncertain,
         cue: Some(cue),
     })
+}
+
+/// Whether a doubt about the mention at words `start..end` leans to it: its cue is made of leaning words ("probable", "or"), and no other
+/// doubt that is not reaches the mention.
+pub fn leans(
+    s: &SentenceHits,
+    lower: &str,
+    leaning: &FxHashSet<String>,
+    (start, end): (usize, usize),
+    cue: Hit<CueKind>,
+) -> bool {
+    let sided = |c: &Hit<CueKind>| {
+        s.words[c.start..c.end]
+            .iter()
+            .any(|w| leaning.contains(w.of(lower)))
+    };
+    let open_before = |c: &Hit<CueKind>| {
+        let near = match c.what {
+            CueKind::UncPre | CueKind::FirmUncPre => false,
+            CueKind::UncNear => true,
+            _ => return false,
+        };
+        c.end <= start && reaches(s, c.end, start, near)
+    };
+    let open_after = |c: &Hit<CueKind>| {
+        let doubt = matches!(c.what, CueKind::UncPost | CueKind::FirmUncPost);
+        doubt && c.start >= end && reaches(s, end, c.start, c.end - c.start == 1)
+    };
+    sided(&cue) && !cues(s).any(|c| !sided(&c) && (open_before(&c) || open_after(&c)))
 }
 
 fn firm(kind: CueKind) -> bool {

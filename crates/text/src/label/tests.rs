@@ -202,3 +202,49 @@ fn doubts_about_size_air_in_the_pleura_and_the_thyroid() {
         (None, None)
     );
 }
+
+#[test]
+fn a_hedge_leans_or_names_a_possibility() {
+    let present = |text: &str, code: &str| {
+        let labels = labels(text);
+        assert_eq!(labels.value(code), Some(LabelValue::Uncertain), "{text}");
+        labels.present(code, UncertainPolicy::LeaningOnes)
+    };
+    for (text, code) in [
+        ("Probable mild interstitial edema.", "edema"),
+        (
+            "There is subsegmental atelectasis or scarring.",
+            "atelectasis",
+        ),
+        (
+            "Left basilar infiltrate versus atelectasis.",
+            "infiltration",
+        ),
+        ("Left basilar infiltrate versus atelectasis.", "atelectasis"),
+        (
+            "This is probably a small pleural effusion.",
+            "pleural_effusion",
+        ),
+        ("Heart size is borderline.", "cardiomegaly"),
+    ] {
+        assert!(present(text, code), "{text}");
+    }
+    for (text, code) in [
+        ("Opacity which may represent pneumonia.", "pneumonia"),
+        (
+            "This may represent atelectasis versus infiltrate.",
+            "infiltration",
+        ),
+        ("Possible small pleural effusion.", "pleural_effusion"),
+        (
+            "Atelectasis or infiltrate cannot be excluded.",
+            "infiltration",
+        ),
+        ("The differential diagnosis includes edema.", "edema"),
+    ] {
+        assert!(!present(text, code), "{text}");
+    }
+    // Nothing in doubt: the policies agree.
+    let sure = labels("Left pleural effusion.");
+    assert!(sure.present("pleural_effusion", UncertainPolicy::LeaningOnes));
+}

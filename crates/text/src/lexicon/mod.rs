@@ -6,6 +6,7 @@ pub mod trie;
 
 use crate::error::TextError;
 use hilum_core::taxonomy;
+use rustc_hash::FxHashSet;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use trie::PhraseTrie;
@@ -162,6 +163,8 @@ pub struct Lexicon {
     pub phrases: PhraseTrie,
     /// Roles by payload.
     pub roles: Vec<Role>,
+    /// Words that make a doubt lean to the finding.
+    pub leaning: FxHashSet<String>,
     /// Phrases of modifiers; payloads index `modifiers`.
     pub modifier_phrases: PhraseTrie,
     /// Every code that can be given, CheXpert's 14 first in their order, then the others sorted.
@@ -207,7 +210,13 @@ struct RuleRow {
 
 #[derive(Deserialize)]
 struct CuesFile {
+    leaning: WordsRow,
     cue: Vec<CueRow>,
+}
+
+#[derive(Deserialize)]
+struct WordsRow {
+    words: FxHashSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -246,6 +255,7 @@ impl Lexicon {
             modifiers: Vec::new(),
             phrases: PhraseTrie::new(),
             roles: Vec::new(),
+            leaning: FxHashSet::default(),
             modifier_phrases: PhraseTrie::new(),
             codes: Vec::new(),
         };
@@ -319,6 +329,7 @@ impl Lexicon {
     }
 
     fn add_cues(&mut self, file: CuesFile) -> Result<(), TextError> {
+        self.leaning = file.leaning.words;
         file.cue
             .iter()
             .try_for_each(|row| self.add_phrases("cues.toml", &row.phrases, Role::Cue(row.kind)))

@@ -1,13 +1,14 @@
-//! Texts that scores should not be trusted on: empty, repeating, shuffled, not English; and models that
+//! Texts that scores should not be trusted on: empty, of nothing but removed words, repeating, shuffled, not English; and models that
 //! write the same text whatever the image.
 
 use super::metric::Pair;
-use crate::stream::hardly_english;
+use crate::stream::{only_removed_words, unlike_english};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::iter::once;
 
 /// Share of equal texts from which a set counts as constant.
 const CONSTANT: f64 = 0.5;
@@ -84,7 +85,8 @@ fn hash(text: &str) -> u64 {
 
 /// What is odd about a pair.
 pub fn oddities(pair: &Pair) -> Vec<&'static str> {
-    let words: Vec<&str> = pair.tokens.hypothesis.split_whitespace().collect();
+    let hypothesis = pair.tokens.hypothesis.as_str();
+    let words: Vec<&str> = hypothesis.split_whitespace().collect();
     let references: Vec<Vec<&str>> = pair
         .tokens
         .references
@@ -99,17 +101,21 @@ pub fn oddities(pair: &Pair) -> Vec<&'static str> {
         ("few_words", (1..3).contains(&words.len()) && longest >= 10),
         ("repetitive", repeats(&words)),
         ("shuffled", references.iter().any(|r| shuffled(&words, r))),
+        ("only_removed_words", only_removed_words(once(hypothesis))),
         (
-            "unlike_english",
-            unlike_english(&pair.tokens.hypothesis, &words),
+            "reference_only_removed_words",
+            pair.tokens
+                .references
+                .iter()
+                .any(|r| only_removed_words(once(r.as_str()))),
         ),
+        ("unlike_english", unlike_english(once(hypothesis)).is_some()),
         (
             "reference_unlike_english",
             pair.tokens
                 .references
                 .iter()
-                .zip(&references)
-                .any(|(text, r)| unlike_english(text, r)),
+                .any(|r| unlike_english(once(r.as_str())).is_some()),
         ),
     ];
     checks
@@ -159,22 +165,6 @@ fn shuffled(words: &[&str], reference: &[&str]) -> bool {
     kept * 100 < (words.len() - 1) * 15
 }
 
-/// Hardly one of the words of English reports (as the labeler has it), or mostly other letters.
-fn unlike_english(text: &str, words: &[&str]) -> bool {
-    let (mut letters, mut other) = (0, 0);
-    for word in words {
-        if word.is_ascii() {
-            letters += word.bytes().filter(u8::is_ascii_alphabetic).count();
-            continue;
-        }
-        for c in word.chars().filter(|c| c.is_alphabetic()) {
-            letters += 1;
-            other += usize::from(!c.is_ascii());
-        }
-    }
-    hardly_english(std::iter::once(text)).is_some() || (letters >= 10 && other * 3 > letters)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +190,12 @@ mod tests {
         assert!(oddities(&pair(REPORT, REPORT)).is_empty());
         assert_eq!(oddities(&pair("", REPORT)), ["empty"]);
         assert_eq!(oddities(&pair("normal", REPORT)), ["few_words"]);
+        let removed = "xxxx xxxx . xxxx xxxx";
+        assert_eq!(oddities(&pair(removed, REPORT)), ["only_removed_words"]);
+        assert_eq!(
+            oddities(&pair(REPORT, removed)),
+            ["reference_only_removed_words"]
+        );
         assert_eq!(oddities(&pair(REPORT, "")), ["empty_reference"]);
         assert_eq!(
             oddities(&pair(&"no effusion ".repeat(6), REPORT)),

@@ -76,6 +76,7 @@ impl Source {
                 Uncertain::Ones if uncertain => Some(true),
                 Uncertain::HedgesOnes => by_cue(UncertainPolicy::HedgesOnes),
                 Uncertain::SignsOnes => by_cue(UncertainPolicy::SignsOnes),
+                Uncertain::LeaningOnes => by_cue(UncertainPolicy::LeaningOnes),
                 _ => Some(value == Some(LabelValue::Present)),
             }
         })
@@ -229,7 +230,10 @@ impl TextMetric for Chexpert {
 
 /// Whether a policy asks which words made a label uncertain.
 fn needs_cues(policy: Uncertain) -> bool {
-    matches!(policy, Uncertain::HedgesOnes | Uncertain::SignsOnes)
+    matches!(
+        policy,
+        Uncertain::HedgesOnes | Uncertain::SignsOnes | Uncertain::LeaningOnes
+    )
 }
 
 fn sources(pair: &Pair, options: &LabelOptions) -> (Source, Source) {

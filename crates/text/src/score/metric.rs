@@ -70,17 +70,20 @@ pub enum Uncertain {
     HedgesOnes,
     /// The same for signs, as absent for diseases.
     SignsOnes,
+    /// As present where the hedge leans to it ("probable", "A or B").
+    LeaningOnes,
     /// A finding that is uncertain on either side takes no part in that sample (U-ignore).
     Ignore,
 }
 
 impl Uncertain {
     /// Every policy.
-    pub const ALL: [Uncertain; 5] = [
+    pub const ALL: [Uncertain; 6] = [
         Uncertain::Ones,
         Uncertain::Zeros,
         Uncertain::HedgesOnes,
         Uncertain::SignsOnes,
+        Uncertain::LeaningOnes,
         Uncertain::Ignore,
     ];
 
@@ -91,6 +94,7 @@ impl Uncertain {
             Uncertain::Ones => "ones",
             Uncertain::HedgesOnes => "hedges_ones",
             Uncertain::SignsOnes => "signs_ones",
+            Uncertain::LeaningOnes => "leaning_ones",
             Uncertain::Ignore => "ignore",
         }
     }

@@ -46,7 +46,7 @@ pub struct Args {
     /// Score only these sections; without, texts as they are
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     section: Vec<String>,
-    /// How uncertain labels count in the CheXpert F1: ones, zeros, hedges_ones, signs_ones, ignore; several, or all
+    /// How uncertain labels count in the CheXpert F1: ones, zeros, hedges_ones, signs_ones, leaning_ones, ignore; several, or all
     #[arg(
         long,
         value_name = "LIST",

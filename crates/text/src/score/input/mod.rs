@@ -15,7 +15,7 @@ use crate::rows;
 use crate::stream::{LineError, Problem};
 use rayon::prelude::*;
 use sections::finish;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Chain, Read};
 use std::path::Path;
 use table::Columns;
 
@@ -150,7 +150,7 @@ enum Source {
         plain: bool,
     },
     Csv {
-        reader: Box<csv::Reader<Box<dyn BufRead + Send>>>,
+        reader: Box<csv::Reader<Chain<Box<dyn BufRead + Send>, &'static [u8]>>>,
         columns: Columns,
         row: u64,
     },
@@ -188,8 +188,11 @@ impl Reader {
                 let mut reader = csv::ReaderBuilder::new()
                     .delimiter(delimiter)
                     .flexible(true)
-                    .from_reader(reader);
+                    .from_reader(rows::with_end(reader));
                 let header = reader.byte_headers().map_err(|e| fail(e.to_string()))?;
+                if rows::is_end(header) {
+                    return Err(fail("the table is empty: it has no header".to_owned()));
+                }
                 let columns = Columns::find(header, kind, &options)
                     .map_err(|e| fail(format!("line 1: {e}")))?;
                 Source::Csv {
@@ -244,14 +247,17 @@ impl Reader {
                     let line = reader.position().line();
                     match reader.read_byte_record(&mut record) {
                         Ok(false) => break,
+                        Ok(true) if rows::is_end(&record) => break,
                         Ok(true) => {
                             *row += 1;
                             let line = record.position().map_or(line, csv::Position::line);
-                            out.push(
-                                columns
-                                    .entry(&record, line, *row)
-                                    .and_then(|e| finish(e, options)),
-                            );
+                            let entry = match rows::unclosed(&record) {
+                                None => columns.entry(&record, line, *row),
+                                Some(message) => {
+                                    Err(problem(line, None, Problem::InvalidCsv, message))
+                                }
+                            };
+                            out.push(entry.and_then(|e| finish(e, options)));
                         }
                         Err(error) => match error.into_kind() {
                             csv::ErrorKind::Io(error) => return Err(error.into()),

@@ -114,3 +114,15 @@ fn json_lines_with_sections_labels_and_long_texts() {
         .collect();
     assert_eq!(kinds, [(4, Problem::TooLong), (5, Problem::MissingText)]);
 }
+
+#[test]
+fn a_quote_that_is_never_closed_takes_no_row_with_it_unseen() {
+    let text = b"id,text\n1,Clear.\n2,\"Clear.\n3,Clear.\n";
+    let found = read(text, Format::Csv, SideKind::Reference).unwrap();
+    assert_eq!(found.len(), 2);
+    assert!(found[0].is_ok());
+    let error = found[1].as_ref().unwrap_err();
+    assert_eq!((error.line, error.kind), (3, Problem::InvalidCsv));
+    let empty = read(b"", Format::Csv, SideKind::Reference);
+    assert!(empty.unwrap_err().to_string().contains("empty"));
+}
