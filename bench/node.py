@@ -42,7 +42,7 @@ def element(group: int, number: int, vr: str, value: bytes) -> bytes:
     return head + struct.pack("<H", len(value)) + value
 
 
-def write_object(path: Path, patient: int, study: int, number: int, side: int) -> None:
+def write_object(path: Path, patient: int, study: int, number: int, side: int, name: str = "Made") -> None:
     """One computed radiograph, explicit little endian."""
     base = f"1.2.826.0.1.3680043.9.7.{patient}.{study}"
     uid = f"{base}.1.{number}"
@@ -56,7 +56,7 @@ def write_object(path: Path, patient: int, study: int, number: int, side: int) -
             text(8, 0x30, "TM", "101500"),
             text(8, 0x50, "SH", f"A{study}"),
             text(8, 0x60, "CS", "CR"),
-            text(0x10, 0x10, "PN", f"Made^Up{patient}"),
+            text(0x10, 0x10, "PN", f"{name}^Up{patient}"),
             text(0x10, 0x20, "LO", f"P{patient}"),
             text(0x20, 0x0D, "UI", base),
             text(0x20, 0x0E, "UI", base + ".1"),

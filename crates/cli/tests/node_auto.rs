@@ -6,7 +6,7 @@
 mod common;
 #[path = "common/listener.rs"]
 mod listener;
-#[path = "common/postgres.rs"]
+#[path = "../../store/tests/common/postgres.rs"]
 mod postgres;
 
 use common::{code, hilum, run, sample, stderr, stdout};

@@ -1,5 +1,6 @@
 //! A paper's claim beside what was seen here.
 
+use crate::curves::Curve;
 use crate::error::{MethodError, Result};
 use crate::info::{DataKind, MethodInfo};
 use hilum_nn::weights::atomic_write;
@@ -54,6 +55,9 @@ pub struct ResultFile {
     pub tiny: bool,
     /// All rows; the first is the main claim.
     pub rows: Vec<ClaimRow>,
+    /// Points to draw, where they were kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<Curve>,
 }
 
 impl ResultFile {
@@ -86,6 +90,7 @@ impl ResultFile {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             tiny: false,
             rows,
+            curves: Vec::new(),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod claims;
 pub mod context;
 pub mod covid_interpretability;
 pub mod covid_screening;
+pub mod curves;
 pub mod deep_reproductive;
 pub mod engine;
 pub mod error;

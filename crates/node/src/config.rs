@@ -2,6 +2,7 @@
 
 pub use crate::destination::{Address, Destination, Entity, WebService};
 use crate::error::{NodeError, Result};
+pub use crate::oidc::{OidcConfig, OidcRoles, is_safe_url};
 use crate::tls::TlsConfig;
 use hilum_store::{Duplicates, Options};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub struct Config {
     pub priors: PriorsConfig,
     /// The audit log.
     pub audit: AuditConfig,
+    /// Who vouches for accounts of the reading room, besides its own.
+    pub oidc: Option<OidcConfig>,
 }
 
 /// The DICOM listener.
@@ -354,6 +357,9 @@ impl Config {
         }
         if !(1..=100).contains(&self.priors.max) || !(1..=150).contains(&self.priors.years) {
             return fail("priors.max is from 1 to 100 and priors.years from 1 to 150".to_owned());
+        }
+        if let Some(oidc) = &self.oidc {
+            oidc.check()?;
         }
         if self.read.lease_s < 10 || self.read.attempts < 1 {
             return fail("read.lease_s is at least 10 and read.attempts at least 1".to_owned());

@@ -12,6 +12,7 @@ mod destination;
 pub mod error;
 pub mod link;
 pub mod message;
+mod oidc;
 pub mod scp;
 pub mod scu;
 pub mod tls;

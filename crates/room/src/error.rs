@@ -30,6 +30,14 @@ pub enum RoomError {
     /// Wrong name or password.
     #[error("name or password is wrong")]
     WrongPassword,
+    /// Logging in by a provider did not work.
+    #[error("logging in did not work: {why}")]
+    LogIn {
+        /// `no_role`, `name_taken`, `expired`, `no_provider`, `refused` or `failed`.
+        kind: &'static str,
+        /// For the log.
+        why: String,
+    },
     /// The role does not suffice.
     #[error("this needs the role {0}")]
     Forbidden(&'static str),
@@ -133,6 +141,14 @@ impl RoomError {
         }
     }
 
+    /// Logging in by a provider did not work.
+    pub(crate) fn log_in(kind: &'static str, why: impl Into<String>) -> Self {
+        RoomError::LogIn {
+            kind,
+            why: why.into(),
+        }
+    }
+
     /// Kind in snake case, for programs.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -142,6 +158,7 @@ impl RoomError {
             RoomError::NotRead => "not_read",
             RoomError::Unauthorized => "not_logged_in",
             RoomError::WrongPassword => "wrong_password",
+            RoomError::LogIn { kind, .. } => kind,
             RoomError::Forbidden(_) => "forbidden",
             RoomError::NotOurs(_) => "not_ours",
             RoomError::TooMany(_) => "too_many_attempts",
@@ -168,7 +185,9 @@ impl RoomError {
             RoomError::NotFound(_) | RoomError::Deleted => StatusCode::NOT_FOUND,
             RoomError::NotRead | RoomError::Conflict { .. } => StatusCode::CONFLICT,
             RoomError::Unauthorized | RoomError::WrongPassword => StatusCode::UNAUTHORIZED,
-            RoomError::Forbidden(_) | RoomError::NotOurs(_) => StatusCode::FORBIDDEN,
+            RoomError::LogIn { .. } | RoomError::Forbidden(_) | RoomError::NotOurs(_) => {
+                StatusCode::FORBIDDEN
+            }
             RoomError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             RoomError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             RoomError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
@@ -186,6 +205,7 @@ impl RoomError {
         match self {
             RoomError::Image(error) => told(error),
             RoomError::Object(error) => format!("no object can be made: {}", error.kind()),
+            RoomError::LogIn { kind, .. } => format!("logging in did not work: {kind}"),
             _ if self.status() == StatusCode::INTERNAL_SERVER_ERROR => {
                 "the server failed to do this; its log says why".to_owned()
             }

@@ -18,6 +18,7 @@ pub mod labels;
 pub mod list;
 mod pixels;
 pub mod priority;
+mod provider;
 mod routes;
 pub mod runs;
 mod server;

@@ -32,6 +32,56 @@ pub(crate) struct Picture {
     pub(crate) bytes: axum::body::Bytes,
 }
 
+impl Picture {
+    /// The pixels with both sides halved so often. A screen that shows a film small needs a fraction of it first.
+    pub(crate) fn halved(&self, times: u32) -> axum::body::Bytes {
+        if times == 0 {
+            return self.bytes.clone();
+        }
+        let pairs = self.bytes.chunks_exact(2);
+        let mut level = Level {
+            columns: self.columns,
+            rows: self.rows,
+            values: pairs.map(|b| u16::from_le_bytes([b[0], b[1]])).collect(),
+        };
+        for _ in 0..times {
+            level = level.halved();
+        }
+        let bytes = level.values.iter().flat_map(|v| v.to_le_bytes());
+        bytes.collect::<Vec<u8>>().into()
+    }
+}
+
+struct Level {
+    columns: usize,
+    rows: usize,
+    values: Vec<u16>,
+}
+
+impl Level {
+    /// Mean of 2x2 blocks, rounded; the last row or column is repeated when the size is odd. The viewer halves in the same way.
+    fn halved(&self) -> Level {
+        let (columns, rows) = (self.columns.div_ceil(2), self.rows.div_ceil(2));
+        let mut values = Vec::with_capacity(columns * rows);
+        for y in 0..rows {
+            let row =
+                |y: usize| &self.values[y.min(self.rows - 1) * self.columns..][..self.columns];
+            let (top, bottom) = (row(2 * y), row(2 * y + 1));
+            for x in 0..columns {
+                let (left, right) = (2 * x, (2 * x + 1).min(self.columns - 1));
+                let four = [top[left], top[right], bottom[left], bottom[right]];
+                let sum: u32 = four.iter().map(|v| u32::from(*v)).sum();
+                values.push(((sum + 2) >> 2) as u16);
+            }
+        }
+        Level {
+            columns,
+            rows,
+            values,
+        }
+    }
+}
+
 /// Elements before the pixels.
 pub(crate) fn head(path: &Path) -> Option<DicomMeta> {
     let read = || {
@@ -330,6 +380,21 @@ mod tests {
             assert!((p.window.center - 2047.5).abs() < 1e-9, "{:?}", p.window);
             assert!((p.window.width - 4095.0).abs() < 1e-9, "{:?}", p.window);
         }
+    }
+
+    #[test]
+    fn halved_pixels_are_means_of_four() {
+        let plain = open(&dx(&[0, 1, 2, 4000, 4094, 4095], false));
+        let words = |bytes: axum::body::Bytes| -> Vec<u16> {
+            let pairs = bytes.chunks_exact(2);
+            pairs.map(|b| u16::from_le_bytes([b[0], b[1]])).collect()
+        };
+        // 3x2 becomes 2x1 and then 1x1.
+        let once = [(1 + 4000 + 4094 + 2) / 4, (2 * (2 + 4095) + 2) / 4];
+        assert_eq!(words(plain.halved(1)), once);
+        assert_eq!(words(plain.halved(2)), [(2 * (once[0] + once[1]) + 2) / 4]);
+        assert_eq!(words(plain.halved(6)).len(), 1);
+        assert_eq!(plain.halved(0), plain.bytes);
     }
 
     #[test]

@@ -12,15 +12,15 @@ use crate::server::Caller;
 use crate::sign::{self, Format, Signed};
 use crate::state::{Room, blocking};
 use crate::study::{self, Study};
-use crate::upload::{self, UploadAnswer};
-use axum::body::{Body, Bytes};
+use crate::upload::{self, UploadAnswer, UploadForm};
+use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{
     ConnectInfo, DefaultBodyLimit, Extension, FromRequest, FromRequestParts, Multipart, Path,
     Query, Request, State,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use hilum_node::auto::READ;
@@ -53,7 +53,7 @@ impl<T: DeserializeOwned> FromRequest<Room> for In<T> {
 }
 
 /// Parameters of a request.
-struct Asked<T>(T);
+pub(crate) struct Asked<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequestParts<Room> for Asked<T> {
     type Rejection = RoomError;
@@ -85,6 +85,8 @@ pub(crate) fn api(room: &Room) -> (Router<Room>, OpenApi) {
     use Needs::{Nothing, Role as At};
     let list: Vec<(Needs, UtoipaMethodRouter<Room>)> = vec![
         (Nothing, routes!(get_session, log_in, log_out)),
+        (Nothing, routes!(crate::provider::leave)),
+        (Nothing, routes!(crate::provider::come_back)),
         (At(Role::Reader), routes!(worklist)),
         (At(Role::Reader), routes!(get_study)),
         (At(Role::Admin), routes!(delete_study)),
@@ -128,6 +130,8 @@ struct SessionAnswer {
     csrf: String,
     /// No accounts: one user on this machine.
     local: bool,
+    /// What the button says that logs in by a provider; null without one.
+    provider: Option<String>,
     /// Shows samples.
     demo: bool,
     /// Version of the program.
@@ -147,6 +151,7 @@ fn session_answer(room: &Room, user: Option<CurrentUser>) -> SessionAnswer {
         user: user.map(|u| u.account),
         csrf,
         local: room.sessions().is_local(),
+        provider: room.oidc().map(|o| o.name().to_owned()),
         demo: room.options().demo,
         version: env!("CARGO_PKG_VERSION"),
         locale: "en",
@@ -186,7 +191,7 @@ async fn log_in(
             "there are no accounts here; everybody on this machine is let in".to_owned(),
         ));
     }
-    let address = from.map_or("unknown".to_owned(), |c| c.0.0.0.ip().to_string());
+    let address = address(from);
     let keys = [format!("name:{}", given.name), format!("from:{address}")];
     room.attempts().check(&keys)?;
     let account = match access::verify(room.db(), &given.name, &given.password).await {
@@ -199,18 +204,36 @@ async fn log_in(
         }
     };
     room.attempts().succeeded(&keys);
-    let token = room.sessions().open(&account).await?;
-    room.log().note(&account.name, "logged_in", "", &address);
+    let (token, cookie) = opened(&room, &account, &address, &headers).await?;
     let csrf = room.sessions().csrf(&token);
     let user = CurrentUser { account, csrf };
     let mut response = Json(session_answer(&room, Some(user))).into_response();
-    let proto = headers.get("x-forwarded-proto");
-    let secure =
-        room.config().http.tls.is_some() || proto.is_some_and(|p| p.as_bytes() == b"https");
-    if let Some(cookie) = set_cookie(&token, secure) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
+    response.headers_mut().extend(cookie);
     Ok(response)
+}
+
+/// Where a request comes from, for the log.
+pub(crate) fn address(from: Option<Extension<ConnectInfo<Caller>>>) -> String {
+    from.map_or("unknown".to_owned(), |c| c.0.0.0.ip().to_string())
+}
+
+/// A session for an account: its token, and the header that tells the browser.
+pub(crate) async fn opened(
+    room: &Room,
+    account: &Account,
+    address: &str,
+    headers: &HeaderMap,
+) -> Result<(String, Option<(HeaderName, HeaderValue)>)> {
+    let token = room.sessions().open(account).await?;
+    room.log().note(&account.name, "logged_in", "", address);
+    let cookie = set_cookie(&token, is_secure(room, headers));
+    Ok((token, cookie.map(|c| (header::SET_COOKIE, c))))
+}
+
+/// Whether the browser came over TLS, here or at a proxy.
+pub(crate) fn is_secure(room: &Room, headers: &HeaderMap) -> bool {
+    let proto = headers.get("x-forwarded-proto");
+    room.config().http.tls.is_some() || proto.is_some_and(|p| p.as_bytes() == b"https")
 }
 
 /// Log out
@@ -314,24 +337,45 @@ fn kept(kind: &'static str, tag: &str, body: impl Into<Body>, seconds: u32) -> R
 /// Seconds of a year.
 const YEAR: u32 = 31_536_000;
 
+/// At which size pixels are wanted.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+struct PixelsQuery {
+    /// How often both sides are halved: 0 (default) to 6. A side is rounded up; each pixel is the mean of four.
+    level: u32,
+    /// Version of the content, as `pixels_url` has it.
+    #[serde(rename = "v")]
+    _version: Option<String>,
+}
+
 /// Pixels: little-endian unsigned 16-bit, row by row, larger is brighter
-#[utoipa::path(get, path = "/api/studies/{uid}/images/{n}/pixels", params(("uid" = String, Path,), ("n" = usize, Path,)),
+#[utoipa::path(get, path = "/api/studies/{uid}/images/{n}/pixels", params(("uid" = String, Path,), ("n" = usize, Path,), PixelsQuery),
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn pixels(
     State(room): State<Room>,
     At((uid, n)): At<(String, usize)>,
+    Asked(query): Asked<PixelsQuery>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let uid = study::uid(&uid)?;
+    let level = query.level;
+    if level > MOST_HALVED {
+        return Err(RoomError::BadRequest(format!(
+            "level is from 0 to {MOST_HALVED}"
+        )));
+    }
     let found = study::image(&room, uid.as_str(), n).await?;
-    let tag = format!("\"p1-{}\"", found.key());
+    let tag = format!("\"p1-{level}-{}\"", found.key());
     if not_modified(&headers, &tag) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
-    let picture = study::pixels(&room, found).await?;
-    let kind = "application/octet-stream";
-    Ok(kept(kind, &tag, picture.bytes.clone(), YEAR))
+    let bytes = study::pixels(&room, found, level).await?;
+    Ok(kept("application/octet-stream", &tag, bytes, YEAR))
 }
+
+/// How often pixels are halved at most.
+const MOST_HALVED: u32 = 6;
 
 /// Sizes of small pictures that are made; others are rounded up.
 const SIZES: [usize; 3] = [128, 256, 512];
@@ -531,15 +575,6 @@ async fn read_again(
     let name = &user.account.name;
     room.log().note(name, "read_again", uid.as_str(), "");
     Ok(StatusCode::ACCEPTED)
-}
-
-/// Files, each a part named `file`.
-#[derive(utoipa::ToSchema)]
-#[allow(dead_code)] // describes the body
-struct UploadForm {
-    /// DICOM, PNG, JPEG or TIFF.
-    #[schema(value_type = Vec<String>, format = Binary)]
-    file: Vec<Bytes>,
 }
 
 /// Upload images

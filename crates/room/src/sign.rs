@@ -11,7 +11,7 @@ use hilum_objects::{Kind, Options, Signature, files};
 use hilum_store::Incoming;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 use std::path::{Path, PathBuf};
 
 /// A signature as it is told.
@@ -46,12 +46,12 @@ impl Kept {
 }
 
 /// The last signature of a study.
-pub(crate) async fn last(room: &Room, study: &str) -> Result<Option<Kept>> {
+pub(crate) async fn last(on: &mut AnyConnection, study: &str) -> Result<Option<Kept>> {
     let row = sqlx::query(
         "SELECT name, at, revision, reading FROM room_signatures WHERE study_uid = $1 ORDER BY at DESC LIMIT 1",
     )
     .bind(study)
-    .fetch_optional(room.db().read())
+    .fetch_optional(on)
     .await?;
     row.map(|row| {
         Ok(Kept {
@@ -383,7 +383,7 @@ fn export_json(study: &str, out: &Outgoing, signature: Option<&Signature>) -> Re
 /// [`RoomError::NotRead`]; what making objects gives.
 pub(crate) async fn export(room: &Room, study: &str, format: Format) -> Result<(Vec<u8>, bool)> {
     let out = outgoing(room, study).await?;
-    let kept = last(room, study).await?;
+    let kept = last(&mut *room.db().read().acquire().await?, study).await?;
     let model = list::hash(&out.model)?;
     let covers = |k: &Kept| k.revision == out.revision && k.reading == model;
     if let Some(kept) = kept.filter(covers) {

@@ -1,10 +1,10 @@
 //! What all requests share.
 
-use crate::access::{Attempts, Sessions};
+use crate::access::{Attempts, Oidc, Sessions};
 use crate::audit::Log;
 use crate::error::{Result, RoomError};
 use crate::events::Hub;
-use crate::list::CountCache;
+use crate::list::Totals;
 use crate::pixels::Pictures;
 use hilum_core::{ModelRef, Reading};
 use hilum_node::audit::Audit;
@@ -50,13 +50,14 @@ struct Inner {
     options: RoomOptions,
     sessions: Sessions,
     attempts: Attempts,
+    oidc: Option<Oidc>,
     log: Log,
     events: Hub,
     pictures: Pictures,
     uploads: Semaphore,
     dicomweb_token: Option<String>,
     refreshing: Mutex<()>,
-    counts: CountCache,
+    totals: Totals,
     stop: watch::Sender<bool>,
 }
 
@@ -77,7 +78,8 @@ impl Room {
     ) -> Result<(Self, tokio::task::JoinHandle<()>)> {
         let db = store.db().clone();
         crate::db::migrate(&db).await?;
-        let local = crate::access::count(&db).await? == 0;
+        let oidc = config.oidc.as_ref().map(Oidc::new).transpose()?;
+        let local = oidc.is_none() && crate::access::count(&db).await? == 0;
         if local && !options.loopback {
             return Err(RoomError::Setup(
                 "without accounts the room listens on loopback only; add one with `hilum serve --add-user NAME --role admin`"
@@ -100,13 +102,14 @@ impl Room {
                 options,
                 sessions: Sessions::new(db, secret, local),
                 attempts: Attempts::default(),
+                oidc,
                 log,
                 events: Hub::new(stopped),
                 pictures: Pictures::default(),
                 uploads: Semaphore::new(UPLOADS),
                 dicomweb_token,
                 refreshing: Mutex::new(()),
-                counts: CountCache::default(),
+                totals: Totals::default(),
                 stop,
                 store,
             }),
@@ -143,6 +146,11 @@ impl Room {
         &self.inner.attempts
     }
 
+    /// Who vouches for accounts, where somebody does.
+    pub(crate) fn oidc(&self) -> Option<&Oidc> {
+        self.inner.oidc.as_ref()
+    }
+
     pub(crate) fn log(&self) -> &Log {
         &self.inner.log
     }
@@ -159,8 +167,8 @@ impl Room {
         &self.inner.uploads
     }
 
-    pub(crate) fn counts(&self) -> &CountCache {
-        &self.inner.counts
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.inner.totals
     }
 
     /// Held while a row of the work list is made: an older state must not overwrite a newer one.

@@ -6,11 +6,11 @@ use crate::list::{self, Item, Prior};
 use crate::pixels::Window;
 use crate::sign::{self, Signed};
 use crate::state::{Room, blocking};
+use axum::body::Bytes;
 use hilum_core::{ImageRecord, Laterality, Reading, SpacingKind, View};
-use hilum_store::{Level, Located, Query, Uid, keys};
+use hilum_store::{Located, Uid};
 use serde::Serialize;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 
 /// Millimetres per pixel and where they hold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, utoipa::ToSchema)]
@@ -105,24 +105,8 @@ pub(crate) fn uid(text: &str) -> Result<Uid> {
 
 /// Objects of a study that have pixels, in order.
 pub(crate) async fn instances(room: &Room, study: &str) -> Result<Vec<Located>> {
-    let mut query = Query::all(Level::Instance);
-    query.limit = 10_000;
-    if let Some(key) = keys::by_name("StudyInstanceUID") {
-        query = query.with(key, study);
-    }
-    let mut found = Vec::new();
-    let objects = room.store().objects(&query).await?;
-    let with_pixels = room.store().find(&query).await?;
-    for object in objects {
-        let image = with_pixels.iter().any(|f| {
-            f.value(dicom_dictionary_std::tags::SOP_INSTANCE_UID) == object.instance.as_str()
-                && !f.value(dicom_dictionary_std::tags::ROWS).is_empty()
-        });
-        if image {
-            found.push(object);
-        }
-    }
-    Ok(found)
+    let mut on = room.db().read().acquire().await?;
+    Ok(hilum_store::images_of(&mut on, study).await?)
 }
 
 /// An image and where it lies.
@@ -145,11 +129,11 @@ pub(crate) async fn images(
     study: &str,
     reading: Option<&Reading>,
 ) -> Result<Vec<Option<Found>>> {
-    let mut objects: Vec<Option<Located>> = instances(room, study)
-        .await?
-        .into_iter()
-        .map(Some)
-        .collect();
+    Ok(arranged(room, instances(room, study).await?, reading))
+}
+
+fn arranged(room: &Room, objects: Vec<Located>, reading: Option<&Reading>) -> Vec<Option<Found>> {
+    let mut objects: Vec<Option<Located>> = objects.into_iter().map(Some).collect();
     let mut found = Vec::new();
     let path = |object: &Located| room.store().path(object);
     for record in reading.iter().flat_map(|r| &r.images) {
@@ -173,7 +157,7 @@ pub(crate) async fn images(
             record: None,
         }));
     }
-    Ok(found)
+    found
 }
 
 /// One image by its index.
@@ -184,7 +168,8 @@ pub(crate) async fn image(room: &Room, study: &str, index: usize) -> Result<Foun
     let reading = room.reading(study).await?;
     let found = images(room, study, reading.as_ref()).await?;
     if found.is_empty() {
-        return Err(list::missing(room, study).await?);
+        let mut on = room.db().read().acquire().await?;
+        return Err(list::missing(&mut on, study).await?);
     }
     found
         .into_iter()
@@ -198,25 +183,45 @@ pub(crate) async fn image(room: &Room, study: &str, index: usize) -> Result<Foun
 /// # Errors
 /// [`RoomError::Deleted`], [`RoomError::NotFound`].
 pub(crate) async fn study(room: &Room, study: &str) -> Result<Study> {
-    let item = list::one(room, study).await?;
+    let rows = rows(room, study).await?;
+    let (edits, priors) = (rows.edits, rows.priors);
     let reading = room.reading(study).await?;
-    let edits = edits::list(room.db(), study).await?;
     let edited = match &reading {
         Some(reading) => Edited::of(reading, &edits),
         None => Edited::default(),
     };
-    let priors = list::priors(room, study).await?;
-    let images = described(room, study, reading.as_ref()).await?;
-    let signed = sign::last(room, study).await?.map(|s| s.told());
+    let found = arranged(room, rows.images, reading.as_ref());
+    let images = described(room, study, found, reading.as_ref()).await?;
     Ok(Study {
-        item,
+        item: rows.item,
         reading: reading.map(without_paths),
         images,
         prior: priors.first().cloned(),
         priors,
         edits,
         edited,
-        signed,
+        signed: rows.signed.map(|s| s.told()),
+    })
+}
+
+/// What the database says of a study.
+struct Rows {
+    item: Item,
+    edits: Vec<Edit>,
+    priors: Vec<Prior>,
+    images: Vec<Located>,
+    signed: Option<sign::Kept>,
+}
+
+/// All of it on one connection: many readers wait for one once, not five times.
+async fn rows(room: &Room, study: &str) -> Result<Rows> {
+    let mut on = room.db().read().acquire().await?;
+    Ok(Rows {
+        item: list::one_on(&mut on, study).await?,
+        edits: edits::list_on(&mut on, study).await?,
+        priors: list::priors_on(&mut on, study).await?,
+        images: hilum_store::images_of(&mut on, study).await?,
+        signed: sign::last(&mut on, study).await?,
     })
 }
 
@@ -229,9 +234,14 @@ pub(crate) fn without_paths(mut reading: Reading) -> Reading {
     reading
 }
 
-async fn described(room: &Room, study: &str, reading: Option<&Reading>) -> Result<Vec<Image>> {
+async fn described(
+    room: &Room,
+    study: &str,
+    found: Vec<Option<Found>>,
+    reading: Option<&Reading>,
+) -> Result<Vec<Image>> {
     let mut out = Vec::new();
-    for (index, found) in images(room, study, reading).await?.into_iter().enumerate() {
+    for (index, found) in found.into_iter().enumerate() {
         let base = format!("/api/studies/{study}/images/{index}");
         let Some(found) = found else {
             out.push(gone(index, &base, reading));
@@ -422,11 +432,15 @@ pub(crate) async fn thumbnail(room: &Room, found: Found, size: usize) -> Result<
     .await
 }
 
-/// Pixels of an image.
+/// Pixels of an image, both sides halved so often.
 ///
 /// # Errors
 /// As [`hilum_dicom::load`].
-pub(crate) async fn pixels(room: &Room, found: Found) -> Result<Arc<crate::pixels::Picture>> {
+pub(crate) async fn pixels(room: &Room, found: Found, level: u32) -> Result<Bytes> {
     let room = room.clone();
-    blocking(move || room.pictures().get(found.key(), &found.path)).await
+    blocking(move || {
+        let picture = room.pictures().get(found.key(), &found.path)?;
+        Ok(picture.halved(level))
+    })
+    .await
 }

@@ -11,6 +11,9 @@ use serde::Serialize;
 use std::path::Path;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Most files of one request.
 pub(crate) const MOST: usize = 2000;
@@ -40,6 +43,28 @@ pub struct UploadAnswer {
     /// In their order.
     pub files: Vec<Uploaded>,
 }
+
+/// Describes the body of an upload, of which no value is ever made: its parts are read while they come.
+pub(crate) enum UploadForm {}
+
+impl PartialSchema for UploadForm {
+    fn schema() -> RefOr<Schema> {
+        let file = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+        ObjectBuilder::new()
+            .description(Some("Files, each a part named `file`."))
+            .property(
+                "file",
+                file.to_array_builder()
+                    .description(Some("DICOM, PNG, JPEG or TIFF.")),
+            )
+            .required("file")
+            .into()
+    }
+}
+
+impl ToSchema for UploadForm {}
 
 /// Removes what an ended process left half received.
 pub(crate) fn clear(root: &Path) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::record::Record;
 use crate::uid::Uid;
 use dicom_dictionary_std::tags;
 use sqlx::any::AnyRow;
-use sqlx::{Any, AssertSqlSafe, Row, Transaction};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Row, Transaction};
 use std::path::PathBuf;
 
 pub(crate) type Tx<'a> = Transaction<'a, Any>;
@@ -67,6 +67,21 @@ pub(crate) async fn locate(db: &Db, instance: &Uid) -> Result<Option<Located>> {
         .fetch_optional(&db.read)
         .await?;
     row.as_ref().map(Located::from_row).transpose()
+}
+
+/// Objects of a study that have pixels, in order of series and instance number, on a connection that is at hand.
+///
+/// # Errors
+/// [`StoreError::Database`].
+pub async fn images_of(on: &mut AnyConnection, study: &str) -> Result<Vec<Located>> {
+    let sql = format!(
+        "SELECT {LOCATED} FROM instances i WHERE i.study_uid = $1 AND i.image_rows <> '' ORDER BY i.series_uid, i.sort, i.sop_uid"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(study)
+        .fetch_all(on)
+        .await?;
+    rows.iter().map(Located::from_row).collect()
 }
 
 /// Adds an object that is not there yet, and the job it gives rise to.

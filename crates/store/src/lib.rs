@@ -21,7 +21,7 @@ mod uid;
 
 pub use crate::db::{Db, Kind as DatabaseKind};
 pub use crate::error::{Result, StoreError};
-pub use crate::index::{Located, Target};
+pub use crate::index::{Located, Target, images_of};
 pub use crate::keys::{Key, Level, Matching};
 pub use crate::outbox::{NewOutgoing, Outgoing, Sent};
 pub use crate::query::{Found, Query};

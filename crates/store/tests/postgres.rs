@@ -2,6 +2,9 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
+#[path = "common/postgres.rs"]
+mod postgres;
+
 use dicom_core::{DataElement, VR};
 use dicom_dictionary_std::tags;
 use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
@@ -10,107 +13,15 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use hilum_store::{
     Incoming, Ingested, Level, NewJob, NewOutgoing, Options, Query, Sent, Store, Target, Uid, keys,
 };
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use postgres::Postgres;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A server with a folder of its own.
-struct Postgres {
-    bin: PathBuf,
-    dir: tempfile::TempDir,
-    port: u16,
-}
-
-impl Postgres {
-    /// `None` and a word on stderr where it is not installed.
-    fn start() -> Option<Self> {
-        let Some(bin) = binaries() else {
-            eprintln!("skipped: PostgreSQL is not installed");
-            return None;
-        };
-        let dir = tempfile::tempdir().unwrap();
-        if is_root() && !run(Command::new("chown").arg("postgres").arg(dir.path())) {
-            eprintln!("skipped: no user postgres to run the server as");
-            return None;
-        }
-        let port = std::net::TcpListener::bind(("127.0.0.1", 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let server = Postgres { bin, dir, port };
-        let data = server.data();
-        assert!(run(server
-            .command("initdb")
-            .args(["-A", "trust", "-U", "hilum", "-D"])
-            .arg(&data)));
-        server.up();
-        Some(server)
+fn options(server: &Postgres) -> Options {
+    Options {
+        database: Some(server.url()),
+        ..Options::default()
     }
-
-    fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
-    }
-
-    /// The server refuses to run as root.
-    fn command(&self, program: &str) -> Command {
-        let path = self.bin.join(program);
-        if !is_root() {
-            return Command::new(path);
-        }
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--"]).arg(path);
-        command
-    }
-
-    fn up(&self) {
-        let socket = self.dir.path().to_string_lossy().into_owned();
-        let options = format!("-p {} -k {socket} -h 127.0.0.1 -c fsync=off", self.port);
-        let mut command = self.command("pg_ctl");
-        command
-            .args(["-w", "-t", "60", "-o", &options, "-l"])
-            .arg(self.dir.path().join("log"));
-        assert!(run(command.arg("-D").arg(self.data()).arg("start")));
-    }
-
-    fn down(&self) -> bool {
-        run(self
-            .command("pg_ctl")
-            .args(["-w", "-m", "immediate", "-D"])
-            .arg(self.data())
-            .arg("stop"))
-    }
-
-    fn options(&self) -> Options {
-        Options {
-            database: Some(format!("postgres://hilum@127.0.0.1:{}/postgres", self.port)),
-            ..Options::default()
-        }
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.down();
-    }
-}
-
-fn binaries() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-    versions
-        .flatten()
-        .map(|v| v.path().join("bin"))
-        .find(|b| b.join("initdb").is_file())
-}
-
-fn is_root() -> bool {
-    let id = Command::new("id").arg("-u").output();
-    id.is_ok_and(|o| o.stdout.trim_ascii() == b"0")
-}
-
-fn run(command: &mut Command) -> bool {
-    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    status.is_ok_and(|s| s.success())
 }
 
 fn encoded(study: &str, sop: &str) -> Vec<u8> {
@@ -158,7 +69,7 @@ async fn objects_searches_jobs_and_what_is_to_be_sent() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), server.options()).await;
+    let store = open(dir.path(), options(&server)).await;
     assert_eq!(put(&store, "1.2", "1.2.9").await, Ingested::Stored);
     assert_eq!(put(&store, "1.2", "1.2.9").await, Ingested::Known);
     assert_eq!(put(&store, "1.2", "1.2.10").await, Ingested::Stored);
@@ -177,7 +88,7 @@ async fn objects_searches_jobs_and_what_is_to_be_sent() {
     );
 
     // A second process with a part in the queue only.
-    let other = Store::join(dir.path(), server.options()).await.unwrap();
+    let other = Store::join(dir.path(), options(&server)).await.unwrap();
     let lease = other.lease("read", "b", 60_000).await.unwrap().unwrap();
     assert_eq!(store.lease("read", "a", 60_000).await.unwrap(), None);
     let result = NewOutgoing {
@@ -212,13 +123,13 @@ async fn many_workers_share_the_work_and_nobody_does_anothers() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), server.options()).await;
+    let store = open(dir.path(), options(&server)).await;
     for n in 0..30 {
         put(&store, &format!("1.2.{n}"), &format!("1.2.{n}.9")).await;
     }
     let workers: Vec<_> = (0..6)
         .map(|w| {
-            let (path, options) = (dir.path().to_owned(), server.options());
+            let (path, options) = (dir.path().to_owned(), options(&server));
             tokio::spawn(async move {
                 let store = Store::join(&path, options).await.unwrap();
                 let mut done = Vec::new();
@@ -248,7 +159,7 @@ async fn a_server_that_restarts_is_found_again() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), server.options()).await;
+    let store = open(dir.path(), options(&server)).await;
     put(&store, "1.2", "1.2.9").await;
     let lease = store.lease("read", "a", 60_000).await.unwrap().unwrap();
     assert!(server.down());

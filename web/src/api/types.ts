@@ -10,6 +10,8 @@ export interface Session {
   user: User | null;
   csrf: string;
   local: boolean;
+  /** What the button says that logs in by a provider. */
+  provider?: string | null;
   demo: boolean;
   version: string;
   locale: string | null;

@@ -106,6 +106,7 @@ export function App() {
           <Busy />
         ) : !user ? (
           <Login
+            provider={session.provider ?? null}
             onDone={(s) => {
               setLocale(s.locale ?? undefined);
               setSession(s);

@@ -1,5 +1,5 @@
 import { api } from '../api/client';
-import type { EditedMeasurement, Explanation, PriorRef, StudyImage } from '../api/types';
+import type { CompareSide, EditedMeasurement, Explanation, PriorRef, StudyImage } from '../api/types';
 import { Mark } from '../app/Mark';
 import { useLoad } from '../app/hooks';
 import { Busy, Problem } from '../app/Problem';
@@ -179,26 +179,8 @@ export function ChangePanel({
                       {row.name}
                     </button>
                   </th>
-                  <td>
-                    {row.prior ? (
-                      <>
-                        <Mark shape={row.prior.set ?? 'none'} /> {probability(row.prior.probability)}
-                        <span class="sr"> {row.prior.set ? en.set[row.prior.set] : r.unset}</span>
-                      </>
-                    ) : (
-                      en.none
-                    )}
-                  </td>
-                  <td>
-                    {row.current ? (
-                      <>
-                        <Mark shape={row.current.set ?? 'none'} /> {probability(row.current.probability)}
-                        <span class="sr"> {row.current.set ? en.set[row.current.set] : r.unset}</span>
-                      </>
-                    ) : (
-                      en.none
-                    )}
-                  </td>
+                  <ComparedCell of={row.prior} />
+                  <ComparedCell of={row.current} />
                   <td>
                     <b>{r.change[row.change]}</b>
                     {row.text && <small>{row.text}</small>}
@@ -245,6 +227,20 @@ export function ChangePanel({
     </section>
   );
 }
+
+/** What one of the two readings says of a finding. */
+const ComparedCell = ({ of }: { of: CompareSide | null }) => (
+  <td>
+    {of ? (
+      <>
+        <Mark shape={of.set ?? 'none'} /> {probability(of.probability)}
+        <span class="sr"> {of.set ? en.set[of.set] : r.unset}</span>
+      </>
+    ) : (
+      en.none
+    )}
+  </td>
+);
 
 export const verdictOf = (e: Pick<Explanation, 'trust'>): 'unjudged' | 'believable' | 'notTrusted' =>
   e.trust === null ? 'unjudged' : e.trust.trusted ? 'believable' : 'notTrusted';

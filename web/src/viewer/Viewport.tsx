@@ -1,17 +1,19 @@
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import type { EditedRegion, Shape, StudyImage } from '../api/types';
+import { inText } from '../app/keys';
 import { number } from '../format/format';
 import { en } from '../texts/en';
-import type { Level } from './levels';
+import { cornered, draws, followed, stepped, type Draft, type Tool } from './draft';
+import { levelFor, type Level } from './levels';
 import { painterFor, type Painter } from './painter';
-import { pixels } from './pixels';
+import { known, pixels, preview } from './pixels';
 import { boxOf, corners, dragged, hit, inside } from './shapes';
 import type { ViewStore } from './store';
 import { digitsOf, lengthOf } from './units';
-import { panBy, scaleOf, toImage, windowBy, windowOf, zoomAt, type Size, type View, type Window, type XY } from './view';
+import { fitScale, panBy, scaleOf, toImage, windowBy, windowOf, zoomAt, type Size, type View, type Window, type XY } from './view';
 
-export type Tool = 'window' | 'zoom' | 'pan' | 'length' | 'box' | 'polygon' | 'auto';
+export type { Tool } from './draft';
 export interface Line {
   from: XY;
   to: XY;
@@ -38,11 +40,8 @@ interface Props {
   onWindow?: (w: Window) => void;
 }
 
-type Draft =
-  | { kind: 'line' | 'box' | 'auto'; from: XY; to: XY }
-  | { kind: 'polygon'; points: XY[]; to: XY }
-  | { kind: 'reshape'; id: string; shape: Shape }
-  | null;
+/** How often the server halves at most. */
+const HALVED = 6;
 
 export function Viewport(props: Props) {
   const { image, store, tool } = props;
@@ -54,6 +53,7 @@ export function Viewport(props: Props) {
     value = useRef<HTMLSpanElement>(null);
   const painter = useRef<Painter | null>(null),
     levels = useRef<Level[] | null>(null),
+    rough = useRef(false),
     port = useRef<Size>({ width: 1, height: 1 });
   const [status, setStatus] = useState<'loading' | 'ready' | string>('loading');
   const [draft, showDraft] = useState<Draft>(null);
@@ -62,6 +62,13 @@ export function Viewport(props: Props) {
   const setDraft = useCallback((next: Draft): void => {
     drawn.current = next;
     showDraft(next);
+  }, []);
+  // Where the cross is that the arrow keys move, in pixels of the image.
+  const cross = useRef<XY | null>(null);
+  const [shownCross, showCross] = useState<XY | null>(null);
+  const setCross = useCallback((at: XY | null): void => {
+    cross.current = at;
+    showCross(at);
   }, []);
   const size: Size = { width: image.columns, height: image.rows };
   const latest = useRef(props);
@@ -100,16 +107,24 @@ export function Viewport(props: Props) {
     };
   }, []);
 
+  const measure = useCallback((): void => {
+    const box = frame.current!.getBoundingClientRect(),
+      c = canvas.current!,
+      ratio = rough.current ? devicePixelRatio / 2 : devicePixelRatio;
+    port.current = { width: Math.max(1, box.width), height: Math.max(1, box.height) };
+    c.width = Math.max(1, Math.round(box.width * ratio));
+    c.height = Math.max(1, Math.round(box.height * ratio));
+    // A canvas is empty after a change of size: painting at once keeps it from flashing.
+    paint();
+  }, [paint]);
+  /** While a window is dragged the processor draws every second pixel of both ways: moving fluently says more than sharp edges do. */
+  const setRough = (on: boolean): void => {
+    if (rough.current === on || (on && painter.current?.name !== 'cpu')) return;
+    rough.current = on;
+    measure();
+  };
+
   useLayoutEffect(() => {
-    const measure = (): void => {
-      const box = frame.current!.getBoundingClientRect(),
-        c = canvas.current!;
-      port.current = { width: Math.max(1, box.width), height: Math.max(1, box.height) };
-      c.width = Math.max(1, Math.round(box.width * devicePixelRatio));
-      c.height = Math.max(1, Math.round(box.height * devicePixelRatio));
-      // A canvas is empty after a change of size: painting at once keeps it from flashing.
-      paint();
-    };
     const observer = new ResizeObserver(measure);
     observer.observe(frame.current!);
     measure();
@@ -120,35 +135,49 @@ export function Viewport(props: Props) {
       cancelAnimationFrame(waiting.current);
       waiting.current = 0;
     };
-  }, [paint, repaint, store]);
+  }, [measure, repaint, store]);
 
   useEffect(() => {
     let current = true;
     setStatus('loading');
     setDraft(null);
+    setCross(null);
+    levels.current = null;
+    frame.current!.dataset.detail = 'none';
     if (image.error) {
       setStatus(image.error);
       return;
     }
-    pixels(image.pixels_url, image.columns, image.rows).then(
-      (l) => {
-        if (!current) return;
-        levels.current = l;
-        if (!image.window || image.window.width <= 0) {
-          const whole = windowOf(l[0]!.data, size, { x: 0, y: 0, ...size });
-          if (whole) {
-            latest.current.onWindow?.(whole);
-            store.set({ ...store.get(), window: whole });
-          }
+    const show = (found: Level[], skipped: number): void => {
+      const finest = found[0]!;
+      if (!image.window || image.window.width <= 0) {
+        const whole = windowOf(finest.data, finest, { x: 0, y: 0, width: finest.width, height: finest.height });
+        if (whole) {
+          latest.current.onWindow?.(whole);
+          store.set({ ...store.get(), window: whole });
         }
-        painter.current?.setImage(l);
-        paint();
-        setStatus('ready');
-      },
-      (e: Error) => {
-        if (current) setStatus(e.message);
-      },
-    );
+      }
+      painter.current?.setImage(found, size, skipped);
+      paint();
+      if (frame.current) frame.current.dataset.detail = skipped ? 'screen' : 'full';
+      setStatus('ready');
+    };
+    const load = async (): Promise<void> => {
+      const { pixels_url: url, columns, rows } = image;
+      const times = levelFor(fitScale(size, port.current) * devicePixelRatio, HALVED + 1);
+      if (times > 0 && !known(url)) {
+        const first = await preview(url, columns, rows, times);
+        if (!current) return;
+        show([first], times);
+      }
+      const all = await pixels(url, columns, rows);
+      if (!current) return;
+      levels.current = all;
+      show(all, 0);
+    };
+    load().catch((e: Error) => {
+      if (current) setStatus(e.message);
+    });
     return () => {
       current = false;
     };
@@ -176,6 +205,7 @@ export function Viewport(props: Props) {
 
   const down = (e: PointerEvent): void => {
     if (e.button === 2 && tool !== 'polygon') return;
+    setCross(null);
     frame.current!.setPointerCapture(e.pointerId);
     frame.current!.focus({ preventScroll: true });
     const at = screen(e);
@@ -226,6 +256,7 @@ export function Viewport(props: Props) {
     if (!d.moved) return;
     switch (d.tool) {
       case 'window':
+        setRough(true);
         store.set(windowBy(store.get(), dx, dy, props.initial));
         break;
       case 'pan':
@@ -266,6 +297,7 @@ export function Viewport(props: Props) {
     fingers.current.delete(e.pointerId);
     const d = drag.current;
     drag.current = null;
+    setRough(false);
     if (!d) return;
     if (!d.moved && e.button === 0 && d.tool !== 'polygon' && d.tool !== 'reshape') {
       props.onRegion?.(hit(props.regions, onImage(e), props.selected)?.id ?? null);
@@ -325,11 +357,42 @@ export function Viewport(props: Props) {
   // Drawing takes its own keys before the page does.
   const finishing = useRef(finish);
   finishing.current = finish;
+  /** The cross: arrow keys move it, Enter sets a corner. True for a key that it took. */
+  const byCross = (e: KeyboardEvent): boolean => {
+    const p = latest.current;
+    if (!draws(p.tool) || !p.onToolDone || e.ctrlKey || e.metaKey || e.altKey) return false;
+    const image = { width: p.image.columns, height: p.image.rows },
+      view = store.get();
+    const middle = { x: view.x * image.width, y: view.y * image.height };
+    const to = stepped(cross.current ?? middle, e.key, e.shiftKey, scaleOf(view, image, port.current), image);
+    if (to) {
+      setCross(to);
+      setDraft(followed(drawn.current, to));
+      tell(to);
+      return true;
+    }
+    if (!cross.current) return false;
+    if (e.key === 'Escape') {
+      setCross(null);
+      setDraft(null);
+      return true;
+    }
+    if (e.key !== 'Enter' && e.key !== ' ') return false;
+    const { draft: next, complete } = cornered(p.tool, drawn.current, cross.current);
+    if (complete && next) {
+      setCross(null);
+      finishing.current(next);
+    } else setDraft(next);
+    return true;
+  };
   useEffect(() => {
     const keys = (e: KeyboardEvent): void => {
+      if (inText(e.target) || document.querySelector('dialog[open]')) return;
       const d = drawn.current;
-      if (!d) return;
-      if (e.key === 'Escape') {
+      if (byCross(e)) {
+        // It was taken.
+      } else if (!d) return;
+      else if (e.key === 'Escape') {
         setDraft(null);
         drag.current = null;
       } else if (e.key === 'Enter' && d.kind === 'polygon') finishing.current(d);
@@ -345,6 +408,7 @@ export function Viewport(props: Props) {
   // Before the next paint: a later reset would take the first corner with it.
   useLayoutEffect(() => {
     setDraft(null);
+    setCross(null);
   }, [tool]);
 
   const help = { polygon: en.viewer.polygonHelp, box: en.viewer.boxHelp, auto: en.viewer.boxHelp, length: en.viewer.lengthHelp } as Partial<
@@ -363,6 +427,7 @@ export function Viewport(props: Props) {
       onPointerMove={move}
       onPointerUp={up}
       onPointerCancel={() => {
+        setRough(false);
         drag.current = null;
         fingers.current.clear();
         setDraft(null);
@@ -380,6 +445,11 @@ export function Viewport(props: Props) {
         <g ref={scene}>
           {props.children}
           {draft && <DraftShape draft={draft} image={image} />}
+          {shownCross && (
+            <g class="cross" transform={`translate(${shownCross.x} ${shownCross.y})`} data-testid="cross">
+              <path d="M-14 0H-3M3 0H14M0 -14V-3M0 3V14" />
+            </g>
+          )}
           {props.editable && props.selected && (
             <Handles region={props.regions.find((r) => r.id === props.selected && !r.removed) ?? null} />
           )}
@@ -390,6 +460,11 @@ export function Viewport(props: Props) {
         <span ref={readout} />
         <span>{image.spacing ? en.viewer.spacing[image.spacing.kind] : en.viewer.noSpacing}</span>
         {help[tool] && <span class="hint">{help[tool]}</span>}
+        {shownCross && (
+          <span class="sr" role="status">
+            {en.viewer.cross(number(shownCross.x, 0), number(shownCross.y, 0))}
+          </span>
+        )}
       </div>
       <div class="corner br">
         <span ref={value} />

@@ -9,6 +9,8 @@ export class CpuPainter implements Painter {
   readonly name = 'cpu';
   readonly reduced = false;
   private levels: Level[] = [];
+  private full: Size | null = null;
+  private skipped = 0;
   private readonly context: CanvasRenderingContext2D | null;
   private frame: { image: ImageData; words: Uint32Array; values: Int32Array; highest: number; key: string } | null = null;
 
@@ -16,14 +18,16 @@ export class CpuPainter implements Painter {
     this.context = canvas.getContext('2d', { alpha: false });
   }
 
-  setImage(levels: Level[]): void {
+  setImage(levels: Level[], full: Size, skipped = 0): void {
     this.levels = levels;
+    this.full = full;
+    this.skipped = skipped;
     this.frame = null;
   }
 
   paint(view: View, port: Size, device: Size): void {
-    const full = this.levels[0];
-    if (!this.context || !full || device.width < 1 || device.height < 1) return;
+    const full = this.full;
+    if (!this.context || !full || this.levels.length === 0 || device.width < 1 || device.height < 1) return;
     const key = [device.width, device.height, port.width, port.height, view.zoom, view.x, view.y].join(' ');
     if (this.frame?.image.width !== device.width || this.frame.image.height !== device.height) {
       const image = new ImageData(device.width, device.height);
@@ -36,7 +40,7 @@ export class CpuPainter implements Painter {
       };
     }
     if (this.frame.key !== key) {
-      this.frame.highest = resample(this.frame.values, device, this.levels, full, view, port);
+      this.frame.highest = resample(this.frame.values, device, this.levels, full, view, port, this.skipped);
       this.frame.key = key;
     }
     shade(this.frame.words, this.frame.values, greys(view, this.frame.highest));
@@ -71,10 +75,10 @@ function shade(out: Uint32Array, values: Int32Array, table: Uint32Array): void {
 }
 
 /** Values of the image at each device pixel, mixed of four; -1 beside the image. Returns the largest. */
-export function resample(out: Int32Array, device: Size, levels: Level[], full: Size, view: View, port: Size): number {
+export function resample(out: Int32Array, device: Size, levels: Level[], full: Size, view: View, port: Size, skipped = 0): number {
   let most = 0;
   const scale = view.zoom * fitScale(full, port) * (device.width / Math.max(1, port.width));
-  const level = levels[levelFor(scale, levels.length)]!,
+  const level = levels[Math.max(0, levelFor(scale, levels.length + skipped) - skipped)]!,
     { data, width, height } = level;
   const k = width / full.width,
     step = k / scale;

@@ -76,15 +76,17 @@ export class GlPainter implements Painter {
     canvas.addEventListener('webglcontextrestored', this.restored);
   }
 
-  setImage(levels: Level[]): void {
+  setImage(levels: Level[], full: Size, skipped = 0): void {
     for (const t of this.textures) this.gl.deleteTexture(t);
     const limit = this.gl.getParameter(this.gl.MAX_TEXTURE_SIZE) as number;
     this.levels = levels.filter((l) => l.width <= limit && l.height <= limit);
     this.reduced = this.levels.length < levels.length;
-    this.full = levels[0] ?? null;
+    this.skipped = skipped + levels.length - this.levels.length;
+    this.full = full;
     this.textures = [];
   }
-  private full: Level | null = null;
+  private full: Size | null = null;
+  private skipped = 0;
 
   paint(view: View, port: Size, device: Size): void {
     const { gl, full } = this;
@@ -97,10 +99,7 @@ export class GlPainter implements Painter {
     }
     const ratio = device.width / Math.max(1, port.width);
     const scale = view.zoom * fitScale(full, port) * ratio; // device pixels an image pixel
-    const index = Math.min(
-      this.levels.length - 1,
-      Math.max(0, levelFor(scale, this.levels.length + (this.reduced ? 1 : 0)) - (this.reduced ? 1 : 0)),
-    );
+    const index = Math.max(0, levelFor(scale, this.levels.length + this.skipped) - this.skipped);
     const level = this.levels[index]!;
     const kx = level.width / full.width;
     const { at, program } = this.ready;

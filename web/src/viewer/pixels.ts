@@ -5,11 +5,13 @@ import { levelsOf, type Level } from './levels';
 const KEPT = 6;
 const cache = new Map<string, Promise<Level[]>>();
 
+/** Whether the pixels of an image are here or on their way. */
+export const known = (url: string): boolean => cache.has(url);
+
 /** Pixels of an image with their halved copies; the last few images stay, so that going back shows them at once. */
 export function pixels(url: string, columns: number, rows: number): Promise<Level[]> {
-  const known = cache.get(url);
+  const promise = cache.get(url) ?? load(url, columns, rows).then(halved);
   cache.delete(url);
-  const promise = known ?? load(url, columns, rows);
   cache.set(url, promise);
   promise.catch(() => cache.delete(url));
   for (const old of cache.keys()) {
@@ -19,12 +21,43 @@ export function pixels(url: string, columns: number, rows: number): Promise<Leve
   return promise;
 }
 
-async function load(url: string, width: number, height: number): Promise<Level[]> {
+/** The image with its sides halved `times`, made by the server: all that a screen needs which shows it small, in a fraction of the bytes. */
+export function preview(url: string, columns: number, rows: number, times: number): Promise<Level> {
+  const side = (n: number): number => Math.ceil(n / 2 ** times);
+  return load(`${url}${url.includes('?') ? '&' : '?'}level=${times}`, side(columns), side(rows));
+}
+
+async function load(url: string, width: number, height: number): Promise<Level> {
   const buffer = await (await request('GET', url)).arrayBuffer();
   if (buffer.byteLength !== width * height * 2) {
     throw new Error(en.viewer.wrongSize(buffer.byteLength, width, height));
   }
-  return levelsOf({ width, height, data: new Uint16Array(littleEndian(buffer)) });
+  return { width, height, data: new Uint16Array(littleEndian(buffer)) };
+}
+
+let worker: Worker | null = null;
+let asked = 0;
+const waiting = new Map<number, { done: (levels: Level[]) => void; failed: (e: Error) => void }>();
+
+function halved(base: Level): Promise<Level[]> {
+  if (typeof Worker === 'undefined') return Promise.resolve(levelsOf(base));
+  if (!worker) {
+    worker = new Worker(new URL('./levels.worker.ts', import.meta.url), { type: 'module' });
+    worker.onmessage = ({ data }: MessageEvent<{ id: number; levels: Level[] }>) => {
+      waiting.get(data.id)?.done(data.levels);
+      waiting.delete(data.id);
+    };
+    worker.onerror = (e) => {
+      for (const { failed } of waiting.values()) failed(new Error(e.message));
+      waiting.clear();
+      worker = null;
+    };
+  }
+  const id = asked++;
+  return new Promise((done, failed) => {
+    waiting.set(id, { done, failed });
+    worker?.postMessage({ id, base }, [base.data.buffer]);
+  });
 }
 
 function littleEndian(buffer: ArrayBuffer): ArrayBuffer {

@@ -51,14 +51,15 @@ fn result(here: &Path, name: &str) -> Option<ResultFile> {
     fresh.or_else(built).filter(|r: &ResultFile| !r.tiny)
 }
 
-/// All methods as `--json` lists them, each with its claim, its link and the result file, rows and all.
+/// All methods as `--json` lists them, each with its claim, its link, its plots and the result file, rows and all.
 #[cfg(feature = "node")]
 pub fn catalogue(here: &Path) -> Value {
     let more = |(info, mut row): (&MethodInfo, Value)| {
         row["claim"] = json!(info.claim);
         row["link"] = json!(info.link);
-        let result = result(here, info.name);
+        let mut result = result(here, info.name);
         row["rows"] = json!(result.as_ref().map_or(&[][..], |r| &r.rows));
+        row["plots"] = json!(result.as_mut().map(|r| std::mem::take(&mut r.curves)));
         row["result"] = json!(result);
         row
     };

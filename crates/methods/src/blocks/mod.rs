@@ -22,6 +22,7 @@ pub mod pack;
 pub mod partition;
 pub mod parts;
 pub mod pictures;
+pub mod plots;
 pub mod radiomics;
 pub mod regions;
 pub mod retrieval;

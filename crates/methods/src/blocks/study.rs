@@ -4,6 +4,7 @@
 use super::stored;
 use crate::claims::{ClaimRow, ResultFile};
 use crate::context::Context;
+use crate::curves::Curve;
 use crate::error::Result;
 use crate::info::MethodInfo;
 use crate::method::Method;
@@ -83,6 +84,11 @@ pub trait Study: Sync {
 
     /// What an outcome stands on.
     fn trace(outcome: &Self::Outcome) -> Trace;
+
+    /// Points of an outcome to draw beside the rows; none unless a method keeps scores.
+    fn curves(_outcome: &Self::Outcome) -> Vec<Curve> {
+        Vec::new()
+    }
 }
 
 impl<S: Study> Method for S {
@@ -102,6 +108,7 @@ impl<S: Study> Method for S {
             data_hash: trace.data_hash,
             split_hash: trace.split_hash,
             tiny: ctx.tiny,
+            curves: S::curves(&outcome),
             ..ResultFile::new(S::INFO, S::rows(&outcome)?)
         })
     }

@@ -7,6 +7,7 @@ use crate::blocks::cam_boxes::{LEVELS, boxes};
 use crate::blocks::classify::{ClassifyData, predict, predict_members};
 use crate::blocks::fit::{assessed_rule, fit_outputs, measure_outputs};
 use crate::blocks::measure::measured_auroc;
+use crate::blocks::plots;
 use crate::blocks::run::Trained;
 use crate::blocks::ship;
 use crate::claims::{ClaimRow, ResultFile};
@@ -146,6 +147,7 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo, config: &Config) -> Result<
     rows.extend(localisation_rows(&prepared.samples[2], test, &found)?);
     let mut result = ResultFile::new(info, rows);
     let card = model.card();
+    result.curves = plots::of_card(card, test, &logits, "test split");
     result.seeds = (0..config.members as u64).map(|m| card.seed + m).collect();
     result.data_hash = card.data_hash.clone();
     result.split_hash = card.split_hash.clone();

@@ -4,6 +4,7 @@ use super::cases::Scheme;
 use super::train::{Arm, Elsewhere, Outcome};
 use crate::blocks::measure::{Measured, claim_row, measured_auroc, measured_by, patient_ids};
 use crate::claims::ClaimRow;
+use crate::curves::{self, Curve};
 use hilum_audit::Condition;
 use hilum_metrics::classification::{BinaryScores, auroc_weighted};
 
@@ -26,6 +27,29 @@ pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
         }
     }
     rows
+}
+
+/// Confusion of the first arm of each scheme that saw whole films, every case once, by the network of the fold that it was held out of; and
+/// ROC curves of those with two classes.
+pub fn curves(outcome: &Outcome) -> Vec<Curve> {
+    let mut curves = Vec::new();
+    for scheme in Scheme::ALL {
+        let own = |a: &&Arm| a.scheme == scheme && a.shown == Condition::Full;
+        let Some(arm) = outcome.arms.iter().find(own) else {
+            continue;
+        };
+        let title = format!("{}, {}", scheme.name(), arm.family);
+        let pairs = arm.class.iter().zip(&arm.said);
+        let pairs = pairs.map(|(&truth, p)| (truth, likeliest(p)));
+        curves.extend(curves::confusion(title.as_str(), scheme.classes(), pairs));
+        if let [_, positive] = scheme.classes() {
+            let truth: Vec<bool> = arm.class.iter().map(|c| *c == 1).collect();
+            let scores: Vec<f64> = arm.said.iter().map(|p| f64::from(p[1])).collect();
+            let scores = BinaryScores::new(&truth, &scores).ok();
+            curves.extend(curves::roc(title, scores.map(|s| (*positive, s))));
+        }
+    }
+    curves
 }
 
 /// Pooled confusion of drawn cases, rows truth, columns said.

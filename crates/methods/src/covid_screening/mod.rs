@@ -18,6 +18,7 @@ pub use config::Config;
 use crate::blocks::study::{Study, Trace};
 use crate::claims::ClaimRow;
 use crate::context::Context;
+use crate::curves::Curve;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
 use std::path::PathBuf;
@@ -52,6 +53,10 @@ impl Study for CovidScreening {
 
     fn trace(outcome: &Self::Outcome) -> Trace {
         Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
+    }
+
+    fn curves(outcome: &Self::Outcome) -> Vec<Curve> {
+        eval::curves(outcome)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::blocks::classify::{ClassifyData, classify_data, predict_members};
 use crate::blocks::fit::{assessed_rule, fit_outputs, measure_outputs, output_scores};
 use crate::blocks::measure::measured_auroc;
 use crate::blocks::pictures::Lungs;
+use crate::blocks::plots;
 use crate::blocks::run::Trained;
 use crate::blocks::ship;
 use crate::claims::{ClaimRow, ResultFile};
@@ -105,6 +106,7 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
     });
     let mut result = ResultFile::new(info, rows.collect());
     let card = model.card();
+    result.curves = plots::of_card(card, &test, &logits, "test split");
     result.seeds = vec![card.seed];
     result.data_hash = card.data_hash.clone();
     result.split_hash = card.split_hash.clone();

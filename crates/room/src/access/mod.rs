@@ -2,15 +2,19 @@
 
 mod guard;
 mod limit;
+mod oidc;
 mod sessions;
 mod users;
 
 pub(crate) use guard::{Needs, guard, needs};
 pub(crate) use limit::Attempts;
-pub(crate) use sessions::{CurrentUser, Sessions, set_cookie, unset_cookie};
+pub(crate) use oidc::Oidc;
+pub(crate) use sessions::{
+    CurrentUser, Sessions, attempt_cookie, attempt_of, set_cookie, unset_cookie,
+};
 pub use users::{Account, Role};
 pub use users::{add, list, remove};
-pub(crate) use users::{count, verify};
+pub(crate) use users::{count, verify, vouched};
 
 use crate::error::{Result, RoomError};
 

@@ -8,6 +8,8 @@ use sqlx::Row;
 
 /// Name of the cookie.
 pub(crate) const COOKIE: &str = "hilum_session";
+/// Name of the cookie of an attempt to log in by a provider.
+const ATTEMPT: &str = "hilum_oidc";
 
 /// How long a session lasts without a request.
 const LASTS_MS: i64 = 12 * 3600 * 1000;
@@ -127,13 +129,31 @@ impl Sessions {
 
 /// The session's token in a request.
 pub(crate) fn cookie_of(headers: &HeaderMap) -> Option<String> {
+    named(headers, COOKIE)
+}
+
+/// What a browser is known by between leaving for a provider and coming back.
+pub(crate) fn attempt_of(headers: &HeaderMap) -> Option<String> {
+    let good = |v: &String| v.len() == 64 && v.bytes().all(|b| b.is_ascii_hexdigit());
+    named(headers, ATTEMPT).filter(good)
+}
+
+fn named(headers: &HeaderMap, wanted: &str) -> Option<String> {
     let all = headers.get_all(header::COOKIE).iter();
     let texts = all.filter_map(|v| v.to_str().ok());
     texts
         .flat_map(|t| t.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == COOKIE && !value.is_empty())
+        .find(|(name, value)| *name == wanted && !value.is_empty())
         .map(|(_, value)| value.to_owned())
+}
+
+/// The header that sets the cookie of an attempt. `Lax`: it comes back from another site.
+pub(crate) fn attempt_cookie(browser: &str, secure: bool) -> Option<HeaderValue> {
+    let end = if secure { "; Secure" } else { "" };
+    let text =
+        format!("{ATTEMPT}={browser}; Path=/api/oidc; HttpOnly; SameSite=Lax; Max-Age=600{end}");
+    HeaderValue::from_str(&text).ok()
 }
 
 /// The header that sets the cookie. `secure` when the browser came over TLS.
@@ -157,6 +177,17 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("cookie", "a=b; hilum_session=abc; c".parse().unwrap());
         assert_eq!(cookie_of(&headers).as_deref(), Some("abc"));
+        let browser = "0a".repeat(32);
+        for (cookie, expected) in [
+            (
+                format!("hilum_session=abc; hilum_oidc={browser}"),
+                Some(browser.as_str()),
+            ),
+            ("hilum_oidc=short".to_owned(), None),
+        ] {
+            headers.insert("cookie", cookie.parse().unwrap());
+            assert_eq!(attempt_of(&headers).as_deref(), expected);
+        }
         headers.insert("cookie", "xhilum_session=abc".parse().unwrap());
         assert_eq!(cookie_of(&headers), None);
     }

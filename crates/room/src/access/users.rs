@@ -72,11 +72,7 @@ const LONGEST: usize = 256;
 /// [`RoomError::BadRequest`] for a name or password that will not do, [`RoomError::Database`].
 pub async fn add(db: &Db, name: &str, role: Role, password: &str) -> Result<()> {
     crate::db::migrate(db).await?;
-    if name.trim() != name
-        || name.is_empty()
-        || name.chars().count() > 64
-        || name.chars().any(char::is_control)
-    {
+    if !is_name(name) {
         return Err(RoomError::BadRequest(
             "a name has 1 to 64 characters, none of them a control character".to_owned(),
         ));
@@ -107,6 +103,55 @@ pub async fn add(db: &Db, name: &str, role: Role, password: &str) -> Result<()> 
         .await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Whether an account may have this name.
+pub(crate) fn is_name(name: &str) -> bool {
+    name.trim() == name
+        && (1..=64).contains(&name.chars().count())
+        && !name.chars().any(char::is_control)
+}
+
+const VOUCHED: &str = "oidc:";
+
+/// What stands in place of a password's hash where a provider vouches for the account.
+fn vouched_by(subject: &str) -> String {
+    format!("{VOUCHED}{subject}")
+}
+
+/// The account of a person whom a provider vouches for, made when it is not there yet. Its role is what the provider said last.
+///
+/// # Errors
+/// [`RoomError::LogIn`] when the name belongs to somebody else: a provider must not take over an account that has a password, nor one
+/// person that of another who has the same name. [`RoomError::Database`].
+pub(crate) async fn vouched(db: &Db, name: &str, role: Role, subject: &str) -> Result<Account> {
+    let by = vouched_by(subject);
+    let mut tx = db.keep().begin_with(db.begin()).await?;
+    sqlx::query(
+        "INSERT INTO room_users (name, role, password, created) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (name) DO UPDATE SET role = excluded.role WHERE room_users.password = excluded.password",
+    )
+    .bind(name)
+    .bind(role.name())
+    .bind(by.as_str())
+    .bind(hilum_store::now())
+    .execute(&mut *tx)
+    .await?;
+    let owner: String = sqlx::query_scalar("SELECT password FROM room_users WHERE name = $1")
+        .bind(name)
+        .fetch_one(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    if owner != by {
+        return Err(RoomError::log_in(
+            "name_taken",
+            "the name belongs to an account with a password, or to another person",
+        ));
+    }
+    Ok(Account {
+        name: name.to_owned(),
+        role,
+    })
 }
 
 /// Removes an account and its sessions; false when there is none.
@@ -168,6 +213,8 @@ pub(crate) async fn verify(db: &Db, name: &str, password: &str) -> Result<Accoun
         .fetch_optional(db.read())
         .await?;
     let (role, hash) = match &row {
+        // Where a provider vouches there is no password; it takes as long to find out as a wrong one.
+        Some(row) if row.try_get::<&str, _>(1)?.starts_with(VOUCHED) => (None, NOBODY.to_owned()),
         Some(row) => (Some(row.try_get::<String, _>(0)?), row.try_get(1)?),
         None => (None, NOBODY.to_owned()),
     };
@@ -230,5 +277,36 @@ mod tests {
         assert!(verify(&db, "ada", "correct horse").await.is_err());
         assert!(remove(&db, "ada").await.unwrap());
         assert!(!remove(&db, "ada").await.unwrap());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_provider_takes_over_nobodys_account() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::of_store(dir.path(), None).await.unwrap();
+        add(&db, "ada", Role::Admin, "correct horse").await.unwrap();
+        let subject = "https://id|1";
+        let taken = vouched(&db, "ada", Role::Reader, subject).await;
+        assert!(matches!(
+            taken,
+            Err(RoomError::LogIn {
+                kind: "name_taken",
+                ..
+            })
+        ));
+        assert_eq!(
+            verify(&db, "ada", "correct horse").await.unwrap().role,
+            Role::Admin
+        );
+        vouched(&db, "bob", Role::Reader, subject).await.unwrap();
+        vouched(&db, "bob", Role::Editor, subject).await.unwrap();
+        let other = vouched(&db, "bob", Role::Admin, "https://id|2").await;
+        assert!(matches!(other, Err(RoomError::LogIn { .. })));
+        let bob = list(&db).await.unwrap().pop().unwrap();
+        assert_eq!((&*bob.name, bob.role), ("bob", Role::Editor));
+        // It has no password, not even the text that stands in its place.
+        for password in ["", "oidc:https://id|1"] {
+            let refused = verify(&db, "bob", password).await;
+            assert!(matches!(refused, Err(RoomError::WrongPassword)));
+        }
     }
 }

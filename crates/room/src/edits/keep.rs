@@ -5,7 +5,7 @@ use super::op::{Context, Edit, Op};
 use crate::error::{Result, RoomError};
 use hilum_store::Db;
 use sqlx::any::AnyRow;
-use sqlx::{Any, Row, Transaction};
+use sqlx::{AnyConnection, Row};
 
 /// An edit that is to be kept.
 pub(crate) struct NewEdit<'a> {
@@ -43,8 +43,13 @@ fn with_state(mut edits: Vec<Edit>) -> Vec<Edit> {
 
 /// All edits of a study, in order.
 pub(crate) async fn list(db: &Db, study: &str) -> Result<Vec<Edit>> {
+    list_on(&mut *db.read().acquire().await?, study).await
+}
+
+/// The same on a connection that is at hand.
+pub(crate) async fn list_on(on: &mut AnyConnection, study: &str) -> Result<Vec<Edit>> {
     let sql = crate::db::own(format!("{COLUMNS} WHERE study_uid = $1 ORDER BY revision"));
-    let rows = sqlx::query(sql).bind(study).fetch_all(db.read()).await?;
+    let rows = sqlx::query(sql).bind(study).fetch_all(on).await?;
     Ok(with_state(rows.iter().map(edit).collect::<Result<_>>()?))
 }
 
@@ -63,18 +68,9 @@ pub(crate) async fn list_all(db: &Db) -> Result<Vec<(String, Vec<Edit>)>> {
 }
 
 /// Revision of a study: the number of its last edit.
-pub(crate) async fn revision(db: &Db, study: &str) -> Result<i64> {
+pub(crate) async fn revision(on: &mut AnyConnection, study: &str) -> Result<i64> {
     let sql = "SELECT COALESCE(MAX(revision), 0) FROM room_edits WHERE study_uid = $1";
-    Ok(sqlx::query_scalar(sql)
-        .bind(study)
-        .fetch_one(db.read())
-        .await?)
-}
-
-async fn list_in(tx: &mut Transaction<'_, Any>, study: &str) -> Result<Vec<Edit>> {
-    let sql = crate::db::own(format!("{COLUMNS} WHERE study_uid = $1 ORDER BY revision"));
-    let rows = sqlx::query(sql).bind(study).fetch_all(&mut **tx).await?;
-    Ok(with_state(rows.iter().map(edit).collect::<Result<_>>()?))
+    Ok(sqlx::query_scalar(sql).bind(study).fetch_one(on).await?)
 }
 
 /// Keeps an edit, unless somebody else touched the same since the revision that it is based on. `check` sees the edits that are there.
@@ -109,7 +105,7 @@ async fn attempt(
     check: &impl Fn(&[Edit]) -> Result<()>,
 ) -> Result<Edit> {
     let mut tx = db.keep().begin_with(db.begin()).await?;
-    let edits = list_in(&mut tx, new.study).await?;
+    let edits = list_on(&mut tx, new.study).await?;
     let revision = edits.last().map_or(0, |e| e.id);
     let of = |id: i64| edits.iter().find(|e| e.id == id).map(|e| e.target.clone());
     let target = new.op.target(of);

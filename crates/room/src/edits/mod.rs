@@ -13,6 +13,6 @@ pub use apply::{
     Decided, Edited, EditedMeasurement, EditedRegion, EditedSentence, Note, Source, active,
 };
 pub use check::check;
-pub(crate) use keep::{NewEdit, add, delete, list, list_all, revision};
+pub(crate) use keep::{NewEdit, add, delete, list, list_all, list_on, revision};
 pub use op::{Context, Decision, Edit, Op, Place, Shape, Target, UNITS};
 pub use rewrite::rewrite;

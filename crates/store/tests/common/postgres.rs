@@ -1,6 +1,5 @@
-//! A PostgreSQL server on loopback, from its Debian package, with a folder of its own.
+//! A PostgreSQL server on loopback, from its Debian package, with a folder of its own. The tests of the binary include this file too.
 
-use super::listener::free_port;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -30,7 +29,7 @@ impl Postgres {
         let server = Postgres {
             bin,
             dir,
-            port: free_port(),
+            port: port(),
         };
         let mut command = server.command("initdb");
         command.args(["-A", "trust", "-U", "hilum", "-N", "-D"]);
@@ -80,6 +79,12 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.down();
     }
+}
+
+/// A port that is free now.
+fn port() -> u16 {
+    let tcp = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    tcp.local_addr().unwrap().port()
 }
 
 fn is_root() -> bool {
