@@ -93,10 +93,12 @@ impl Attenuation {
             return 0.0;
         }
         let relative = (1.0 + hu / 1000.0).max(0.0);
+        if self.part == Part::All && self.bone_factor == 1.0 {
+            return self.mu_water as f32 * relative;
+        }
         let bone = relative * bone_share(hu);
         let soft = relative - bone;
         let whole = match self.part {
-            Part::All if self.bone_factor == 1.0 => relative,
             Part::All => soft + self.bone_factor as f32 * bone,
             Part::Bone => self.bone_factor as f32 * bone,
             Part::Soft => soft,

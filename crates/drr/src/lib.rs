@@ -5,6 +5,7 @@
 //! look like a radiograph. Masks and landmarks go through the same geometry.
 
 pub mod attenuation;
+mod columns;
 pub mod error;
 pub mod geometry;
 pub mod look;

@@ -5,6 +5,7 @@ use crate::error::DrrError;
 use crate::noise::{blur, normal};
 use hilum_image::Gray;
 use hilum_image::histogram::percentile;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// The options, each off at 0.
@@ -186,7 +187,7 @@ impl Look {
         self.validate()?;
         let mut measured = self.detect(integrals, pixel_mm);
         // What nothing covers stays black, whatever is done to the body's contrast.
-        let bare = measured.clone();
+        let bare = (self.equalise > 0.0 && self.floor > 0.0).then(|| measured.clone());
         if self.sharpen > 0.0 {
             let smooth = blur(&measured, 2.0 / pixel_mm);
             let share = self.sharpen as f32;
@@ -208,8 +209,12 @@ impl Look {
                 .for_each(|(v, b)| *v -= share * (b - middle as f32));
         }
         let (low, high) = self.window_of(&measured)?;
-        let mut shown = measured.map(|&v| self.curve((f64::from(v) - low) / (high - low)) as f32);
-        if self.equalise > 0.0 && self.floor > 0.0 {
+        let mut shown = measured;
+        shown
+            .data
+            .par_iter_mut()
+            .for_each(|v| *v = self.curve((f64::from(*v) - low) / (high - low)) as f32);
+        if let Some(bare) = bare {
             for (v, b) in shown.data.iter_mut().zip(&bare.data) {
                 let t = (b / self.floor as f32).clamp(0.0, 1.0);
                 *v *= t * t * (3.0 - 2.0 * t);
@@ -219,7 +224,16 @@ impl Look {
     }
 
     fn curve(&self, x: f64) -> f64 {
-        let x = x.clamp(0.0, 1.0).powf(self.gamma);
+        let x = x.clamp(0.0, 1.0);
+        // What changes nothing is not worked out for every pixel.
+        let x = if self.gamma == 1.0 {
+            x
+        } else {
+            x.powf(self.gamma)
+        };
+        if self.shoulder == 0.0 {
+            return x;
+        }
         // Half a turn of the cosine is flat at both ends like film's toe and shoulder.
         let film = 0.5 - 0.5 * (std::f64::consts::PI * x).cos();
         (1.0 - self.shoulder) * x + self.shoulder * film

@@ -81,6 +81,13 @@ pub struct Thorax {
     gas: Vec<Ellipsoid>,
 }
 
+/// Distances to what the arms are joined to, standard mm.
+struct Trunk {
+    torso: f64,
+    neck: f64,
+    breast: Option<f64>,
+}
+
 /// 0 for the right side (x < 0), 1 for the left.
 pub fn side_index(side: f64) -> usize {
     usize::from(side > 0.0)
@@ -110,6 +117,27 @@ pub fn spine_at(patient: &Patient, z: f64) -> [f64; 2] {
         sideways,
         36.0 + patient.kyphosis * (1.0 - (t + 0.15).powi(2)).max(-0.8),
     ]
+}
+
+/// What is the same all over a height, worked out once for many points of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Level {
+    /// The rib cage here.
+    cage: [f64; 3],
+    /// The rib cage here, or where it is widest under the shoulders.
+    torso: [f64; 3],
+    spine: [f64; 2],
+}
+
+impl Level {
+    /// A height in standard mm.
+    fn new(patient: &Patient, z: f64) -> Self {
+        Level {
+            cage: cage(z),
+            torso: cage(z.min(40.0)),
+            spine: spine_at(patient, z),
+        }
+    }
 }
 
 /// A superellipse of power 2.5, between ellipse and rectangle.
@@ -187,6 +215,10 @@ impl Thorax {
 
     /// The space of one lung before heart, diaphragm and findings take their share; standard mm.
     pub fn pleural_space(&self, p: Vec3, side: f64) -> f64 {
+        self.pleural_space_at(cage(p[2]), p, side)
+    }
+
+    fn pleural_space_at(&self, cage: [f64; 3], p: Vec3, side: f64) -> f64 {
         let [x, y, z] = p;
         let u = (APEX - z) / LUNG_SPAN;
         if u <= 0.0 {
@@ -194,7 +226,7 @@ impl Thorax {
                 .max((x - 52.0 * side).hypot(y - 18.0) * 0.3)
                 .max(0.1);
         }
-        let [lateral, back, front] = cage(z);
+        let [lateral, back, front] = cage;
         let medial = 52.0 - 42.0 * arc(u / 0.22);
         let (half, middle) = (0.5 * (lateral - medial), 0.5 * (lateral + medial));
         section(
@@ -239,13 +271,13 @@ impl Thorax {
         ]
     }
 
-    fn mediastinum_distance(&self, p: Vec3) -> f64 {
+    fn mediastinum_distance(&self, level: &Level, p: Vec3) -> f64 {
         let [x, y, z] = p;
         if x.abs() > 92.0 {
             // Nothing of it is near.
             return x.abs() - 52.0;
         }
-        let [sx, sy] = spine_at(&self.patient, z);
+        let [sx, sy] = level.spine;
         let spine = (x - sx).hypot(0.9 * (y - sy)) - 17.5;
         let wide = self.effects.mediastinum;
         let half = if z > 30.0 {
@@ -303,10 +335,11 @@ impl Thorax {
             })
     }
 
-    fn body_distance(&self, p: Vec3, arms_up: bool) -> f64 {
+    /// Trunk, neck and, where there are any, breasts: what the arms are joined to.
+    fn trunk(&self, level: &Level, p: Vec3) -> Trunk {
         let [x, y, z] = p;
         let pad = self.patient.padding / self.patient.scale;
-        let [_, back, front] = cage(z.min(40.0));
+        let [_, back, front] = level.torso;
         let low = (-z - 60.0).max(0.0);
         let half = HALF_WIDTH + 13.0 + pad + 0.10 * low * (pad / 25.0);
         let (rear, fore) = (
@@ -323,8 +356,36 @@ impl Thorax {
             ],
         )
         .max(z - 132.0);
-        let s = if x < 0.0 { -1.0 } else { 1.0 };
         let thick = 0.35 * pad;
+        let neck = polyline(
+            p,
+            &[
+                ([0.0, 22.0, 90.0], 56.0 + thick),
+                ([0.0, 10.0, 150.0], 55.0 + thick),
+                ([0.0, -4.0, 280.0], 56.0 + thick),
+            ],
+        );
+        let b = self.patient.breast;
+        let breast = (b > 0.0).then(|| {
+            let s = if x < 0.0 { -1.0 } else { 1.0 };
+            let droop = if self.exposure.supine { 18.0 } else { 0.0 };
+            Ellipsoid::upright(
+                [s * (74.0 + droop), fore + 16.0, -46.0 - 0.5 * b + droop],
+                [54.0 + 0.4 * b, 16.0 + 0.75 * b, 46.0 + 0.6 * b],
+            )
+            .distance(p)
+        });
+        Trunk {
+            torso,
+            neck,
+            breast,
+        }
+    }
+
+    /// The skin with both arms.
+    fn body_distance(&self, trunk: &Trunk, p: Vec3, arms_up: bool) -> f64 {
+        let s = if p[0] < 0.0 { -1.0 } else { 1.0 };
+        let thick = 0.35 * (self.patient.padding / self.patient.scale);
         let arm: [(Vec3, f64); 5] = if arms_up {
             [
                 ([0.0, 22.0, 104.0], 42.0 + thick),
@@ -342,49 +403,42 @@ impl Thorax {
                 ([s * 250.0, 0.0, -140.0], 40.0 + thick),
             ]
         };
-        let neck = polyline(
-            p,
-            &[
-                ([0.0, 22.0, 90.0], 56.0 + thick),
-                ([0.0, 10.0, 150.0], 55.0 + thick),
-                ([0.0, -4.0, 280.0], 56.0 + thick),
-            ],
-        );
-        let whole = smooth_union(smooth_union(torso, polyline(p, &arm), 40.0), neck, 30.0);
-        if self.patient.breast <= 0.0 {
-            return whole;
+        let joined = smooth_union(trunk.torso, polyline(p, &arm), 40.0);
+        let whole = smooth_union(joined, trunk.neck, 30.0);
+        match trunk.breast {
+            Some(breast) => smooth_union(whole, breast, 34.0),
+            None => whole,
         }
-        let b = self.patient.breast;
-        let droop = if self.exposure.supine { 18.0 } else { 0.0 };
-        let breast = Ellipsoid::upright(
-            [s * (74.0 + droop), fore + 16.0, -46.0 - 0.5 * b + droop],
-            [54.0 + 0.4 * b, 16.0 + 0.75 * b, 46.0 + 0.6 * b],
-        );
-        smooth_union(whole, breast.distance(p), 34.0)
     }
 
     fn gas_distance(&self, p: Vec3) -> f64 {
         self.gas.iter().map(|e| e.distance(p)).fold(1e3, f64::min)
     }
 
-    /// The distance to the surface of every organ at a point in mm, negative inside; about mm near the surface.
-    pub fn organs(&self, mm: Vec3) -> [f32; ORGANS] {
+    /// The level of a point in mm, the same for all points of its height.
+    pub fn level(&self, mm: Vec3) -> Level {
+        Level::new(&self.patient, self.to_standard(mm)[2])
+    }
+
+    /// The distance to the surface of every organ at a point in mm of a level, negative inside; about mm near the surface.
+    pub fn organs(&self, level: &Level, mm: Vec3) -> [f32; ORGANS] {
         let p = self.to_standard(mm);
         let mut out = [1e3f32; ORGANS];
         let mut set = |organ: Organ, d: f64| {
             out[organ as usize] = (d * self.patient.scale).clamp(-1e3, 1e3) as f32
         };
-        let body = self.body_distance(p, false);
+        let trunk = self.trunk(level, p);
+        let body = self.body_distance(&trunk, p, false);
         set(Organ::Body, body);
         if !self.exposure.supine {
-            set(Organ::BodyArmsUp, self.body_distance(p, true));
+            set(Organ::BodyArmsUp, self.body_distance(&trunk, p, true));
         }
         if body > 15.0 {
             return out;
         }
         let below = p[2] - self.diaphragm(p[0], p[1]);
         let (heart, aorta) = (self.heart_distance(p), self.aorta_distance(p));
-        let middle = self.mediastinum_distance(p);
+        let middle = self.mediastinum_distance(level, p);
         let abdomen = below.max(body + 8.0);
         set(Organ::Abdomen, abdomen);
         let gas = self.gas_distance(p);
@@ -397,7 +451,7 @@ impl Thorax {
             (-1.0, Organ::RightLung, Organ::RightFluid, Organ::RightAir),
             (1.0, Organ::LeftLung, Organ::LeftFluid, Organ::LeftAir),
         ] {
-            let space = self.pleural_space(p, side);
+            let space = self.pleural_space_at(level.cage, p, side);
             let cavity = minus(minus(space, below), solid);
             let (level, gap) = self.effects.pleura(side, p, space, self.exposure.supine);
             let wet = cavity.max(level);
@@ -411,12 +465,16 @@ impl Thorax {
 
     /// Distance to the lung of one side at a standard point, findings of the pleura left out.
     pub fn cavity(&self, p: Vec3, side: f64) -> f64 {
+        let level = Level::new(&self.patient, p[2]);
         let below = p[2] - self.diaphragm(p[0], p[1]);
         let solid = self
             .heart_distance(p)
             .min(self.aorta_distance(p))
-            .min(self.mediastinum_distance(p));
-        minus(minus(self.pleural_space(p, side), below), solid)
+            .min(self.mediastinum_distance(&level, p));
+        minus(
+            minus(self.pleural_space_at(level.cage, p, side), below),
+            solid,
+        )
     }
 }
 

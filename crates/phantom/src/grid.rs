@@ -2,7 +2,7 @@
 
 use crate::anatomy::{ORGANS, Organ, Thorax};
 use crate::lobes::Lobe;
-use crate::noise::Field;
+use crate::noise::{Cursor, Field};
 use crate::random::{Draws, Purpose};
 use hilum_drr::{Geometry, Method, Projector};
 use hilum_image::{Mask, Plane};
@@ -32,27 +32,29 @@ impl Distances {
         let origin = std::array::from_fn(|k| MIDDLE[k] - HALF[k]);
         let affine = Affine::axis_aligned([COARSE; 3], origin);
         let plane = size[0] * size[1];
-        let slices: Vec<Vec<[f32; ORGANS]>> = (0..size[2])
+        // Slice by slice, organ after organ in each.
+        let slices: Vec<Vec<f32>> = (0..size[2])
             .into_par_iter()
             .map(|k| {
-                (0..plane)
-                    .map(|at| {
-                        thorax.organs(affine.apply([
-                            (at % size[0]) as f64,
-                            (at / size[0]) as f64,
-                            k as f64,
-                        ]))
-                    })
-                    .collect()
+                let level = thorax.level(affine.apply([0.0, 0.0, k as f64]));
+                let mut all = vec![0f32; ORGANS * plane];
+                for at in 0..plane {
+                    let index = [(at % size[0]) as f64, (at / size[0]) as f64, k as f64];
+                    let distances = thorax.organs(&level, affine.apply(index));
+                    for (organ, d) in distances.into_iter().enumerate() {
+                        all[organ * plane + at] = d;
+                    }
+                }
+                all
             })
             .collect();
         let fields = (0..ORGANS)
             .into_par_iter()
             .map(|organ| {
-                let raw: Vec<f32> = slices
-                    .iter()
-                    .flat_map(|s| s.iter().map(move |d| d[organ]))
-                    .collect();
+                let mut raw = Vec::with_capacity(plane * size[2]);
+                for s in &slices {
+                    raw.extend_from_slice(&s[organ * plane..(organ + 1) * plane]);
+                }
                 to_distance(&raw, size)
             })
             .collect();
@@ -102,9 +104,21 @@ impl Distances {
         let half = geometry.resized(geometry.width.div_ceil(2), geometry.height.div_ceil(2));
         let deep = Projector::new(&volume, |d| (BAND - d).clamp(0.0, 2.0 * BAND))?
             .project(&half, Method::Maximum);
-        Ok(Plane::from_fn(geometry.width, geometry.height, |x, y| {
-            if between(&deep, x, y) > BAND { 255 } else { 0 }
-        }))
+        let mut out = Plane::filled(geometry.width, geometry.height, 0u8);
+        let Some([x0, x1, y0, y1]) = over_band(&deep) else {
+            return Ok(out);
+        };
+        // Pixels none of whose neighbours of half the size is inside are not inside.
+        let around = |low: usize, high: usize, n: usize| {
+            (2 * low).saturating_sub(2).min(n)..(2 * high + 4).min(n)
+        };
+        for y in around(y0, y1, geometry.height) {
+            let row = out.row_mut(y);
+            for x in around(x0, x1, geometry.width) {
+                row[x] = if between(&deep, x, y) > BAND { 255 } else { 0 };
+            }
+        }
+        Ok(out)
     }
 
     /// Distance to the part of the lungs that a finding makes denser, on the coarse grid.
@@ -160,10 +174,14 @@ impl Distances {
                     .iter()
                     .map(|&o| self.fine_slice(self.organ(o), k))
                     .collect();
-                for (at, v) in slice.iter_mut().enumerate() {
-                    let d: [f32; 6] = std::array::from_fn(|n| fields[n][at]);
-                    let p = affine.apply([(at % size[0]) as f64, (at / size[0]) as f64, k as f64]);
-                    *v = tissue.density(thorax, p, d);
+                let mut cursors = tissue.cursors();
+                for (j, row) in slice.chunks_exact_mut(size[0]).enumerate() {
+                    for (i, v) in row.iter_mut().enumerate() {
+                        let d: [f32; 6] = std::array::from_fn(|n| fields[n][j * size[0] + i]);
+                        // Where it is matters in the lungs alone.
+                        let place = || affine.apply([i as f64, j as f64, k as f64]);
+                        *v = tissue.density(thorax, place, d, &mut cursors);
+                    }
                 }
             });
         out
@@ -264,6 +282,20 @@ fn to_distance(raw: &[f32], size: [usize; 3]) -> Vec<f32> {
     out
 }
 
+/// Lowest and highest column and row with a value over [`BAND`].
+fn over_band(deep: &Plane<f32>) -> Option<[usize; 4]> {
+    let mut found: Option<[usize; 4]> = None;
+    for y in 0..deep.height {
+        let row = deep.row(y);
+        let inside = |v: &f32| *v > BAND;
+        if let (Some(a), Some(b)) = (row.iter().position(inside), row.iter().rposition(inside)) {
+            let [x0, x1, y0, _] = found.unwrap_or([a, b, y, y]);
+            found = Some([x0.min(a), x1.max(b), y0, y]);
+        }
+    }
+    found
+}
+
 /// Bilinear value of a picture of half the size at a pixel of the whole one.
 fn between(half: &Plane<f32>, x: usize, y: usize) -> f32 {
     let place = |v: usize, n: usize| {
@@ -309,7 +341,20 @@ impl Tissue {
         }
     }
 
-    fn density(&self, thorax: &Thorax, p: Vec3, d: [f32; 6]) -> f32 {
+    /// Cursors of the fine and the broad texture, then of the hazes.
+    fn cursors(&self) -> Vec<Cursor> {
+        let fields = [self.fine, self.broad];
+        let hazes = self.haze.iter().map(|h| h.1);
+        fields.into_iter().chain(hazes).map(Cursor::new).collect()
+    }
+
+    fn density(
+        &self,
+        thorax: &Thorax,
+        place: impl Fn() -> Vec3,
+        d: [f32; 6],
+        cursors: &mut [Cursor],
+    ) -> f32 {
         let body = inside(d[0]);
         if body == 0.0 {
             return 0.0;
@@ -320,7 +365,7 @@ impl Tissue {
         for (side, lung) in [d[1], d[2]].into_iter().enumerate() {
             let share = inside(lung);
             if share > 0.0 {
-                let air = self.lung(thorax, p, side);
+                let air = self.lung(thorax, place(), side, cursors);
                 density = density * (1.0 - share) + air * share;
             }
         }
@@ -331,7 +376,7 @@ impl Tissue {
         density
     }
 
-    fn lung(&self, thorax: &Thorax, p: Vec3, side: usize) -> f32 {
+    fn lung(&self, thorax: &Thorax, p: Vec3, side: usize, cursors: &mut [Cursor]) -> f32 {
         let [x, y, z] = p.map(|v| v as f32);
         let plain = (thorax.patient.lung_density * thorax.effects.density[side]) as f32;
         // Denser where it hangs: below when standing, behind in bed.
@@ -340,17 +385,17 @@ impl Tissue {
         } else {
             -0.0012 * z
         };
-        let texture = 1.0 + 0.16 * self.fine.at(x, y, z) + 0.10 * self.broad.at(x, y, z);
+        let fine = cursors[0].at(x, y, z);
+        let texture = 1.0 + 0.16 * fine + 0.10 * cursors[1].at(x, y, z);
         let mut density = plain * (1.0 + weight) * texture;
         if !self.haze.is_empty() {
             let q = thorax.to_standard(p);
-            for (haze, field) in &self.haze {
+            for ((haze, _), field) in self.haze.iter().zip(&mut cursors[2..]) {
                 let level = (0..3)
                     .map(|k| ((q[k] - haze.centre[k]) / haze.radii[k]).powi(2))
                     .sum::<f64>();
                 if level < 2.2 {
-                    let patches =
-                        haze.patchy as f32 * (field.at(x, y, z) + 0.4 * self.fine.at(x, y, z));
+                    let patches = haze.patchy as f32 * (field.at(x, y, z) + 0.4 * fine);
                     let share = (1.6 * (1.0 - level.sqrt() as f32 + 0.6 * patches)).clamp(0.0, 1.0);
                     density += haze.gain as f32
                         * share

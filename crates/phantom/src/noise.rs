@@ -18,17 +18,54 @@ impl Field {
 
     /// The value at a point in mm.
     pub fn at(&self, x: f32, y: f32, z: f32) -> f32 {
-        let p = [x * self.per_mm, y * self.per_mm, z * self.per_mm];
+        Cursor::new(*self).at(x, y, z)
+    }
+
+    /// The lattice's values at the corners of a cell, x fastest.
+    fn corners(&self, [i, j, k]: [i32; 3]) -> [f32; 8] {
+        std::array::from_fn(|n| {
+            let [dx, dy, dz] = [n & 1, n >> 1 & 1, n >> 2].map(|d| d as i32);
+            hash(i + dx, j + dy, k + dz, self.seed)
+        })
+    }
+}
+
+/// A field that is asked along a line: the corners of the cell it was asked in last are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Cursor {
+    field: Field,
+    cell: Option<[i32; 3]>,
+    corners: [f32; 8],
+}
+
+impl Cursor {
+    /// Nothing is known yet.
+    pub fn new(field: Field) -> Self {
+        Cursor {
+            field,
+            cell: None,
+            corners: [0.0; 8],
+        }
+    }
+
+    /// The value of the field at a point in mm.
+    pub fn at(&mut self, x: f32, y: f32, z: f32) -> f32 {
+        let per_mm = self.field.per_mm;
+        let p = [x * per_mm, y * per_mm, z * per_mm];
         let base = p.map(|v| v.floor());
         let t: [f32; 3] = std::array::from_fn(|k| {
             let u = p[k] - base[k];
             u * u * (3.0 - 2.0 * u)
         });
-        let [i, j, k] = base.map(|v| v as i32);
-        let lattice = |dx: i32, dy: i32, dz: i32| hash(i + dx, j + dy, k + dz, self.seed);
-        let x_line = |dy, dz| lattice(0, dy, dz) + (lattice(1, dy, dz) - lattice(0, dy, dz)) * t[0];
-        let y_line = |dz| x_line(0, dz) + (x_line(1, dz) - x_line(0, dz)) * t[1];
-        y_line(0) + (y_line(1) - y_line(0)) * t[2]
+        let cell = base.map(|v| v as i32);
+        if self.cell != Some(cell) {
+            (self.cell, self.corners) = (Some(cell), self.field.corners(cell));
+        }
+        let c = &self.corners;
+        let between = |a: f32, b: f32, t: f32| a + (b - a) * t;
+        let lines = [0, 2, 4, 6].map(|n| between(c[n], c[n + 1], t[0]));
+        let planes = [0, 2].map(|n| between(lines[n], lines[n + 1], t[1]));
+        between(planes[0], planes[1], t[2])
     }
 }
 
@@ -60,6 +97,10 @@ mod tests {
             .collect();
         assert!((values.iter().sum::<f32>() / 4000.0).abs() < 0.05);
         assert!((f.at(1.0, 2.0, 3.0) - f.at(1.1, 2.0, 3.0)).abs() < 0.05);
+        let mut cursor = Cursor::new(f);
+        for (n, v) in values.iter().enumerate() {
+            assert_eq!(cursor.at(n as f32 * 3.7, n as f32 * 1.3, 4.0), *v);
+        }
         assert_ne!(f.at(1.0, 2.0, 3.0), Field::new(6, 10.0).at(1.0, 2.0, 3.0));
     }
 }

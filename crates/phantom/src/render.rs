@@ -11,6 +11,7 @@ use hilum_drr::geometry::{Beam, Geometry, Pose, View};
 use hilum_drr::{Look, MU_WATER, Method, Projector};
 use hilum_image::{Gray, Mask};
 use hilum_volume::Volume;
+use std::sync::OnceLock;
 
 /// Side of the detector in mm.
 pub const DETECTOR: f64 = 409.6;
@@ -20,6 +21,8 @@ pub struct Scene<'t> {
     /// The anatomy.
     pub thorax: &'t Thorax,
     distances: Distances,
+    /// Distances to the lobes, made when they are first asked for.
+    lobes: [OnceLock<Vec<f32>>; Lobe::ALL.len()],
     seed: u64,
 }
 
@@ -39,6 +42,7 @@ impl<'t> Scene<'t> {
     pub fn new(thorax: &'t Thorax, seed: u64) -> Self {
         Scene {
             distances: Distances::of(thorax),
+            lobes: Default::default(),
             thorax,
             seed,
         }
@@ -156,8 +160,9 @@ impl<'t> Scene<'t> {
     /// # Errors
     /// [`PhantomError::Drr`].
     pub fn lobe(&self, lobe: Lobe, geometry: &Geometry) -> Result<Mask, PhantomError> {
-        let field = self.distances.lobe(self.thorax, lobe);
-        Ok(self.distances.silhouette(field, geometry)?)
+        let field =
+            self.lobes[lobe as usize].get_or_init(|| self.distances.lobe(self.thorax, lobe));
+        Ok(self.distances.silhouette(field.clone(), geometry)?)
     }
 
     /// The label of every voxel of [`Scene::volume`]; [`labels::structures`] names them.

@@ -1,7 +1,7 @@
 //! Thin and small things with exact chords: tubes of elliptic section and ellipsoids, added to what lies around them.
 
 use crate::shapes::Ellipsoid;
-use hilum_drr::Geometry;
+use hilum_drr::{Beam, Geometry};
 use hilum_image::{Gray, Mask, Plane};
 use hilum_volume::affine::{add_scaled, cross, dot, norm, sub, unit};
 use hilum_volume::{Vec3, Volume};
@@ -157,53 +157,20 @@ impl Tube {
 }
 
 impl Piece {
-    /// Length of the ray `o + s d`, d a unit vector, inside.
-    fn chord(&self, o: Vec3, d: Vec3) -> f64 {
+    /// What chords of rays from a point have in common.
+    fn seen_from(&self, o: Vec3) -> SeenPiece<'_> {
         let q = sub(o, self.from);
         let (pu, pv) = (
             dot(q, self.u) / self.radii[0],
             dot(q, self.v) / self.radii[1],
         );
-        let (du, dv) = (
-            dot(d, self.u) / self.radii[0],
-            dot(d, self.v) / self.radii[1],
-        );
-        let (a, b, c) = (
-            du * du + dv * dv,
-            pu * du + pv * dv,
-            pu * pu + pv * pv - 1.0,
-        );
-        let (mut near, mut far) = (f64::NEG_INFINITY, f64::INFINITY);
-        if a > 1e-12 {
-            let under = b * b - a * c;
-            if under <= 0.0 {
-                return 0.0;
-            }
-            let root = under.sqrt();
-            (near, far) = ((-b - root) / a, (-b + root) / a);
-        } else if c >= 0.0 {
-            return 0.0;
-        }
-        for (at, slope) in [
-            (dot(q, self.start), dot(d, self.start)),
-            (-dot(sub(o, self.to), self.end), -dot(d, self.end)),
-        ] {
-            // Inside where at + s slope >= 0.
-            if slope.abs() < 1e-12 {
-                if at < 0.0 {
-                    return 0.0;
-                }
-            } else if slope > 0.0 {
-                near = near.max(-at / slope);
-            } else {
-                far = far.min(-at / slope);
-            }
-        }
-        let length = far - near;
-        if length.is_finite() {
-            length.max(0.0)
-        } else {
-            0.0
+        SeenPiece {
+            piece: self,
+            pu,
+            pv,
+            c: pu * pu + pv * pv - 1.0,
+            start: dot(q, self.start),
+            end: -dot(sub(o, self.to), self.end),
         }
     }
 
@@ -226,11 +193,117 @@ impl Piece {
     }
 }
 
-impl Shape {
-    fn chord(&self, o: Vec3, d: Vec3) -> f64 {
+/// A piece seen from a point.
+#[derive(Clone, Copy)]
+struct SeenPiece<'p> {
+    piece: &'p Piece,
+    pu: f64,
+    pv: f64,
+    c: f64,
+    start: f64,
+    end: f64,
+}
+
+impl SeenPiece<'_> {
+    /// Length inside of a ray in direction `d`, a unit vector.
+    fn chord(&self, d: Vec3) -> f64 {
+        let (piece, c) = (self.piece, self.c);
+        let (du, dv) = (
+            dot(d, piece.u) / piece.radii[0],
+            dot(d, piece.v) / piece.radii[1],
+        );
+        let (a, b) = (du * du + dv * dv, self.pu * du + self.pv * dv);
+        let (mut near, mut far) = (f64::NEG_INFINITY, f64::INFINITY);
+        if a > 1e-12 {
+            let under = b * b - a * c;
+            if under <= 0.0 {
+                return 0.0;
+            }
+            let root = under.sqrt();
+            (near, far) = ((-b - root) / a, (-b + root) / a);
+        } else if c >= 0.0 {
+            return 0.0;
+        }
+        for (at, slope) in [
+            (self.start, dot(d, piece.start)),
+            (self.end, -dot(d, piece.end)),
+        ] {
+            // Inside where at + s slope >= 0.
+            if slope.abs() < 1e-12 {
+                if at < 0.0 {
+                    return 0.0;
+                }
+            } else if slope > 0.0 {
+                near = near.max(-at / slope);
+            } else {
+                far = far.min(-at / slope);
+            }
+        }
+        let length = far - near;
+        if length.is_finite() {
+            length.max(0.0)
+        } else {
+            0.0
+        }
+    }
+}
+
+/// A shape seen from a point.
+#[derive(Clone, Copy)]
+enum Seen<'s> {
+    Piece(SeenPiece<'s>),
+    Ball(&'s Ellipsoid, Vec3),
+}
+
+impl Seen<'_> {
+    fn chord(&self, d: Vec3) -> f64 {
         match self {
-            Shape::Piece(p) => p.chord(o, d),
-            Shape::Ball(b) => b.chord(o, d),
+            Seen::Piece(p) => p.chord(d),
+            Seen::Ball(b, o) => b.chord(*o, d),
+        }
+    }
+}
+
+/// The rays of a picture: from one point, or side by side.
+struct Rays<'g> {
+    geometry: &'g Geometry,
+    /// The source, where all rays start there.
+    source: Option<Vec3>,
+}
+
+impl<'g> Rays<'g> {
+    fn of(geometry: &'g Geometry) -> Self {
+        Rays {
+            geometry,
+            source: (geometry.beam == Beam::Perspective).then_some(geometry.source),
+        }
+    }
+
+    fn way(&self, x: usize, y: usize) -> Vec3 {
+        let ray = self.geometry.ray(x as f64, y as f64);
+        unit(sub(ray.to, ray.from))
+    }
+
+    /// The chord of the ray to a pixel whose direction is `way`; `seen` is the shape from the source.
+    fn chord(&self, shape: &Shape, seen: Option<Seen<'_>>, x: usize, y: usize, way: Vec3) -> f64 {
+        match seen {
+            Some(seen) => seen.chord(way),
+            None => shape
+                .seen_from(self.geometry.ray(x as f64, y as f64).from)
+                .chord(way),
+        }
+    }
+
+    fn seen<'s>(&self, shape: &'s Shape) -> Option<Seen<'s>> {
+        self.source.map(|o| shape.seen_from(o))
+    }
+}
+
+impl Shape {
+    fn seen_from(&self, o: Vec3) -> Seen<'_> {
+        match self {
+            Shape::Piece(p) => Seen::Piece(p.seen_from(o)),
+            Shape::Ball(b) => Seen::Ball(b, o),
         }
     }
 
@@ -283,20 +356,26 @@ impl Shape {
 /// Adds density times chord in mm of all solids to a picture.
 pub fn draw(solids: &[&Solid], g: &Geometry, out: &mut Gray) {
     let windows: Vec<Option<[usize; 4]>> = solids.par_iter().map(|s| s.shape.window(g)).collect();
+    let rays = Rays::of(g);
     out.data
         .par_chunks_mut(BAND * g.width)
         .enumerate()
         .for_each(|(band, rows)| {
             let (top, bottom) = (band * BAND, (band * BAND + rows.len() / g.width));
+            // Many solids lie over each pixel: its direction is worked out once.
+            let ways: Vec<Vec3> = (0..rows.len())
+                .map(|at| rays.way(at % g.width, top + at / g.width))
+                .collect();
             for (solid, window) in solids.iter().zip(&windows) {
                 let Some([x0, x1, y0, y1]) = *window else {
                     continue;
                 };
+                let seen = rays.seen(&solid.shape);
                 for y in y0.max(top)..y1.min(bottom) {
                     for x in x0..x1 {
-                        let ray = g.ray(x as f64, y as f64);
-                        let chord = solid.shape.chord(ray.from, unit(sub(ray.to, ray.from)));
-                        rows[(y - top) * g.width + x] += (solid.density * chord) as f32;
+                        let at = (y - top) * g.width + x;
+                        let chord = rays.chord(&solid.shape, seen, x, y, ways[at]);
+                        rows[at] += (solid.density * chord) as f32;
                     }
                 }
             }
@@ -306,17 +385,17 @@ pub fn draw(solids: &[&Solid], g: &Geometry, out: &mut Gray) {
 /// Where rays meet any of the solids.
 pub fn silhouette<'a>(solids: impl Iterator<Item = &'a Solid>, g: &Geometry) -> Mask {
     let mut out = Plane::filled(g.width, g.height, 0u8);
+    let rays = Rays::of(g);
     for solid in solids.filter(|s| s.density > 0.0 || s.part == Part::Trachea) {
         let Some([x0, x1, y0, y1]) = solid.shape.window(g) else {
             continue;
         };
+        let seen = rays.seen(&solid.shape);
         for y in y0..y1 {
-            for x in x0..x1 {
-                let ray = g.ray(x as f64, y as f64);
-                if out.data[y * g.width + x] == 0
-                    && solid.shape.chord(ray.from, unit(sub(ray.to, ray.from))) > 0.0
-                {
-                    out.data[y * g.width + x] = 255;
+            for (x, v) in (x0..x1).zip(&mut out.row_mut(y)[x0..x1]) {
+                let met = || rays.chord(&solid.shape, seen, x, y, rays.way(x, y)) > 0.0;
+                if *v == 0 && met() {
+                    *v = 255;
                 }
             }
         }

@@ -3,6 +3,7 @@
 use crate::Vec3;
 use crate::affine::Affine;
 use crate::error::VolumeError;
+use rayon::prelude::*;
 
 /// Values on a grid, x fastest: `data[(k * size[1] + j) * size[0] + i]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,17 +94,28 @@ impl<T: Clone> Volume<T> {
 impl Volume<f32> {
     /// Smallest and largest value.
     pub fn min_max(&self) -> (f32, f32) {
-        self.data
-            .iter()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(lo, hi), &v| {
-                (lo.min(v), hi.max(v))
-            })
+        // Comparisons are vector instructions, `f32::min` with its rules for NaN is not.
+        let wider = |(lo, hi): (f32, f32), (a, b): (f32, f32)| {
+            (if a < lo { a } else { lo }, if b > hi { b } else { hi })
+        };
+        let nothing = (f32::INFINITY, f32::NEG_INFINITY);
+        let part = |part: &[f32]| part.iter().fold(nothing, |all, &v| wider(all, (v, v)));
+        let parts = self.data.par_chunks(1 << 16).map(part);
+        parts.reduce(|| nothing, wider)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_smallest_and_the_largest_value_are_found_in_any_part() {
+        let affine = Affine::axis_aligned([1.0; 3], [0.0; 3]);
+        let mut v = Volume::filled([64, 64, 40], affine, 3f32);
+        (v.data[70_000], v.data[163_839]) = (-8.0, 11.5);
+        assert_eq!(v.min_max(), (-8.0, 11.5));
+    }
 
     #[test]
     fn indices_and_positions_agree() {
