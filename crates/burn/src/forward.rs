@@ -94,6 +94,9 @@ pub fn unknown_layer(graph: &Graph) -> Option<&str> {
                 | Op::TakePlace { .. }
                 | Op::LayerNorm { .. }
                 | Op::Attention { .. }
+                | Op::ChannelAttention { .. }
+                | Op::SplitWindows { .. }
+                | Op::JoinWindows
                 | Op::GatherSlices { .. }
                 | Op::SpreadSlices { .. }
                 | Op::PoolSlices { .. }

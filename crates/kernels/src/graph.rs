@@ -222,6 +222,21 @@ pub enum Op {
         /// Channel of the graph's input that is zero at places nobody may attend to.
         mask: Option<usize>,
     },
+    /// Attention from channel to channel (DaViT, Ding et al. 2022, section 3.3): in each group of `c / groups` channels, every channel
+    /// is a token whose vector is its map, `softmax(q kᵀ / sqrt(h w)) v`. Inputs: queries, keys and values of one shape
+    /// `[n, c, h, w]`. The scale is that of the published code's second version; the paper's is by the channels of a group.
+    ChannelAttention {
+        /// Groups.
+        groups: usize,
+    },
+    /// Square windows of an image as images of their own, row after row: `[n, c, h, w]` to `[n ⌈h/side⌉ ⌈w/side⌉, c, side, side]`, zeros
+    /// below and right of the image (Swin, Liu et al. 2021, section 3.2). With attention behind it, window attention.
+    SplitWindows {
+        /// Rows and columns of a window.
+        side: usize,
+    },
+    /// Back from windows to images: the first input has the windows, the second the rows and columns to come back to.
+    JoinWindows,
     /// The slices of windows along volumes as channels, tap after tap: `[v s, c, h, w]`, `s` slices of each of `v` volumes one
     /// behind the other, to `[v s', c taps, h, w]`. With a convolution behind it, a 3-D convolution.
     GatherSlices {

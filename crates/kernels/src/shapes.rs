@@ -244,7 +244,10 @@ impl Check<'_> {
             | Op::PrependToken { .. }
             | Op::TakePlace { .. }
             | Op::LayerNorm { .. }
-            | Op::Attention { .. } => self.tokens(inputs),
+            | Op::Attention { .. }
+            | Op::ChannelAttention { .. }
+            | Op::SplitWindows { .. }
+            | Op::JoinWindows => self.tokens(inputs),
             Op::GatherSlices { .. }
             | Op::SpreadSlices { .. }
             | Op::PoolSlices { .. }
@@ -255,7 +258,8 @@ impl Check<'_> {
     fn arity(&self, got: usize) -> Result<(), KernelError> {
         let expected = match self.node.op {
             Op::Input { .. } => 0,
-            Op::Add | Op::Mul | Op::UpsampleLike { .. } | Op::FitLike => 2,
+            Op::Add | Op::Mul | Op::UpsampleLike { .. } | Op::FitLike | Op::JoinWindows => 2,
+            Op::ChannelAttention { .. } => 3,
             Op::Concat => got.max(1),
             Op::Attention { mask, .. } => 3 + usize::from(mask.is_some()),
             _ => 1,

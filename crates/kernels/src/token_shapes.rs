@@ -102,8 +102,34 @@ impl Check<'_> {
                 causal,
                 mask,
             } => self.attention(inputs, heads, causal, mask),
+            Op::ChannelAttention { groups } => {
+                let fits = groups > 0 && x[1].is_multiple_of(groups);
+                self.setting("groups", groups as f64, fits)?;
+                self.same(inputs[0], inputs[1], inputs[0] == inputs[1])?;
+                self.same(inputs[0], inputs[2], inputs[0] == inputs[2])
+            }
+            Op::SplitWindows { side } => {
+                self.setting("side", side as f64, side > 0)?;
+                let windows = self.windows_of(x, side)?;
+                Ok(vec![windows, x[1], side, side])
+            }
+            Op::JoinWindows => {
+                let like = self.image(inputs[1])?;
+                let square = x[2] == x[3];
+                let fits = square && x[0] == self.windows_of(like, x[2])?;
+                self.same(inputs[0], inputs[1], fits)?;
+                Ok(vec![like[0], x[1], like[2], like[3]])
+            }
             _ => Err(KernelError::NoInput),
         }
+    }
+
+    /// Windows of `side` rows and columns in all images of this shape.
+    fn windows_of(&self, [n, _, h, w]: [usize; 4], side: usize) -> Result<usize, KernelError> {
+        let in_one = h.div_ceil(side).checked_mul(w.div_ceil(side));
+        in_one
+            .and_then(|count| count.checked_mul(n))
+            .ok_or_else(|| KernelError::Overflow { node: self.name() })
     }
 
     fn positions(

@@ -19,6 +19,7 @@ pub mod info;
 pub mod knobo;
 pub mod lungs_heart;
 pub mod mask_of_truth;
+pub mod medimageinsight;
 pub mod method;
 pub mod multimodel_report;
 #[cfg(feature = "ct")]

@@ -16,6 +16,7 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::fedld::FedLd,
         #[cfg(feature = "ct")]
         &crate::nodule_surroundings::NoduleSurroundings,
+        &crate::medimageinsight::MedImageInsight,
         &crate::ugpl::Ugpl,
         &crate::posthoc_uq::PosthocUq,
         &crate::knobo::KnoBo,

@@ -11,9 +11,9 @@ use crate::store::{Model, Role, Store};
 use hilum_core::{AgeGroup, ModelRef, Similar, SimilarCase};
 use hilum_dicom::LoadedImage;
 use hilum_image::{Gray, Kernel, Mask, draw, resize};
+use hilum_methods::blocks::vectors::{Vectors, unit};
 use hilum_methods::serve::{Classifier, Scores};
 use hilum_nn::weights::sha256_hex;
-use rayon::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -69,8 +69,7 @@ pub struct NewCase {
 #[derive(Debug, Clone)]
 pub struct Index {
     header: Header,
-    dimensions: usize,
-    vectors: Vec<f32>,
+    vectors: Vectors,
     thumbnails: Vec<u8>,
     offsets: Vec<usize>,
 }
@@ -97,8 +96,7 @@ impl Index {
                 entries: Vec::with_capacity(cases.len()),
                 nearest: Vec::new(),
             },
-            dimensions,
-            vectors: Vec::with_capacity(cases.len() * dimensions),
+            vectors: Vectors::new(dimensions),
             thumbnails: Vec::new(),
             offsets: vec![0],
         };
@@ -109,9 +107,10 @@ impl Index {
                     case.entry.id
                 )));
             }
-            let unit = unit(&case.features)
-                .ok_or_else(|| bad(format!("{}: features without a direction", case.entry.id)))?;
-            index.vectors.extend(unit);
+            if !index.vectors.push(&case.features) {
+                let id = &case.entry.id;
+                return Err(bad(format!("{id}: features without a direction")));
+            }
             index.thumbnails.extend(case.thumbnail.unwrap_or_default());
             index.offsets.push(index.thumbnails.len());
             index.header.entries.push(case.entry);
@@ -132,7 +131,7 @@ impl Index {
 
     /// Length of the vectors.
     pub fn dimensions(&self) -> usize {
-        self.dimensions
+        self.vectors.width()
     }
 
     /// The model whose features are compared.
@@ -159,10 +158,10 @@ impl Index {
         &self,
         query: &[f64],
         k: usize,
-        keep: impl Fn(&Entry) -> bool + Sync,
+        keep: impl Fn(&Entry) -> bool,
     ) -> Vec<(usize, f64)> {
         match unit(query) {
-            Some(query) if query.len() == self.dimensions => self.nearest_to(&query, k, keep),
+            Some(query) if query.len() == self.dimensions() => self.nearest_to(&query, k, keep),
             _ => Vec::new(),
         }
     }
@@ -171,30 +170,10 @@ impl Index {
         &self,
         query: &[f32],
         k: usize,
-        keep: impl Fn(&Entry) -> bool + Sync,
+        keep: impl Fn(&Entry) -> bool,
     ) -> Vec<(usize, f64)> {
-        let mut similarity = vec![0.0f32; self.len()];
-        let block = 1024;
-        similarity
-            .par_chunks_mut(block)
-            .zip(self.vectors.par_chunks(block * self.dimensions))
-            .for_each(|(out, rows)| {
-                for (s, row) in out.iter_mut().zip(rows.chunks_exact(self.dimensions)) {
-                    *s = dot(query, row);
-                }
-            });
-        let mut found: Vec<(usize, f32)> = Vec::with_capacity(k + 1);
-        for (at, &s) in similarity.iter().enumerate() {
-            let full = found.len() == k;
-            if k == 0 || (full && found.last().is_some_and(|(_, worst)| s <= *worst)) {
-                continue;
-            }
-            if keep(&self.header.entries[at]) {
-                let place = found.partition_point(|(_, other)| *other >= s);
-                found.insert(place, (at, s));
-                found.truncate(k);
-            }
-        }
+        let entries = &self.header.entries;
+        let found = self.vectors.nearest(query, k, |at| keep(&entries[at]));
         let distance = |s: f32| (1.0 - f64::from(s)).clamp(0.0, 2.0);
         found.into_iter().map(|(at, s)| (at, distance(s))).collect()
     }
@@ -206,11 +185,10 @@ impl Index {
             .step_by(step)
             .filter_map(|at| {
                 let own = &self.header.entries[at];
-                let row = &self.vectors[at * self.dimensions..(at + 1) * self.dimensions];
                 let other = |e: &Entry| {
                     e.sha256 != own.sha256 && (e.patient.is_none() || e.patient != own.patient)
                 };
-                let best = self.nearest_to(row, 1, other);
+                let best = self.nearest_to(self.vectors.row(at), 1, other);
                 best.first().map(|(_, d)| *d)
             })
             .collect();
@@ -235,7 +213,8 @@ impl Index {
             reason,
         };
         let header = serde_json::to_string(&self.header).map_err(|e| bad(e.to_string()))?;
-        let vectors: Vec<u8> = self.vectors.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let values = self.vectors.values().iter();
+        let vectors: Vec<u8> = values.flat_map(|v| v.to_le_bytes()).collect();
         let offsets: Vec<u8> = self
             .offsets
             .iter()
@@ -247,7 +226,7 @@ impl Index {
         let tensors = [
             (
                 "vectors",
-                view(Dtype::F32, vec![self.len(), self.dimensions], &vectors)?,
+                view(Dtype::F32, vec![self.len(), self.dimensions()], &vectors)?,
             ),
             (
                 "thumbnails",
@@ -303,8 +282,8 @@ impl Index {
         };
         let index = Index {
             header,
-            dimensions,
-            vectors: words(vectors.data(), f32::from_le_bytes),
+            vectors: Vectors::from_values(dimensions, words(vectors.data(), f32::from_le_bytes))
+                .ok_or("the vectors are not whole")?,
             thumbnails: tensor("thumbnails", Dtype::U8)?.data().to_vec(),
             offsets: words(tensor("offsets", Dtype::I64)?.data(), i64::from_le_bytes)
                 .into_iter()
@@ -321,7 +300,7 @@ impl Index {
         if self.offsets.len() != n + 1 || !rising || !ends {
             return Err("the thumbnails do not fit the entries".into());
         }
-        if !self.vectors.iter().all(|v| v.is_finite()) {
+        if !self.vectors.values().iter().all(|v| v.is_finite()) {
             return Err("a vector is not finite".into());
         }
         if !self.header.nearest.iter().all(|v| v.is_finite()) {
@@ -338,27 +317,6 @@ fn words<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T>
         .filter_map(|c| <[u8; N]>::try_from(c).ok())
         .map(read)
         .collect()
-}
-
-/// Scaled to length 1; null without a direction.
-fn unit(features: &[f64]) -> Option<Vec<f32>> {
-    let length = features.iter().map(|v| v * v).sum::<f64>().sqrt();
-    (length.is_finite() && length > 0.0)
-        .then(|| features.iter().map(|v| (v / length) as f32).collect())
-}
-
-/// Sixteen sums at once, so that the compiler can use wide registers; the order of sums is fixed.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0f32; 16];
-    let (wide_a, rest_a) = a.as_chunks::<16>();
-    let (wide_b, rest_b) = b.as_chunks::<16>();
-    for (x, y) in wide_a.iter().zip(wide_b) {
-        for i in 0..16 {
-            sums[i] += x[i] * y[i];
-        }
-    }
-    let rest: f32 = rest_a.iter().zip(rest_b).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 /// A small PNG of an image.
@@ -588,8 +546,11 @@ mod tests {
         let q = unit(&query).unwrap();
         let mut plain: Vec<(usize, f64)> = (0..2500)
             .map(|i| {
-                let row = &index.vectors[i * 19..(i + 1) * 19];
-                (i, 1.0 - f64::from(dot(&q, row)))
+                let row = index.vectors.row(i);
+                (
+                    i,
+                    1.0 - f64::from(hilum_methods::blocks::vectors::dot(&q, row)),
+                )
             })
             .collect();
         plain.sort_by(|a, b| a.1.total_cmp(&b.1));

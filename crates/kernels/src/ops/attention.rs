@@ -1,8 +1,9 @@
-//! Scaled dot-product attention (Vaswani et al. 2017, section 3.2) and its gradient. Probabilities are not kept:
-//! the backward pass computes them again, so memory grows with the places and not with their square.
+//! Scaled dot-product attention (Vaswani et al. 2017, section 3.2) and its gradient, from place to place or from channel to channel.
+//! Probabilities are not kept: the backward pass computes them again, so memory grows with the places and not with their square.
 
 use rayon::prelude::*;
 
+use crate::ops::layout;
 use crate::parallel::for_planes;
 use crate::simd::multiversion;
 use crate::view::{LANES, View, ViewMut};
@@ -28,6 +29,15 @@ impl Mask<'_> {
     }
 }
 
+/// What attends to what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Across {
+    /// Places; a head's channels at a place are its vector.
+    Places,
+    /// Channels of a head; a channel's values at all places are its vector.
+    Channels,
+}
+
 /// What goes in.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
@@ -43,6 +53,8 @@ pub struct Inputs<'a> {
     pub heads: usize,
     /// Later keys do not count.
     pub causal: bool,
+    /// Places or channels; over channels there are no masks, and all inputs are of one shape.
+    pub across: Across,
 }
 
 /// Extents of one head.
@@ -55,23 +67,51 @@ struct Head {
 }
 
 impl Inputs<'_> {
+    /// Channels of a head.
+    fn channels(&self) -> usize {
+        self.q.dims.c / self.heads
+    }
+
     fn head(&self) -> Head {
+        let channels = self.channels();
+        let (queries, keys, width) = match self.across {
+            Across::Places => (self.q.dims.pixels(), self.k.dims.pixels(), channels),
+            Across::Channels => (channels, channels, self.q.dims.pixels()),
+        };
         Head {
-            queries: self.q.dims.pixels(),
-            keys: self.k.dims.pixels(),
-            width: self.q.dims.c / self.heads,
+            queries,
+            keys,
+            width,
             causal: self.causal,
         }
     }
 
     fn key_heads(&self) -> usize {
-        self.k.dims.c / self.head().width
+        self.k.dims.c / self.channels()
     }
 
     fn allowed(&self, n: usize) -> Vec<bool> {
         match &self.mask {
             Some(mask) => mask.allowed(n),
-            None => vec![true; self.k.dims.pixels()],
+            None => vec![true; self.head().keys],
+        }
+    }
+
+    /// Vectors of one head of `x`, one after the other.
+    fn vectors(&self, x: View, n: usize, head: usize) -> Vec<f32> {
+        let count = self.channels();
+        match self.across {
+            Across::Places => gather(x, n, head * count, count),
+            Across::Channels => gather_channels(x, n, head * count, count),
+        }
+    }
+
+    /// The same, transposed.
+    fn transposed(&self, x: View, n: usize, head: usize) -> Vec<f32> {
+        let count = self.channels();
+        match self.across {
+            Across::Places => gather_channels(x, n, head * count, count),
+            Across::Channels => gather(x, n, head * count, count),
         }
     }
 }
@@ -99,8 +139,12 @@ fn gather_channels(x: View, n: usize, first: usize, count: usize) -> Vec<f32> {
     out
 }
 
-/// From `[image][head][place][width]` to blocks.
-fn scatter(heads: &[f32], width: usize, out: ViewMut) {
+/// From the vectors of all heads of all images to blocks.
+fn scatter(heads: &[f32], width: usize, across: Across, out: ViewMut) {
+    if across == Across::Channels {
+        // Vectors of channels are planes already.
+        return layout::to_blocked(heads, out);
+    }
     let dims = out.dims;
     let (pixels, count) = (dims.pixels(), dims.c / width);
     for_planes(out, |piece, chunk| {
@@ -126,17 +170,16 @@ pub fn forward(x: &Inputs, out: ViewMut) {
         .enumerate()
         .for_each(|(task, out)| {
             let (n, h) = (task / x.heads, task % x.heads);
-            let shared = h / group * head.width;
             attend(
                 head,
-                &gather(x.q, n, h * head.width, head.width),
-                &gather_channels(x.k, n, shared, head.width),
-                &gather(x.v, n, shared, head.width),
+                &x.vectors(x.q, n, h),
+                &x.transposed(x.k, n, h / group),
+                &x.vectors(x.v, n, h / group),
                 &x.allowed(n),
                 out,
             );
         });
-    scatter(&heads, head.width, out);
+    scatter(&heads, head.width, x.across, out);
 }
 
 multiversion! {
@@ -159,7 +202,7 @@ fn add_scaled(factor: f32, x: &[f32], sums: &mut [f32]) {
     }
 }
 
-/// `row[j] = softmax over j of q · k_j / sqrt(width)` for query `i`; `k` is channel after channel.
+/// `row[j] = softmax over j of q · k_j / sqrt(width)` for query `i`; `k` holds the vectors transposed.
 #[inline(always)]
 fn probabilities(head: Head, i: usize, q: &[f32], k: &[f32], allowed: &[bool], row: &mut [f32]) {
     products(q, k, row);
@@ -191,13 +234,14 @@ fn products(x: &[f32], y: &[f32], row: &mut [f32]) {
     }
 }
 
-/// Gradients of queries, keys and values, each `[image][head][place][width]`.
+/// Gradients of queries, keys and values, each `[image][head][query or key][width]`.
 #[derive(Debug)]
 pub struct Backward {
     q: Vec<f32>,
     k: Vec<f32>,
     v: Vec<f32>,
     width: usize,
+    across: Across,
 }
 
 impl Backward {
@@ -212,6 +256,7 @@ impl Backward {
             k: vec![0.0; tasks * of_k],
             v: vec![0.0; tasks * of_k],
             width: head.width,
+            across: x.across,
         };
         out.q
             .par_chunks_mut(group * of_q)
@@ -220,17 +265,15 @@ impl Backward {
             .enumerate()
             .for_each(|(task, ((dq, dk), dv))| {
                 let (n, shared) = (task / key_heads, task % key_heads);
-                let first = shared * head.width;
                 let given = Given {
-                    keys: gather(x.k, n, first, head.width),
-                    key_channels: gather_channels(x.k, n, first, head.width),
-                    value_channels: gather_channels(x.v, n, first, head.width),
+                    keys: x.vectors(x.k, n, shared),
+                    keys_transposed: x.transposed(x.k, n, shared),
+                    values_transposed: x.transposed(x.v, n, shared),
                     allowed: x.allowed(n),
                 };
                 for (g, dq) in dq.chunks_exact_mut(of_q).enumerate() {
-                    let channel = (shared * group + g) * head.width;
-                    let q = gather(x.q, n, channel, head.width);
-                    let d = gather(dy, n, channel, head.width);
+                    let q = x.vectors(x.q, n, shared * group + g);
+                    let d = x.vectors(dy, n, shared * group + g);
                     go_back(head, &given, &q, &d, dq, dk, dv);
                 }
             });
@@ -239,25 +282,25 @@ impl Backward {
 
     /// Gradient of the queries.
     pub fn queries(&self, dx: ViewMut) {
-        scatter(&self.q, self.width, dx);
+        scatter(&self.q, self.width, self.across, dx);
     }
 
     /// Gradient of the keys.
     pub fn keys(&self, dx: ViewMut) {
-        scatter(&self.k, self.width, dx);
+        scatter(&self.k, self.width, self.across, dx);
     }
 
     /// Gradient of the values.
     pub fn values(&self, dx: ViewMut) {
-        scatter(&self.v, self.width, dx);
+        scatter(&self.v, self.width, self.across, dx);
     }
 }
 
 /// Keys and values of one head.
 struct Given {
     keys: Vec<f32>,
-    key_channels: Vec<f32>,
-    value_channels: Vec<f32>,
+    keys_transposed: Vec<f32>,
+    values_transposed: Vec<f32>,
     allowed: Vec<bool>,
 }
 
@@ -268,8 +311,8 @@ multiversion! {
         let (mut row, mut d_row) = (vec![0.0f32; head.keys], vec![0.0f32; head.keys]);
         for i in 0..head.queries {
             let (q, dy) = (&q[i * width..][..width], &dy[i * width..][..width]);
-            probabilities(head, i, q, &given.key_channels, &given.allowed, &mut row);
-            products(dy, &given.value_channels, &mut d_row);
+            probabilities(head, i, q, &given.keys_transposed, &given.allowed, &mut row);
+            products(dy, &given.values_transposed, &mut d_row);
             let mean: f32 = row.iter().zip(&d_row).map(|(p, d)| p * d).sum();
             let sums = &mut dq[i * width..][..width];
             for j in 0..head.keys {

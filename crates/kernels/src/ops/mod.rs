@@ -15,3 +15,4 @@ pub mod pool;
 pub mod resize;
 pub mod slices;
 pub mod softmax;
+pub mod windows;

@@ -62,6 +62,7 @@ fn reads_inputs(op: &Op) -> bool {
                 | Op::Embedding { .. }
                 | Op::LayerNorm { .. }
                 | Op::Attention { .. }
+                | Op::ChannelAttention { .. }
                 | Op::Mul
                 | Op::GlobalMaxPool
                 | Op::GlobalLsePool { .. }

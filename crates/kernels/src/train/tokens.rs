@@ -3,9 +3,9 @@
 use super::Trainer;
 use super::backward::Pass;
 use crate::graph::{Node, Op, ParamId};
-use crate::ops::attention::{self, Inputs, Mask};
+use crate::ops::attention::{self, Across, Inputs, Mask};
 use crate::ops::embedding::{self, Rows};
-use crate::ops::layer_norm;
+use crate::ops::{layer_norm, windows};
 use crate::view::{View, ViewMut};
 
 /// True for the layers of this file.
@@ -18,20 +18,24 @@ pub(crate) fn is(op: &Op) -> bool {
             | Op::TakePlace { .. }
             | Op::LayerNorm { .. }
             | Op::Attention { .. }
+            | Op::ChannelAttention { .. }
+            | Op::SplitWindows { .. }
+            | Op::JoinWindows
     )
 }
 
 fn attention_inputs<'a>(op: &Op, inputs: &[View<'a>]) -> Option<Inputs<'a>> {
-    let (
+    let [q, k, v, image @ ..] = inputs else {
+        return None;
+    };
+    let (heads, causal, mask, across) = match *op {
         Op::Attention {
             heads,
             causal,
             mask,
-        },
-        [q, k, v, image @ ..],
-    ) = (op, inputs)
-    else {
-        return None;
+        } => (heads, causal, mask, Across::Places),
+        Op::ChannelAttention { groups } => (groups, false, None, Across::Channels),
+        _ => return None,
     };
     let mask = mask.zip(image.first());
     Some(Inputs {
@@ -42,8 +46,9 @@ fn attention_inputs<'a>(op: &Op, inputs: &[View<'a>]) -> Option<Inputs<'a>> {
             view: *view,
             channel,
         }),
-        heads: *heads,
-        causal: *causal,
+        heads,
+        causal,
+        across,
     })
 }
 
@@ -67,6 +72,8 @@ pub(crate) fn forward<'p>(
         Op::LayerNorm { weight, bias, eps } => {
             layer_norm::forward(x, param(weight), param(bias), eps, out)
         }
+        Op::SplitWindows { side } => windows::split(x, side, out),
+        Op::JoinWindows => windows::join(x, out),
         _ => {
             if let Some(inputs) = attention_inputs(op, inputs) {
                 attention::forward(&inputs, out);
@@ -101,7 +108,16 @@ impl Trainer {
             Op::LayerNorm { weight, bias, eps } => {
                 self.backward_layer_norm(input, [weight, bias], eps, dy, pass)
             }
-            Op::Attention { .. } => self.backward_attention(node, dy, pass),
+            Op::Attention { .. } | Op::ChannelAttention { .. } => {
+                self.backward_attention(node, dy, pass)
+            }
+            Op::SplitWindows { .. } => {
+                self.emit_new(input, pass, |_, dx| windows::join(dy, dx));
+            }
+            Op::JoinWindows => {
+                let side = self.dims(input).w;
+                self.emit_new(input, pass, |_, dx| windows::split(dy, side, dx));
+            }
             _ => {}
         }
     }

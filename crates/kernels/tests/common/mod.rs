@@ -550,6 +550,44 @@ fn naive_node(
                 terms.iter().map(|t| t.1).sum::<f64>() / total
             });
         }
+        Op::ChannelAttention { groups } => {
+            let (k, v) = (inputs[1], inputs[2]);
+            let width = xc / groups;
+            let dot = |n: usize, a: usize, b: usize| {
+                let places = (0..xh * xw).map(|p| (p / xw, p % xw));
+                let sum: f64 = places
+                    .map(|(y, xx)| x.at(n, a, y, xx) * k.at(n, b, y, xx))
+                    .sum();
+                (sum / ((xh * xw) as f64).sqrt()).exp()
+            };
+            out.fill(|[n, c, y, xx]| {
+                let keys = c / width * width..(c / width + 1) * width;
+                let total: f64 = keys.clone().map(|j| dot(n, c, j)).sum();
+                let sum: f64 = keys.map(|j| dot(n, c, j) * v.at(n, j, y, xx)).sum();
+                sum / total
+            });
+        }
+        Op::SplitWindows { side } => {
+            let (rows, columns) = (xh.div_ceil(*side), xw.div_ceil(*side));
+            out.fill(|[n, c, y, xx]| {
+                let window = n % (rows * columns);
+                let y = window / columns * side + y;
+                let xx = window % columns * side + xx;
+                let inside = y < xh && xx < xw;
+                if inside {
+                    x.at(n / (rows * columns), c, y, xx)
+                } else {
+                    0.0
+                }
+            });
+        }
+        Op::JoinWindows => {
+            let (rows, columns) = (od[2].div_ceil(xh), od[3].div_ceil(xw));
+            out.fill(|[n, c, y, xx]| {
+                let window = n * rows * columns + y / xh * columns + xx / xw;
+                x.at(window, c, y % xh, xx % xw)
+            });
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub mod study;
 pub mod tables;
 pub mod text_encoder;
 pub mod thoraxes;
+pub mod unicl;
+pub mod vectors;
 
 pub use classify::{ClassifyConfig, ClassifyData, LossKind};
 pub use pictures::{Picture, load_pictures};

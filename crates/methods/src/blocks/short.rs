@@ -87,14 +87,36 @@ impl Short {
         loss: impl FnOnce(&[Tensor]) -> Result<Judged>,
         adjust: Option<Adjust<'_>>,
     ) -> Result<f64> {
-        self.steps += 1;
-        let seed = self.seed ^ self.steps.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let outputs = self.engine.forward_train(x, seed)?;
+        let outputs = self.forward(x)?;
         let judged = loss(&outputs)?;
         if !judged.value.is_finite() {
             return Err(diverged(self.steps));
         }
-        let mut grads = self.engine.backward(&judged.grads)?;
+        self.back(&judged.grads, rate, adjust)?;
+        Ok(judged.value)
+    }
+
+    /// The first half of a step, for losses over several networks: what the network says of a batch in training mode.
+    ///
+    /// # Errors
+    /// An input that does not fit.
+    pub fn forward(&mut self, x: &Tensor) -> Result<Vec<Tensor>> {
+        self.steps += 1;
+        let seed = self.seed ^ self.steps.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Ok(self.engine.forward_train(x, seed)?)
+    }
+
+    /// The second half: the update, given the gradient by each output of the last [`Short::forward`].
+    ///
+    /// # Errors
+    /// A gradient that is not a number: the run has diverged.
+    pub fn back(
+        &mut self,
+        by_outputs: &[Tensor],
+        rate: f32,
+        adjust: Option<Adjust<'_>>,
+    ) -> Result<()> {
+        let mut grads = self.engine.backward(by_outputs)?;
         if let Some(adjust) = adjust {
             adjust(self.engine.params(), &mut grads);
         }
@@ -104,11 +126,12 @@ impl Short {
         let optimizer = &mut self.optimizer;
         self.engine
             .update(&mut |infos, params| optimizer.update(infos, params, &grads, rate))?;
-        Ok(judged.value)
+        Ok(())
     }
 }
 
-fn diverged(step: u64) -> MethodError {
+/// The error of a loss that is not a number.
+pub(crate) fn diverged(step: u64) -> MethodError {
     NnError::Training(format!(
         "the loss is not a number at step {step}; lower the learning rate"
     ))

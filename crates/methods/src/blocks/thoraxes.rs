@@ -7,10 +7,13 @@ use super::pictures::Picture;
 use crate::error::{MethodError, Result};
 use hilum_core::Rect;
 use hilum_data::{Pixels, Sample, Split};
+use hilum_drr::Geometry;
 use hilum_image::{Mask, Plane, resize};
 use hilum_phantom::anatomy::Organ;
 use hilum_phantom::patient::Exposure;
 use hilum_phantom::render::{Scene, Tissue};
+use hilum_phantom::report::{self, Report};
+use hilum_phantom::timeline::{self, Visit};
 use hilum_phantom::{Patient, Thorax};
 use hilum_tabular::table::text_hash;
 use rand::{Rng, SeedableRng};
@@ -46,27 +49,82 @@ pub fn healthy(patients: u64, studies: u64, size: usize, seed: u64) -> Result<Ve
 fn picture(patient: Patient, exposure: Exposure, size: usize, seed: u64) -> Result<Picture> {
     let thorax = Thorax::new(patient, exposure, Vec::new(), seed);
     let scene = Scene::new(&thorax, seed);
+    let (plane, geometry) = projected(&scene, size)?;
+    let right = scene.organ(Organ::RightLung, &geometry)?;
+    let lungs = right.or(&scene.organ(Organ::LeftLung, &geometry)?)?;
+    if lungs.count() == 0 {
+        return Err(MethodError::Config("a phantom without lungs".to_owned()));
+    }
+    let masks = vec![Some(resize::resize_mask(&lungs, size, size)?)];
+    Ok(whole(plane, masks))
+}
+
+/// The frontal view in network size, and where its rays ran.
+fn projected(scene: &Scene, size: usize) -> Result<(Plane<u8>, Geometry)> {
     // Drawn larger than shown, as detectors are finer than networks' inputs.
     let geometry = scene.geometry(false, 2 * size)?;
     let integrals = scene.integrals(&geometry, false, Tissue::All)?;
     let gray = scene.picture(&integrals, &geometry, false)?;
     let levels = gray.map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8);
     let plane = resize::resize_u8(&levels, size, size, hilum_image::Kernel::PilBilinear)?;
-    let right = scene.organ(Organ::RightLung, &geometry)?;
-    let lungs = right.or(&scene.organ(Organ::LeftLung, &geometry)?)?;
-    if lungs.count() == 0 {
-        return Err(MethodError::Config("a phantom without lungs".to_owned()));
-    }
-    Ok(Picture {
+    Ok((plane, geometry))
+}
+
+fn whole(plane: Plane<u8>, masks: Vec<Option<Mask>>) -> Picture {
+    let (width, height) = (plane.width, plane.height);
+    Picture {
         plane,
         crop: Rect {
             x: 0.0,
             y: 0.0,
-            w: size as f64,
-            h: size as f64,
+            w: width as f64,
+            h: height as f64,
         },
-        stored: (size, size),
-        masks: vec![Some(resize::resize_mask(&lungs, size, size)?)],
+        stored: (width, height),
+        masks,
+    }
+}
+
+/// The first study of a made-up patient, with what was found and what was written of it.
+#[derive(Debug, Clone)]
+pub struct FirstVisit {
+    /// The frontal picture, without masks.
+    pub picture: Picture,
+    /// Findings and exposure.
+    pub visit: Visit,
+    /// The report.
+    pub report: Report,
+}
+
+/// The first study of patient `number` at `size` pixels.
+///
+/// # Errors
+/// [`MethodError::Phantom`].
+pub fn first_visit(seed: u64, number: u64, size: usize) -> Result<FirstVisit> {
+    let patient = Patient::draw(seed, number);
+    let visit = timeline::visit(seed, &patient, 0);
+    let report = report::write(&format!("phantom-{number}"), seed, number, &visit, false);
+    let draw = || -> Result<Picture> {
+        let (exposure, findings) = (visit.exposure.clone(), visit.findings.clone());
+        let thorax = Thorax::new(patient.clone(), exposure, findings, seed);
+        let (plane, _) = projected(&Scene::new(&thorax, seed), size)?;
+        Ok(whole(plane, Vec::new()))
+    };
+    #[cfg(test)]
+    let key = [seed, number, shared::WITH_FINDINGS, size as u64];
+    #[cfg(test)]
+    let draw = || -> Result<Picture> {
+        if let Some(known) = shared::get(key) {
+            return Ok(known);
+        }
+        let made = draw()?;
+        shared::put(key, &made);
+        Ok(made)
+    };
+    Ok(FirstVisit {
+        picture: draw()?,
+        visit,
+        report,
     })
 }
 
@@ -76,6 +134,9 @@ mod shared {
     use super::Picture;
     use std::collections::BTreeMap;
     use std::sync::Mutex;
+
+    /// In the place of a study's number: the first one, with its findings.
+    pub(super) const WITH_FINDINGS: u64 = u64::MAX;
 
     static DRAWN: Mutex<BTreeMap<[u64; 4], Picture>> = Mutex::new(BTreeMap::new());
 

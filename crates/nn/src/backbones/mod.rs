@@ -4,6 +4,7 @@
 //! pooling and one linear layer follow), which is what class activation maps need.
 
 mod bert;
+mod davit;
 mod densenet;
 mod inception;
 mod inception_resnet;
@@ -15,6 +16,7 @@ mod vgg;
 mod vit;
 
 pub use bert::{BertConfig, BertHead, HiddenAct, MASK, SEGMENTS, TOKENS, bert};
+pub use davit::{DavitConfig, davit};
 pub use densenet::{DenseNetConfig, densenet};
 pub use inception::{InceptionConfig, inception};
 pub use inception_resnet::{InceptionResNetConfig, inception_resnet};
@@ -47,6 +49,8 @@ pub enum Backbone {
     Inception(InceptionConfig),
     /// Parallel branches with a shortcut around them (Szegedy et al. 2017).
     InceptionResNet(InceptionResNetConfig),
+    /// Attention in windows and over groups of channels in turn (Ding et al. 2022).
+    Davit(DavitConfig),
 }
 
 impl Backbone {
@@ -60,6 +64,7 @@ impl Backbone {
             Backbone::MobileNet(_) => "mobilenet",
             Backbone::Inception(_) => "inception",
             Backbone::InceptionResNet(_) => "inception_resnet",
+            Backbone::Davit(_) => "davit",
         }
     }
 
@@ -73,6 +78,7 @@ impl Backbone {
             Backbone::MobileNet(c) => mobilenet(c, channels, head),
             Backbone::Inception(c) => inception(c, channels, head),
             Backbone::InceptionResNet(c) => inception_resnet(c, channels, head),
+            Backbone::Davit(c) => davit(c, channels, head),
         }
     }
 }

@@ -115,7 +115,10 @@ impl<'a> Emitter<'a> {
             | Op::PrependToken { .. }
             | Op::TakePlace { .. }
             | Op::LayerNorm { .. }
-            | Op::Attention { .. } => {
+            | Op::Attention { .. }
+            | Op::ChannelAttention { .. }
+            | Op::SplitWindows { .. }
+            | Op::JoinWindows => {
                 return Err(OnnxError::Unsupported {
                     layer: node.name.clone(),
                     kind: "layers for sequences are not exported",
