@@ -32,7 +32,10 @@ fn the_order_of_channels_is_that_of_pytorch() {
     use hilum_kernels::{Plan, Tensor};
     let layer = one_layer(8, Op::PixelShuffle { factor: 2 });
     let x = Tensor::from_vec(&[1, 8, 1, 1], (0..8).map(|v| v as f32).collect()).unwrap();
-    let out = Plan::new(&layer.graph, &Vec::new()).unwrap().run(&x).unwrap();
+    let out = Plan::new(&layer.graph, &Vec::new())
+        .unwrap()
+        .run(&x)
+        .unwrap();
     assert_eq!(out[0].shape, [1, 2, 2, 2]);
     assert_eq!(out[0].data, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
 }
@@ -44,16 +47,7 @@ fn weighed(channels: usize, branches: usize, sigmoid: bool) -> Builder {
     let mut x = 0;
     for k in 0..branches {
         let d = 1 << k;
-        let y = b.conv(
-            x,
-            [channels; 2],
-            [3, 3],
-            [1, 1],
-            [d, d],
-            [d, d],
-            1,
-            false,
-        );
+        let y = b.conv(x, [channels; 2], [3, 3], [1, 1], [d, d], [d, d], 1, false);
         let y = b.bn(y, channels);
         let y = b.push(Op::Relu, &[y]);
         let pooled = b.push(Op::GlobalAvgPool, &[y]);
@@ -92,7 +86,13 @@ fn weighed_branches_forward_and_backward() {
         for train in [false, true] {
             let x = rng.tensor(&[n, channels, 6, 7]);
             let what = format!("{branches} branches of {channels} channels, training {train}");
-            check(&what, &weighed(channels, branches, sigmoid), &x, &mut rng, train);
+            check(
+                &what,
+                &weighed(channels, branches, sigmoid),
+                &x,
+                &mut rng,
+                train,
+            );
         }
     }
 }
@@ -117,7 +117,10 @@ fn what_does_not_fit_is_refused() {
     // Gates of the pictures' size, and branches of two sizes.
     for inputs in [[0, 1, 0, 0], [1, 1, 0, 1]] {
         let told = shapes(Op::Select, 4, &inputs);
-        assert!(matches!(told, Err(KernelError::Mismatch { .. })), "{told:?}");
+        assert!(
+            matches!(told, Err(KernelError::Mismatch { .. })),
+            "{told:?}"
+        );
     }
     assert!(shapes(Op::Select, 4, &[1, 1, 0, 0]).is_ok());
 }
