@@ -18,6 +18,8 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::nodule_surroundings::NoduleSurroundings,
         &crate::ugpl::Ugpl,
         &crate::posthoc_uq::PosthocUq,
+        &crate::cactus::Cactus,
+        &crate::shisrcnet::Shisrcnet,
         &crate::knobo::KnoBo,
         &crate::covid_screening::CovidScreening,
         &crate::breast_density::BreastDensity,
