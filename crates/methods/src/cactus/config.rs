@@ -36,8 +36,10 @@ pub struct Config {
     pub passes: Passes,
     /// Weight of the squared error beside the cross entropy in multi-task training; grades are scaled to -1 to 1.
     pub grade_weight: f64,
-    /// Phantom patients; every third one is asked.
+    /// Phantom patients.
     pub phantoms: u64,
+    /// One of so many phantom patients is asked.
+    pub asked: u64,
     /// Pictures of each class of films for training at most.
     pub films: usize,
     /// Pictures of the later view that are given, and of each old view that is rehearsed.
@@ -66,6 +68,7 @@ impl Default for Config {
             },
             grade_weight: 1.0,
             phantoms: 48,
+            asked: 3,
             films: 150,
             few: 12,
             later_rate: 0.3,
@@ -86,7 +89,8 @@ impl Settings for Config {
                 grades: 1,
                 later: 1,
             },
-            phantoms: 3,
+            phantoms: 4,
+            asked: 2,
             films: 12,
             few: 3,
             seeds: 1,
@@ -102,8 +106,8 @@ impl Settings for Config {
         if self.passes.views == 0 || self.passes.grades == 0 || self.passes.later == 0 {
             return wrong("every component needs a pass");
         }
-        if self.phantoms < 3 {
-            return wrong("three phantom patients are needed: every third one is asked");
+        if self.asked < 2 || self.phantoms < 2 * self.asked {
+            return wrong("two phantom patients are asked at least, and as many learned from");
         }
         if self.few < 2 || self.films < self.few {
             return wrong(
@@ -142,9 +146,10 @@ mod tests {
     fn defaults_are_valid_and_nonsense_is_not() {
         assert!(Config::default().validate().is_ok());
         assert!(Config::tiny().validate().is_ok());
-        let bad: [fn(&mut Config); 5] = [
+        let bad: [fn(&mut Config); 6] = [
             |c| c.passes.later = 0,
-            |c| c.phantoms = 2,
+            |c| c.phantoms = 5,
+            |c| c.asked = 1,
             |c| c.few = 1,
             |c| c.later_rate = 0.0,
             |c| c.grade_weight = f64::NAN,

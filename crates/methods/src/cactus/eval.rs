@@ -179,12 +179,11 @@ fn found_row(s: &SourceOutcome, rehearsed: bool) -> ClaimRow {
     let own = added(s, rehearsed);
     let seen = measured_by(&s.new.groups, |c| {
         let n: f64 = c.iter().map(|&c| f64::from(c)).sum();
-        let hits: f64 = own
+        let hits = own
             .iter()
             .flat_map(|l| l.new.iter().zip(c))
             .filter(|(p, _)| argmax(p) == later)
-            .map(|(_, &c)| f64::from(c))
-            .sum();
+            .fold(0.0, |sum, (_, &c)| sum + f64::from(c));
         (n > 0.0).then(|| hits / n / own.len() as f64)
     });
     claim_row(

@@ -100,7 +100,7 @@ mod shared {
     }
 }
 
-/// Studies of all patients; every third patient is asked.
+/// Studies of all patients, of whom the last of every `asked` is asked.
 ///
 /// # Errors
 /// A stop between patients.
@@ -120,7 +120,7 @@ pub fn load(ctx: &Context<'_>, config: &Config, parts: &Parts<'_>) -> Result<Gra
                 shot.view,
                 shot.grades,
                 format!("phantom {patient}"),
-                patient % 3 == 2,
+                patient % config.asked == config.asked - 1,
             );
         }
     }

@@ -20,7 +20,6 @@ pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
         rows.push(likeness_row(task, Way::Joint, Score::Ssim, true));
     }
     for task in &outcome.tasks {
-        rows.push(gain_row(task, Way::Joint, Way::NoContrast, Claim::None));
         rows.push(gain_row(task, Way::Joint, Way::Bicubic, Claim::None));
         rows.push(likeness_row(task, Way::Separate, Score::Psnr, false));
         rows.push(likeness_row(task, Way::Separate, Score::Ssim, false));

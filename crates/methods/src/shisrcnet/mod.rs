@@ -3,7 +3,7 @@
 //! Reproduced: multi-features extraction blocks with weighed branches, pixel shuffle, a selective-kernel classifier with fusion over three
 //! scales; joint training by 0.6 L1 + 0.3 focal (half enlarged, half true picture) + 0.1 NT-Xent between the features of the same case;
 //! the low-resolution picture alone when it is used. Beside it: bicubic or a separate module before a classifier, a classifier that is
-//! given the true picture, joint training without the true picture or without the contrastive term. Where it differs: the contrastive
+//! given the true picture, joint training without the true picture. Where it differs: the contrastive
 //! term pairs both sets of features (the release compares one with itself, and swaps features and logits); the module makes the
 //! difference to the bicubic picture; a quarter of the channels, two blocks, one unit a stage, no pooling after the stem and no groups,
 //! few passes. Not reproduced: BreaKHis with its four magnifications (the patches at hand are of one), scale 8.
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
         let a = check_study(&Shisrcnet, write, &["outcome.json", "losses.csv"]);
-        assert_eq!(a.rows.len(), 2 * (6 + 4 + 6), "{}", a.table());
+        assert_eq!(a.rows.len(), 2 * (6 + 3 + 5), "{}", a.table());
         assert!(a.rows.iter().all(|r| r.here.is_some()), "{}", a.table());
     }
 

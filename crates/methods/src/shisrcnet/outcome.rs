@@ -16,20 +16,17 @@ pub enum Way {
     Joint,
     /// Both at once without the true picture in the classifier, and so without the contrastive term.
     NoTruth,
-    /// Both at once without the contrastive term alone.
-    NoContrast,
     /// A classifier that is given the true picture.
     Truth,
 }
 
 impl Way {
     /// In the order of the tables.
-    pub const ALL: [Way; 6] = [
+    pub const ALL: [Way; 5] = [
         Way::Bicubic,
         Way::Separate,
         Way::Joint,
         Way::NoTruth,
-        Way::NoContrast,
         Way::Truth,
     ];
 
@@ -40,7 +37,6 @@ impl Way {
             Way::Separate => "enlarged, then classified",
             Way::Joint => "joint",
             Way::NoTruth => "joint without the true picture",
-            Way::NoContrast => "joint without the contrastive term",
             Way::Truth => "true picture given",
         }
     }

@@ -108,7 +108,7 @@ impl Study<'_> {
             Way::Bicubic => self.plain(Shown::Bicubic)?,
             Way::Truth => self.plain(Shown::Truth)?,
             Way::Separate => self.separate()?,
-            Way::Joint | Way::NoTruth | Way::NoContrast => self.joint(way)?,
+            Way::Joint | Way::NoTruth => self.joint(way)?,
         };
         let likeness = if way == Way::Truth {
             Vec::new()
@@ -226,7 +226,7 @@ impl Study<'_> {
         let [up, graph] = self.graphs();
         let mut maker = self.net(up.clone(), 1)?;
         let mut judge = self.net(graph.clone(), 2)?;
-        let w = self.weights(way);
+        let w = self.config.weights;
         let losses = self.passes(|at, seed, rate| {
             let small = self.train.batch(at, Shown::Small, Some(seed));
             let truth = self.train.batch(at, Shown::Truth, Some(seed));
@@ -262,14 +262,6 @@ impl Study<'_> {
         let made = self.make(&up, maker.params())?;
         let said = self.say(&graph, judge.params(), &made)?;
         Ok(Done { losses, made, said })
-    }
-
-    fn weights(&self, way: Way) -> Weights {
-        let w = self.config.weights;
-        match way {
-            Way::NoContrast | Way::NoTruth => Weights { contrast: 0.0, ..w },
-            _ => w,
-        }
     }
 
     /// A classifier by focal loss alone; `input` makes a batch.
