@@ -82,7 +82,7 @@ pub struct Pass {
     pub statistics: Vec<BatchStatistics>,
 }
 
-/// The first layer that this engine does not know: those for sequences and volumes run on the kernels only.
+/// The first layer that this engine does not know: those for sequences, volumes and branches run on the kernels only.
 pub fn unknown_layer(graph: &Graph) -> Option<&str> {
     let unknown = |op: &Op| {
         matches!(
@@ -101,6 +101,8 @@ pub fn unknown_layer(graph: &Graph) -> Option<&str> {
                 | Op::SpreadSlices { .. }
                 | Op::PoolSlices { .. }
                 | Op::ResizeSlices { .. }
+                | Op::PixelShuffle { .. }
+                | Op::Select
         )
     };
     let node = graph.nodes.iter().find(|node| unknown(&node.op))?;

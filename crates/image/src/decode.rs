@@ -122,20 +122,37 @@ pub const COLOUR_SHARE: f64 = 0.02;
 /// [`ImageError::UnknownFormat`], [`ImageError::TooLarge`] and [`ImageError::MemoryLimit`] (before allocation),
 /// [`ImageError::Truncated`], [`ImageError::Corrupt`], [`ImageError::Unsupported`].
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Raster, ImageError> {
+    let (image, kind) = open(bytes, limits)?;
+    to_raster(image, kind)
+}
+
+/// Decodes PNG, JPEG or TIFF to red, green and blue of 8 bits, for pictures that colour belongs to (stained tissue); grey becomes three
+/// equal values, alpha is dropped, 16 bits are rounded. Radiographs go through [`decode`].
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_colour(bytes: &[u8], limits: &Limits) -> Result<Plane<[u8; 3]>, ImageError> {
+    let rgb = open(bytes, limits)?.0.into_rgb8();
+    let (width, height) = (rgb.width() as usize, rgb.height() as usize);
+    let pixels = rgb.into_raw();
+    let (triples, _) = pixels.as_chunks::<3>();
+    Plane::new(width, height, triples.to_vec())
+}
+
+fn open(bytes: &[u8], limits: &Limits) -> Result<(DynamicImage, RasterKind), ImageError> {
     let kind = RasterKind::sniff(bytes).ok_or(ImageError::UnknownFormat)?;
     if kind == RasterKind::Jpeg && !jpeg_has_end(bytes) {
         return Err(ImageError::Truncated {
             format: kind.name(),
         });
     }
-    guard::catch(|| decode_dynamic(bytes, kind, limits))
-        .unwrap_or_else(|reason| {
-            Err(ImageError::Corrupt {
-                format: kind.name(),
-                reason,
-            })
+    let image = guard::catch(|| decode_dynamic(bytes, kind, limits)).unwrap_or_else(|reason| {
+        Err(ImageError::Corrupt {
+            format: kind.name(),
+            reason,
         })
-        .and_then(|image| to_raster(image, kind))
+    })?;
+    Ok((image, kind))
 }
 
 fn decode_dynamic(
@@ -338,6 +355,25 @@ mod tests {
             (raster.bits, raster.values.data),
             (16, vec![0x1234, 0xFFFF])
         );
+    }
+
+    #[test]
+    fn colours_are_kept_where_they_are_asked_for() {
+        let red: Vec<u8> = [200, 30, 40].repeat(6);
+        let file = png(3, 2, png::ColorType::Rgb, png::BitDepth::Eight, &red);
+        let plane = decode_colour(&file, &Limits::default()).unwrap();
+        assert_eq!((plane.width, plane.height), (3, 2));
+        assert!(plane.data.iter().all(|p| *p == [200, 30, 40]));
+        let grey = png(
+            2,
+            1,
+            png::ColorType::Grayscale,
+            png::BitDepth::Eight,
+            &[7, 9],
+        );
+        let plane = decode_colour(&grey, &Limits::default()).unwrap();
+        assert_eq!(plane.data, [[7; 3], [9; 3]]);
+        assert!(decode_colour(b"nothing", &Limits::default()).is_err());
     }
 
     #[test]

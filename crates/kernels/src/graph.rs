@@ -265,6 +265,14 @@ pub enum Op {
         /// PyTorch's `align_corners`.
         align_corners: bool,
     },
+    /// Channels become rows and columns: `[n, c factor², h, w]` to `[n, c, h factor, w factor]` (Shi et al. 2016), in PyTorch's order.
+    PixelShuffle {
+        /// How much larger.
+        factor: usize,
+    },
+    /// Branches weighed against each other channel by channel (Li et al. 2019): `sum over k of softmax(gates)_k branch_k`. Inputs: two or
+    /// more gates `[n, c, 1, 1]`, then as many branches `[n, c, h, w]`.
+    Select,
     /// Inverted dropout in training, identity otherwise.
     Dropout {
         /// Chance of a zero.

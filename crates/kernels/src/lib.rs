@@ -4,6 +4,7 @@
 // Kernels walk several arrays by one index; iterators over each would hide which places meet.
 #![allow(clippy::needless_range_loop)]
 
+mod branch_shapes;
 pub mod buffer;
 pub mod conv;
 pub mod error;

@@ -7,6 +7,7 @@ mod build;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use crate::branch_shapes;
 use crate::buffer::{Buffer, Pool};
 use crate::conv::{Affine, Epilogue, PackedWeights, Source, correlate};
 use crate::error::KernelError;
@@ -19,7 +20,7 @@ use crate::slice_shapes;
 use crate::tensor::Tensor;
 use crate::timing::{Pass, Timing};
 use crate::train::layers::{global, input_in_blocks, window};
-use crate::train::{slices, tokens};
+use crate::train::{branches, slices, tokens};
 use crate::view::{Dims, LANES, View, ViewMut};
 use build::Places;
 
@@ -282,6 +283,10 @@ impl Run<'_> {
             Kind::Layer(Op::Add) => elementwise::add(input(0), input(1), out),
             Kind::Layer(Op::Mul) => elementwise::mul(input(0), input(1), out),
             Kind::Layer(op) if slice_shapes::is(op) => slices::forward(op, input(0), out),
+            Kind::Layer(op) if branch_shapes::is(op) => {
+                let inputs: Vec<View> = step.inputs.iter().map(|&i| self.value(i)).collect();
+                branches::forward(op, &inputs, out);
+            }
             Kind::Layer(op) => pooling(op, input(0), out),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::branch_shapes;
 use crate::error::KernelError;
 use crate::graph::{Graph, Node, NodeId, Op, ParamId};
 
@@ -252,6 +253,7 @@ impl Check<'_> {
             | Op::SpreadSlices { .. }
             | Op::PoolSlices { .. }
             | Op::ResizeSlices { .. } => self.slices(inputs[0]),
+            Op::PixelShuffle { .. } | Op::Select => self.branches(inputs),
         }
     }
 
@@ -261,6 +263,7 @@ impl Check<'_> {
             Op::Add | Op::Mul | Op::UpsampleLike { .. } | Op::FitLike | Op::JoinWindows => 2,
             Op::ChannelAttention { .. } => 3,
             Op::Concat => got.max(1),
+            Op::Select => branch_shapes::select_arity(got),
             Op::Attention { mask, .. } => 3 + usize::from(mask.is_some()),
             _ => 1,
         };

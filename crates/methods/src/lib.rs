@@ -3,6 +3,7 @@
 pub mod blocks;
 pub mod breast_density;
 pub mod breast_ml;
+pub mod cactus;
 pub mod chestx_ray8;
 pub mod chexstruct;
 pub mod claims;
@@ -29,6 +30,7 @@ pub mod radgraph;
 pub mod registry;
 pub mod reliable_tb;
 pub mod serve;
+pub mod shisrcnet;
 pub mod supervised_dictionary;
 pub mod ugpl;
 pub mod vidi;

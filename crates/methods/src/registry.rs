@@ -19,6 +19,8 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::medimageinsight::MedImageInsight,
         &crate::ugpl::Ugpl,
         &crate::posthoc_uq::PosthocUq,
+        &crate::cactus::Cactus,
+        &crate::shisrcnet::Shisrcnet,
         &crate::knobo::KnoBo,
         &crate::covid_screening::CovidScreening,
         &crate::breast_density::BreastDensity,

@@ -23,6 +23,7 @@ pub mod detection;
 pub mod error;
 pub mod generation;
 pub mod registry;
+pub mod restoration;
 pub mod score;
 pub mod segmentation;
 pub mod statistics;

@@ -18,6 +18,8 @@ pub enum Task {
     Agreement,
     /// Generated images, over feature vectors.
     Generation,
+    /// Restored images beside the true ones.
+    Restoration,
     /// Ranked lists.
     Retrieval,
 }
@@ -121,6 +123,8 @@ pub static METRICS: &[MetricInfo] = &[
     metric("memorised", "Generated vectors closer to a real one than 99% of those are to each other", Task::Generation, DOWN, "fewer than two real vectors", "1st percentile of the real nearest distances"),
     metric("inception_score", "Inception score", Task::Generation, UP, "never, for valid probabilities", "Salimans 2016"),
     metric("clip_score", "CLIPScore", Task::Generation, UP, "never", "Hessel 2021; 2.5 max(cosine, 0)"),
+    metric("psnr", "Peak signal-to-noise ratio, dB", Task::Restoration, UP, "equal pictures", "10 log10(range² / MSE); as scikit-image"),
+    metric("ssim", "Structural similarity, uniform window of 7", Task::Restoration, UP, "never", "Wang 2004; sample covariance, borders cut, as scikit-image"),
     metric("precision_at_k", "Precision at k", Task::Retrieval, UP, "no entry is relevant", "Manning 2008, chapter 8"),
     metric("recall_at_k", "Recall at k", Task::Retrieval, UP, "no entry is relevant", "Manning 2008, chapter 8"),
     metric("retrieval_ap", "Average precision of a ranked list", Task::Retrieval, UP, "no entry is relevant", "Manning 2008, chapter 8"),

@@ -15,6 +15,8 @@ pub struct Conv {
     pub stride: usize,
     /// Zero padding on every side.
     pub padding: usize,
+    /// Distance of the kernel's taps.
+    pub dilation: usize,
     /// Groups.
     pub groups: usize,
     /// With a bias.
@@ -30,6 +32,7 @@ impl Conv {
             kernel,
             stride: 1,
             padding: kernel / 2,
+            dilation: 1,
             groups: 1,
             bias: false,
         }
@@ -43,6 +46,15 @@ impl Conv {
     /// With another padding.
     pub fn padding(self, padding: usize) -> Self {
         Conv { padding, ..self }
+    }
+
+    /// With taps so far apart, and the padding that keeps the size of an odd kernel.
+    pub fn dilation(self, dilation: usize) -> Self {
+        Conv {
+            dilation,
+            padding: dilation * (self.kernel / 2),
+            ..self
+        }
     }
 
     /// With groups.
@@ -112,7 +124,7 @@ impl GraphBuilder {
             bias,
             stride: [c.stride; 2],
             padding: [c.padding; 2],
-            dilation: [1; 2],
+            dilation: [c.dilation; 2],
             groups: c.groups,
         };
         self.node(name, op, &[x])
@@ -206,6 +218,16 @@ impl GraphBuilder {
     /// Concatenation along channels.
     pub fn concat(&mut self, name: &str, parts: &[NodeId]) -> NodeId {
         self.node(name, Op::Concat, parts)
+    }
+
+    /// Pixel shuffle: `factor` times the rows and columns out of channels.
+    pub fn pixel_shuffle(&mut self, name: &str, x: NodeId, factor: usize) -> NodeId {
+        self.node(name, Op::PixelShuffle { factor }, &[x])
+    }
+
+    /// Branches weighed by the softmax of their gates, channel by channel.
+    pub fn select(&mut self, name: &str, gates: &[NodeId], branches: &[NodeId]) -> NodeId {
+        self.node(name, Op::Select, &[gates, branches].concat())
     }
 
     /// Max pooling.

@@ -8,7 +8,7 @@ use hilum_nn::backbones::{
     Backbone, DenseNetConfig, InceptionConfig, MobileNetConfig, ResNetConfig, SqueezeNetConfig,
     UNetConfig, UpMode, VggConfig, unet,
 };
-use hilum_nn::builder::{GraphBuilder, Head, Pooling};
+use hilum_nn::builder::{Conv, GraphBuilder, Head, Pooling};
 use hilum_nn::onnx::{
     ExportOptions, InputSize, OnnxError, OnnxModel, allows_dynamic_size, dimension, export,
 };
@@ -103,6 +103,18 @@ fn odd_layers() -> Graph {
     b.finish()
 }
 
+/// A chain of dilated convolutions whose channels become rows and columns.
+fn shuffle() -> Graph {
+    let (mut b, x) = GraphBuilder::new(1);
+    let y = b.conv("a", x, Conv::same(1, 8, 3).dilation(2));
+    let y = b.pixel_shuffle("up", y, 2);
+    let pooled = b.node("pool", Op::GlobalAvgPool, &[y]);
+    let flat = b.node("flat", Op::Flatten, &[pooled]);
+    b.output("picture", y);
+    b.output("logits", flat);
+    b.finish()
+}
+
 /// A dilated, strided, grouped convolution and a transposed one with output padding.
 fn odd_convolutions() -> Graph {
     let (mut b, x) = GraphBuilder::new(2);
@@ -194,6 +206,7 @@ fn networks() -> Vec<(&'static str, Graph)> {
         ("unet_transposed", unet(&small_unet(UpMode::Transposed), 1)),
         ("odd_layers", odd_layers()),
         ("odd_convolutions", odd_convolutions()),
+        ("shuffle", shuffle()),
     ]
 }
 
@@ -321,6 +334,12 @@ fn what_does_not_fit_is_refused() {
     assert!(matches!(twice, Err(OnnxError::DuplicateName { name }) if name == "logits"));
     let tiny = export(&graph, &params, &options(InputSize::Fixed([0, 32])));
     assert!(matches!(tiny, Err(OnnxError::Graph(_))));
+    let (mut b, x) = GraphBuilder::new(1);
+    let mean = b.node("mean", Op::GlobalAvgPool, &[x]);
+    let chosen = b.select("chosen", &[mean, mean], &[x, x]);
+    b.output("chosen", chosen);
+    let weighed = export(&b.finish(), &Vec::new(), &options(size));
+    assert!(matches!(weighed, Err(OnnxError::Unsupported { layer, .. }) if layer == "chosen"));
 }
 
 /// A Python with the packages that a test needs: `HILUM_PYTHON`, else the workspace's `.venv`.

@@ -3,7 +3,7 @@
 
 use hilum_kernels::{Init, ParamInfo, ParamRole};
 use hilum_nn::losses::{
-    Loss, bce_with_logits, cross_entropy, dice_with_logits, focal_with_logits,
+    Loss, bce_with_logits, cross_entropy, dice_with_logits, focal_with_logits, nt_xent,
     weighted_bce_chestxray8,
 };
 use hilum_nn::optim::{Optimizer, OptimizerConfig, clip_norm};
@@ -218,4 +218,24 @@ fn optimisers_follow_pytorch() {
     let mut grads: Vec<Option<Vec<f32>>> = arrays.iter().map(|g| Some(flat(g))).collect();
     let norm = clip_norm(&mut grads, 1.0);
     assert!((norm - c["expected"]["total_norm"].as_f64().unwrap()).abs() < 1e-4);
+}
+
+#[test]
+fn nt_xent_as_pytorch() {
+    let Some(doc) = fixture("contrastive.json") else {
+        return;
+    };
+    let case = case(&doc, "nt_xent");
+    let (input, expected) = (&case["input"], &case["expected"]);
+    let width = input["view1"][0].as_array().unwrap().len();
+    let both = [flat(&input["view1"]), flat(&input["view2"])].concat();
+    let got = nt_xent(&both, width, input["tau"].as_f64().unwrap());
+    // The fixture has the gradient of the first view, which is the first half here.
+    assert_loss(
+        "nt_xent",
+        &got,
+        &expected["loss"],
+        &expected["grad_view1"],
+        1.0,
+    );
 }

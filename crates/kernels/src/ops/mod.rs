@@ -13,6 +13,8 @@ pub mod layer_norm;
 pub mod layout;
 pub mod pool;
 pub mod resize;
+pub mod select;
+pub mod shuffle;
 pub mod slices;
 pub mod softmax;
 pub mod windows;

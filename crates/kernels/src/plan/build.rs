@@ -216,6 +216,7 @@ fn channels(graph: &Graph) -> Vec<usize> {
             Op::Input { channels } => *channels,
             Op::Concat => node.inputs.iter().map(|&i| channels[i]).sum(),
             Op::Flatten => 1,
+            Op::PixelShuffle { factor } => of(0) / (factor * factor).max(1),
             Op::GatherSlices { window } => of(0) * window.taps,
             Op::SpreadSlices { window } => of(0) / window.taps.max(1),
             Op::Embedding { weight, .. } | Op::PositionEmbedding { weight, .. } => {

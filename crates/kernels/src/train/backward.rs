@@ -6,6 +6,7 @@ use super::forward::{Bn, dropout_seed};
 use super::layers::{Product, global, has_params, pointwise, window};
 use super::schedule::Way;
 use super::{Gradients, Mode, Rule, Saved, Trainer, Wanted, tokens};
+use crate::branch_shapes;
 use crate::buffer::Buffer;
 use crate::conv::{
     Direction, Epilogue, PackedWeights, Source, bias_gradient, correlate, weight_gradient,
@@ -255,6 +256,7 @@ impl Trainer {
             Op::Flatten => self.backward_flatten(id, node.inputs[0], dy, pass),
             Op::Mul => self.backward_mul(&node, dy, pass),
             op if slice_shapes::is(op) => self.backward_slices(&node, dy, pass),
+            op if branch_shapes::is(op) => self.backward_branches(&node, dy, pass),
             op if tokens::is(op) => self.backward_tokens(&node, dy, pass),
             op if pointwise(op).is_some() || matches!(op, Op::Dropout { .. }) => {
                 return self.backward_pointwise(id, &node, grad, pass);

@@ -2,7 +2,8 @@
 
 use super::layers::{Product, global, pointwise, window};
 use super::schedule::Way;
-use super::{Mode, Norm, Saved, Trainer, slices, tokens};
+use super::{Mode, Norm, Saved, Trainer, branches, slices, tokens};
+use crate::branch_shapes;
 use crate::buffer::Buffer;
 use crate::conv::{Epilogue, PackedWeights, Source, correlate};
 use crate::graph::{NodeId, Op, Params};
@@ -112,6 +113,10 @@ impl Trainer {
             Op::Flatten => self.flatten(node.inputs[0], out),
             Op::MaxPool2d { .. } => self.max_pool(id, buffer),
             op if slice_shapes::is(op) => slices::forward(op, input(0), out),
+            op if branch_shapes::is(op) => {
+                let inputs: Vec<View> = node.inputs.iter().map(|&i| self.value(i)).collect();
+                branches::forward(op, &inputs, out);
+            }
             op if tokens::is(op) => {
                 let inputs: Vec<View> = node.inputs.iter().map(|&i| self.value(i)).collect();
                 tokens::forward(op, &inputs, |id| params[id].as_slice(), out);

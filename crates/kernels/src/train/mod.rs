@@ -4,6 +4,7 @@
 //! norm before it, and its mask is read off its output.
 
 mod backward;
+pub(crate) mod branches;
 mod forward;
 pub(crate) mod layers;
 mod rules;

@@ -68,8 +68,8 @@ impl Rule {
     pub fn covers(self, op: &Op) -> bool {
         match self {
             Rule::Gradient => true,
-            // None of these rules was published for normalisation over channels or for attention.
-            _ if tokens::is(op) => false,
+            // None of these rules was published for normalisation over channels, for attention or for weighed branches.
+            _ if tokens::is(op) || matches!(op, Op::Select) => false,
             Rule::Guided | Rule::Deconvolution => {
                 pointwise(op).is_none_or(|_| rectifies(op)) && !matches!(op, Op::Mul)
             }
@@ -82,7 +82,11 @@ impl Rule {
                     || rectifies(op)
                     || matches!(
                         op,
-                        Op::Input { .. } | Op::Concat | Op::Flatten | Op::Dropout { .. }
+                        Op::Input { .. }
+                            | Op::Concat
+                            | Op::Flatten
+                            | Op::Dropout { .. }
+                            | Op::PixelShuffle { .. }
                     )
             }
         }

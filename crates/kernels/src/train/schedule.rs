@@ -1,6 +1,7 @@
 //! Which layers are fused or work in place, and how long each activation lives.
 
 use super::layers::{Product, input_in_blocks, pointwise, readers};
+use crate::branch_shapes;
 use crate::graph::{Graph, NodeId, Op};
 use crate::ops::activation::Activation;
 use crate::slice_shapes;
@@ -53,6 +54,7 @@ fn reads_inputs(op: &Op) -> bool {
     match pointwise(op) {
         Some(kind) => !kind.from_output(),
         None if slice_shapes::is(op) => slice_shapes::reads_input(op),
+        None if branch_shapes::is(op) => branch_shapes::reads_inputs(op),
         None => matches!(
             op,
             Op::Conv2d { .. }

@@ -516,6 +516,17 @@ fn naive_node(
             let at = |s: usize| x.at(n / to * slices + s, c, y, xx);
             at(low) * (1.0 - (p - low as f64)) + at(high) * (p - low as f64)
         }),
+        Op::PixelShuffle { factor: r } => {
+            out.fill(|[n, c, y, xx]| x.at(n, (c * r + y % r) * r + xx % r, y / r, xx / r))
+        }
+        Op::Select => {
+            let (gates, branches) = inputs.split_at(inputs.len() / 2);
+            out.fill(|[n, c, y, xx]| {
+                let weights: Vec<f64> = gates.iter().map(|g| g.at(n, c, 0, 0).exp()).collect();
+                let each = branches.iter().zip(&weights);
+                each.map(|(b, w)| w * b.at(n, c, y, xx)).sum::<f64>() / weights.iter().sum::<f64>()
+            });
+        }
         Op::Attention {
             heads,
             causal,

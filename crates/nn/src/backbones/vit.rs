@@ -46,6 +46,7 @@ pub fn vit(c: &VitConfig, pooler: bool) -> Graph {
         kernel: c.patch_size,
         stride: c.patch_size,
         padding: 0,
+        dilation: 1,
         groups: 1,
         bias: true,
     };

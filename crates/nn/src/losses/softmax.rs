@@ -27,3 +27,10 @@ pub fn cross_entropy(logits: &[f32], targets: &[Option<usize>], classes: usize) 
         grad,
     }
 }
+
+/// Logarithms of the softmax shares of one row.
+pub(super) fn log_shares(z: &[f32]) -> Vec<f64> {
+    let top = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f64 = z.iter().map(|&z| f64::from(z - top).exp()).sum();
+    z.iter().map(|&z| f64::from(z - top) - total.ln()).collect()
+}

@@ -133,6 +133,19 @@ impl<'a> Emitter<'a> {
                     kind: "layers along the slices of volumes are not exported",
                 });
             }
+            Op::Select => {
+                return Err(OnnxError::Unsupported {
+                    layer: node.name.clone(),
+                    kind: "weighed branches are not exported",
+                });
+            }
+            Op::PixelShuffle { factor } => {
+                let attributes = vec![
+                    Attribute::int("blocksize", int(*factor)?),
+                    Attribute::text("mode", "CRD"),
+                ];
+                self.add(layer, "DepthToSpace", x, attributes)?
+            }
             Op::Add => self.add(layer, "Add", x, vec![])?,
             Op::Mul => self.add(layer, "Mul", x, vec![])?,
             Op::Concat => self.add(layer, "Concat", x, vec![Attribute::int("axis", 1)])?,
