@@ -6,14 +6,20 @@
 
 mod bce;
 mod confidence;
+mod contrastive;
 mod dice;
+mod distillation;
 mod focal;
+mod smooth_l1;
 mod softmax;
 
 pub use bce::{bce_with_logits, weighted_bce_chestxray8};
 pub use confidence::log_squared_confidence;
+pub use contrastive::contrastive;
 pub use dice::dice_with_logits;
+pub use distillation::distillation;
 pub use focal::focal_with_logits;
+pub use smooth_l1::smooth_l1;
 pub use softmax::cross_entropy;
 
 /// Value of a loss and its gradient by the logits.
