@@ -26,6 +26,7 @@ pub mod posthoc_uq;
 pub mod radgraph;
 pub mod registry;
 pub mod reliable_tb;
+pub mod robust_cbm;
 pub mod serve;
 pub mod supervised_dictionary;
 pub mod ugpl;

@@ -24,6 +24,7 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::breast_ml::BreastMl,
         &crate::vidi::Vidi,
         &crate::chexstruct::CheXstruct,
+        &crate::robust_cbm::RobustCbm,
         &crate::lungs_heart::LungsHeart,
         &crate::gate::Gate,
     ]
