@@ -29,6 +29,7 @@ pub mod reliable_tb;
 pub mod robust_cbm;
 pub mod serve;
 pub mod supervised_dictionary;
+pub mod tsddnet;
 pub mod ugpl;
 pub mod vidi;
 

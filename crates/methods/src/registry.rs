@@ -17,6 +17,7 @@ pub fn all() -> &'static [&'static dyn Method] {
         #[cfg(feature = "ct")]
         &crate::nodule_surroundings::NoduleSurroundings,
         &crate::ugpl::Ugpl,
+        &crate::tsddnet::TsddNet,
         &crate::posthoc_uq::PosthocUq,
         &crate::knobo::KnoBo,
         &crate::covid_screening::CovidScreening,
