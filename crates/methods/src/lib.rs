@@ -29,9 +29,11 @@ pub mod posthoc_uq;
 pub mod radgraph;
 pub mod registry;
 pub mod reliable_tb;
+pub mod robust_cbm;
 pub mod serve;
 pub mod shisrcnet;
 pub mod supervised_dictionary;
+pub mod tsddnet;
 pub mod ugpl;
 pub mod vidi;
 

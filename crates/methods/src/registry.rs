@@ -18,6 +18,7 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::nodule_surroundings::NoduleSurroundings,
         &crate::medimageinsight::MedImageInsight,
         &crate::ugpl::Ugpl,
+        &crate::tsddnet::TsddNet,
         &crate::posthoc_uq::PosthocUq,
         &crate::cactus::Cactus,
         &crate::shisrcnet::Shisrcnet,
@@ -27,6 +28,7 @@ pub fn all() -> &'static [&'static dyn Method] {
         &crate::breast_ml::BreastMl,
         &crate::vidi::Vidi,
         &crate::chexstruct::CheXstruct,
+        &crate::robust_cbm::RobustCbm,
         &crate::lungs_heart::LungsHeart,
         &crate::gate::Gate,
     ]

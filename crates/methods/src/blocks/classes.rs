@@ -156,7 +156,7 @@ pub fn patient(sample: &Sample) -> String {
 }
 
 /// Copies a picture, mirrored and shifted; what comes in from outside repeats the edge.
-fn place(from: &[f32], to: &mut [f32], side: usize, flip: bool, [dx, dy]: [i64; 2]) {
+pub fn place(from: &[f32], to: &mut [f32], side: usize, flip: bool, [dx, dy]: [i64; 2]) {
     if !flip && dx == 0 && dy == 0 {
         to.copy_from_slice(from);
         return;

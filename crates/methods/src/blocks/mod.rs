@@ -13,7 +13,10 @@ pub mod embeddings;
 pub mod exclusive;
 pub mod features;
 pub mod figures;
+pub mod films;
 pub mod fit;
+pub mod grow;
+pub mod linear;
 #[cfg(test)]
 pub(crate) mod made_up;
 pub mod measure;

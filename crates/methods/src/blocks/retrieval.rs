@@ -1,6 +1,8 @@
 //! Finding documents by words: BM25 (Robertson and Zaragoza 2009), with the inverse document frequency of Lucene,
 //! ln(1 + (N − n + ½) / (n + ½)), which is never negative.
 
+use crate::context::Context;
+use crate::error::{MethodError, Result};
 use std::collections::HashMap;
 
 /// Saturation of term counts.
@@ -21,6 +23,33 @@ pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|w| !w.is_empty())
         .map(str::to_lowercase)
+}
+
+/// Sentences of the Indiana reports that belong to the training split.
+///
+/// # Errors
+/// Reports that are not there or cannot be read.
+pub fn sentences(ctx: &Context<'_>, what: &str) -> Result<Vec<String>> {
+    let path = ctx.data.join("text/iu_reports.jsonl");
+    let text = std::fs::read_to_string(&path).map_err(|_| MethodError::NoData {
+        what: what.to_owned(),
+        path: path.clone(),
+    })?;
+    let mut all = Vec::new();
+    for line in text.lines().filter(|l| !l.trim().is_empty()) {
+        let row: serde_json::Value = serde_json::from_str(line)
+            .map_err(|e| MethodError::Config(format!("{}: {e}", path.display())))?;
+        if row["split"].as_str() != Some("train") {
+            continue;
+        }
+        for section in ["findings", "impression"] {
+            if let Some(text) = row[section].as_str() {
+                let cut = hilum_text::sentence::split(text);
+                all.extend(cut.into_iter().map(|r| text[r].trim().to_owned()));
+            }
+        }
+    }
+    Ok(all)
 }
 
 impl Bm25 {

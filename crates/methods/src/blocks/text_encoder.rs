@@ -83,17 +83,8 @@ impl TextEncoder {
         let mut ids = self.words.encode(text, false)?.ids;
         ids.truncate(self.longest.saturating_sub(self.ends.len()));
         let inner = ids.len();
-        let ids: Vec<u32> = [self.ends[0]]
-            .into_iter()
-            .chain(ids)
-            .chain([self.ends[1]])
-            .collect();
-        let places = ids.len();
-        let mut x = Tensor::zeros(&[1, CHANNELS, 1, places]);
-        for (place, id) in ids.iter().enumerate() {
-            x.data[TOKENS * places + place] = *id as f32;
-            x.data[MASK * places + place] = 1.0;
-        }
+        let places = inner + self.ends.len();
+        let x = input(&[ids], self.ends);
         let out = self.plan.run(&x)?;
         let vector = |place: usize| {
             (0..self.width)
@@ -112,6 +103,21 @@ impl TokenEncoder for TextEncoder {
     fn encode(&self, text: &str) -> Result<Vec<Vec<f32>>, String> {
         self.vectors(text).map_err(|e| e.to_string())
     }
+}
+
+/// The input of the encoder for lines of pieces, filled up to the longest: `[n, 3, 1, places]`.
+pub fn input(lines: &[Vec<u32>], ends: [u32; 2]) -> Tensor {
+    let places = lines.iter().map(|l| l.len() + 2).max().unwrap_or(2);
+    let mut x = Tensor::zeros(&[lines.len(), CHANNELS, 1, places]);
+    for (n, line) in lines.iter().enumerate() {
+        let ids = [ends[0]].into_iter().chain(line.iter().copied());
+        for (place, id) in ids.chain([ends[1]]).enumerate() {
+            let base = n * CHANNELS * places + place;
+            x.data[base + TOKENS * places] = id as f32;
+            x.data[base + MASK * places] = 1.0;
+        }
+    }
+    x
 }
 
 pub(crate) fn base_name(folder: &Path) -> String {

@@ -1,6 +1,7 @@
 //! Settings of the concept bottleneck study.
 
 use crate::blocks::confounded::Nuisance;
+use crate::blocks::films::FINDINGS;
 use crate::blocks::short::ShortConfig;
 use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
@@ -8,24 +9,6 @@ use hilum_nn::Network;
 use hilum_nn::backbones::{Backbone, ResNetConfig};
 use hilum_nn::builder::Head;
 use serde::{Deserialize, Serialize};
-
-/// Findings that have labelled films: what concepts are grounded on.
-pub const FINDINGS: [&str; 14] = [
-    "atelectasis",
-    "cardiomegaly",
-    "consolidation",
-    "edema",
-    "pleural_effusion",
-    "emphysema",
-    "fibrosis",
-    "hernia",
-    "infiltration",
-    "mass",
-    "nodule",
-    "pleural_thickening",
-    "pneumonia",
-    "pneumothorax",
-];
 
 /// Everything that decides the result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

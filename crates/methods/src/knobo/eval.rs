@@ -1,9 +1,9 @@
 //! The paper's claims as rows.
 
-use super::config::FINDINGS;
 use super::outcome::{Arm, Model, Outcome};
 use super::propose::recalled;
 use crate::blocks::confounded::Nuisance;
+use crate::blocks::films::FINDINGS;
 use crate::blocks::measure::{Measured, claim_row, measured_auroc, measured_by};
 use crate::blocks::multiclass::{as_weights, shown};
 use crate::claims::ClaimRow;

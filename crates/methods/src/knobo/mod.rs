@@ -11,7 +11,6 @@
 pub mod concepts;
 pub mod config;
 mod eval;
-pub mod linear;
 mod outcome;
 pub mod propose;
 mod train;

@@ -3,12 +3,10 @@
 
 use super::concepts::Concept;
 use crate::blocks::retrieval::Bm25;
-use crate::error::{MethodError, Result};
 use hilum_text::label::{LabelOptions, LabelValue, Labeler};
 use hilum_text::report::{ReportText, SectionKind};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// A proposed concept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,33 +24,6 @@ const QUERIES: [&str; 2] = [
     "abnormal finding opacity disease seen in the lungs heart pleura",
     "no acute abnormality normal lungs are clear heart size normal",
 ];
-
-/// Sentences of the reports that belong to the training split.
-///
-/// # Errors
-/// Reports that are not there or cannot be read.
-pub fn sentences(data: &Path) -> Result<Vec<String>> {
-    let path = data.join("text/iu_reports.jsonl");
-    let text = std::fs::read_to_string(&path).map_err(|_| MethodError::NoData {
-        what: "knobo".to_owned(),
-        path: path.clone(),
-    })?;
-    let mut all = Vec::new();
-    for line in text.lines().filter(|l| !l.trim().is_empty()) {
-        let row: serde_json::Value = serde_json::from_str(line)
-            .map_err(|e| MethodError::Config(format!("{}: {e}", path.display())))?;
-        if row["split"].as_str() != Some("train") {
-            continue;
-        }
-        for section in ["findings", "impression"] {
-            if let Some(text) = row[section].as_str() {
-                let cut = hilum_text::sentence::split(text);
-                all.extend(cut.into_iter().map(|r| text[r].trim().to_owned()));
-            }
-        }
-    }
-    Ok(all)
-}
 
 /// Findings named in the best `most` sentences of each query, the most frequent first.
 pub fn propose(sentences: &[String], most: usize) -> Vec<Proposal> {

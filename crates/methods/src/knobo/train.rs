@@ -1,98 +1,34 @@
 //! The study: an encoder and its concepts from one half of the patients, classifiers on confounded sets of the other.
 
 use super::concepts::{Concept, answers, bank, questions};
-use super::config::{Config, FINDINGS};
-use super::linear::{Linear, Prior, Rows, Settings, fit};
+use super::config::Config;
 use super::outcome::{Arm, Model, Outcome, Run};
-use super::propose::{propose, sentences};
-use crate::blocks::classes::{ClassSet, patient};
-use crate::blocks::confounded::{Nuisance, Ties};
+use super::propose::propose;
+use crate::blocks::classes::ClassSet;
 use crate::blocks::features::Encoder;
+use crate::blocks::films::{FINDINGS, Films};
+use crate::blocks::linear::{Linear, Prior, Rows, Settings, fit, scaled};
 use crate::blocks::parts::Parts;
+use crate::blocks::retrieval::sentences;
 use crate::blocks::short::{fit_classes, fit_findings, probabilities};
 use crate::blocks::warm;
 use crate::context::Context;
 use crate::error::{MethodError, Result};
+use hilum_data::Split;
 use hilum_data::hashes::{ContentHash, data_hash, split_hash};
-use hilum_data::{LabelMatrix, LabelPolicy, Sample, Split};
 use hilum_kernels::{Graph, Params};
 use hilum_tabular::learner::Logistic;
 use hilum_tabular::{Matrix, fit_standardised};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeSet;
-
-/// The adults' sets, and the children's that the encoder sees besides.
-const SETS: [&str; 2] = ["nih14", "nih14_64px"];
-const MORE: &str = "kermany_paediatric";
-
-/// Films of the study, all sets and splits in one row.
-struct Films {
-    samples: Vec<Sample>,
-    set: ClassSet,
-    findings: Vec<Vec<f32>>,
-}
-
-impl Films {
-    fn load(ctx: &Context<'_>, config: &Config) -> Result<Self> {
-        let known =
-            |s: &Sample| s.set == MORE || config.nuisances.iter().all(|n| n.of(s).is_some());
-        let all: Vec<Sample> = ctx
-            .samples("knobo", &[SETS[0], SETS[1], MORE])?
-            .into_iter()
-            .filter(|s| s.split.is_some() && known(s))
-            .collect();
-        let samples = ctx.limit(all, 500);
-        let finding = |s: &Sample| Some(usize::from(!s.labels.is_positive("no_finding")));
-        let set = ClassSet::load(&samples, config.side, 2, finding)?;
-        let matrix = LabelMatrix::new(&samples, &FINDINGS, LabelPolicy::IGNORE)?;
-        let row = |i: usize| {
-            matrix
-                .row(i)
-                .iter()
-                .map(|v| v.unwrap_or(f32::NAN))
-                .collect()
-        };
-        let findings = (0..samples.len()).map(row).collect();
-        Ok(Films {
-            samples,
-            set,
-            findings,
-        })
-    }
-
-    /// Adults of a split.
-    fn adults(&self, split: Split) -> Vec<usize> {
-        let is = |i: &usize| self.samples[*i].set != MORE && self.samples[*i].split == Some(split);
-        (0..self.samples.len()).filter(is).collect()
-    }
-
-    fn children(&self) -> Vec<usize> {
-        let is = |i: &usize| {
-            self.samples[*i].set == MORE && self.samples[*i].split == Some(Split::Train)
-        };
-        (0..self.samples.len()).filter(is).collect()
-    }
-
-    fn ties(&self, nuisance: Nuisance, at: &[usize]) -> Ties {
-        Ties {
-            y: at.iter().map(|&i| self.set.y[i] == 1).collect(),
-            // Films without the nuisance were left out when they were loaded.
-            z: at
-                .iter()
-                .map(|&i| nuisance.of(&self.samples[i]).unwrap_or(false))
-                .collect(),
-        }
-    }
-}
 
 /// Runs everything that the settings ask for.
 ///
 /// # Errors
 /// Data that are not there, a stop, a diverging run, too few cases.
 pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
-    let films = Films::load(ctx, config)?;
+    let films = Films::load(ctx, "knobo", config.side, &config.nuisances)?;
     let asked = questions(&ctx.data, &config.corpus)?;
     let bank = bank(&asked, &answers(&ctx.data)?, &FINDINGS);
     let hashes = [
@@ -100,7 +36,7 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
         split_hash(&films.samples),
     ];
     let parts = Parts::open(ctx, "knobo", config, [&hashes[0], &hashes[1]])?;
-    let proposals = propose(&sentences(&ctx.data)?, config.retrieved);
+    let proposals = propose(&sentences(ctx, "knobo")?, config.retrieved);
     let seeds: Vec<u64> = (0..config.seeds as u64).map(|k| ctx.seed + k).collect();
     let runs = seeds
         .iter()
@@ -135,20 +71,6 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
     })
 }
 
-/// The training patients in two halves.
-fn halves(films: &Films, seed: u64) -> [Vec<usize>; 2] {
-    let train = films.adults(Split::Train);
-    let people: BTreeSet<String> = train.iter().map(|&i| patient(&films.samples[i])).collect();
-    let mut people: Vec<String> = people.into_iter().collect();
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    people.shuffle(&mut rng);
-    let first: BTreeSet<&String> = people[..people.len() / 2].iter().collect();
-    let (a, b) = train
-        .iter()
-        .partition(|&&i| first.contains(&patient(&films.samples[i])));
-    [a, b]
-}
-
 /// What the classifiers see of the films.
 struct Seen {
     embeddings: Vec<Vec<f64>>,
@@ -164,7 +86,7 @@ fn one(
     bank: &[Concept],
     seed: u64,
 ) -> Result<Run> {
-    let [grounding, task] = halves(films, seed);
+    let [grounding, task] = films.halves(seed);
     let graph = config.encoder().graph();
     let mut with_children = grounding.clone();
     with_children.extend(films.children());
@@ -389,30 +311,6 @@ fn linear(
             (say(bare(&embeddings[2], &layer)), Vec::new())
         }
     }
-}
-
-/// All rows, standardised by the training cases.
-fn scaled(rows: &[Vec<f64>], train: &[usize]) -> Vec<Vec<f64>> {
-    let n = train.len() as f64;
-    let d = rows.first().map_or(0, Vec::len);
-    let moments: Vec<(f64, f64)> = (0..d)
-        .map(|k| {
-            let mean = train.iter().map(|&i| rows[i][k]).sum::<f64>() / n;
-            let var = train
-                .iter()
-                .map(|&i| (rows[i][k] - mean).powi(2))
-                .sum::<f64>()
-                / n;
-            (mean, var.sqrt().max(1e-6))
-        })
-        .collect();
-    let scale = |r: &Vec<f64>| {
-        r.iter()
-            .zip(&moments)
-            .map(|(v, (m, s))| (v - m) / s)
-            .collect()
-    };
-    rows.iter().map(scale).collect()
 }
 
 /// The whole network tuned on the confounded set, from the encoder's trunk.

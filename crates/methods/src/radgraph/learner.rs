@@ -2,9 +2,10 @@
 
 use super::config::Config;
 use super::heads::{Heads, WIDTHS, best, pair_rows, span_rows};
-use super::model::{Pieces, input, word_rows, word_rows_back};
+use super::model::{Pieces, word_rows, word_rows_back};
 use super::rows::{Rows, add_to};
 use super::spans::{Span, Window, spans};
+use crate::blocks::text_encoder::input;
 use crate::error::Result;
 use hilum_kernels::train::{Mode, Trainer, Wanted};
 use hilum_kernels::{Graph, Init, ParamInfo, ParamRole, Params, Tensor};

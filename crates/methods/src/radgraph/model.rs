@@ -4,11 +4,11 @@ use super::config::{SpanConfig, Unit};
 use super::heads::{Heads, WIDTHS, best, pair_rows, span_rows, winner};
 use super::rows::{Rows, add_to};
 use super::spans::{Said, Span, graph_of, spans};
-use crate::blocks::text_encoder::{base_name, config as bert_config, unreadable, weights};
+use crate::blocks::text_encoder::{base_name, config as bert_config, input, unreadable, weights};
 use crate::error::{MethodError, Result};
 use hilum_kernels::{Graph as Layers, Plan, Tensor};
 use hilum_nn::NnError;
-use hilum_nn::backbones::{BertConfig, BertHead, MASK, TOKENS, bert};
+use hilum_nn::backbones::{BertConfig, BertHead, bert};
 use hilum_nn::weights::WeightFile;
 use hilum_text::facts::extract::ExtractOptions;
 use hilum_text::facts::reader::{Passage, passages};
@@ -22,8 +22,6 @@ use std::path::Path;
 pub const SPANS: &str = "spans.json";
 /// Last part of the key by which the encoder's prefix is found.
 const WORDS: &str = "embeddings.word_embeddings.weight";
-/// Channels of the encoder's input.
-pub const CHANNELS: usize = 3;
 /// Pairs that are scored at a time.
 const PAIRS: usize = 2048;
 /// Digits of the weights' hash in the name.
@@ -72,21 +70,6 @@ impl Pieces {
         }
         Ok(ids)
     }
-}
-
-/// The input of the encoder for lines of pieces, filled up to the longest: `[n, 3, 1, places]`.
-pub fn input(lines: &[Vec<u32>], ends: [u32; 2]) -> Tensor {
-    let places = lines.iter().map(|l| l.len() + 2).max().unwrap_or(2);
-    let mut x = Tensor::zeros(&[lines.len(), CHANNELS, 1, places]);
-    for (n, line) in lines.iter().enumerate() {
-        let ids = [ends[0]].into_iter().chain(line.iter().copied());
-        for (place, id) in ids.chain([ends[1]]).enumerate() {
-            let base = n * CHANNELS * places + place;
-            x.data[base + TOKENS * places] = id as f32;
-            x.data[base + MASK * places] = 1.0;
-        }
-    }
-    x
 }
 
 /// One vector a word, the mean of its pieces' (as AllenNLP's mismatched embedder): `counts` are the pieces of

@@ -1,7 +1,8 @@
 //! The three networks: global with its uncertainty head, local, and the one that mixes them.
 
 use super::config::Config;
-use hilum_kernels::{Graph, Init, Node, NodeId, Op, ParamInfo, ParamRole};
+use crate::blocks::grow::{conv, push};
+use hilum_kernels::{Graph, Op};
 use hilum_nn::backbones::resnet;
 use hilum_nn::builder::{Conv, GraphBuilder, Head};
 
@@ -20,49 +21,6 @@ pub fn global(config: &Config, classes: usize) -> Graph {
     );
     graph.outputs.push(("evidence".to_owned(), maps));
     graph
-}
-
-fn push(graph: &mut Graph, name: &str, op: Op, input: NodeId) -> NodeId {
-    graph.nodes.push(Node {
-        name: name.to_owned(),
-        op,
-        inputs: vec![input],
-    });
-    graph.nodes.len() - 1
-}
-
-/// A convolution with bias that keeps the size, on a graph that is there already.
-fn conv(graph: &mut Graph, name: &str, x: NodeId, [from, to, kernel]: [usize; 3]) -> NodeId {
-    let mut param = |part: &str, shape: Vec<usize>, role, init| {
-        graph.params.push(ParamInfo {
-            name: format!("{name}.{part}"),
-            shape,
-            role,
-            init,
-        });
-        graph.params.len() - 1
-    };
-    let weight = param(
-        "weight",
-        vec![to, from, kernel, kernel],
-        ParamRole::Weight,
-        Init::KaimingFanIn,
-    );
-    let bias = Some(param(
-        "bias",
-        vec![to],
-        ParamRole::Bias,
-        Init::Constant(0.0),
-    ));
-    let op = Op::Conv2d {
-        weight,
-        bias,
-        stride: [1; 2],
-        padding: [kernel / 2; 2],
-        dilation: [1; 2],
-        groups: 1,
-    };
-    push(graph, name, op, x)
 }
 
 /// The local network on patches; outputs `logits` and `confidence`, before the logistic function.

@@ -6,18 +6,24 @@
 
 mod bce;
 mod confidence;
+mod contrastive;
 mod dice;
+mod distillation;
 mod focal;
 mod l1;
 mod nt_xent;
+mod smooth_l1;
 mod softmax;
 
 pub use bce::{bce_with_logits, weighted_bce_chestxray8};
 pub use confidence::log_squared_confidence;
+pub use contrastive::contrastive;
 pub use dice::dice_with_logits;
 pub use focal::{focal_with_logits, softmax_focal};
 pub use l1::l1;
 pub use nt_xent::nt_xent;
+pub use distillation::distillation;
+pub use smooth_l1::smooth_l1;
 pub use softmax::cross_entropy;
 
 /// Value of a loss and its gradient by the logits.

@@ -1,4 +1,4 @@
-//! The linear layer over concepts, with the prior on its weights.
+//! Two logits from a row of features, concepts or embeddings: cross entropy, with a prior on the weights or a start for them.
 
 use hilum_kernels::{Init, ParamInfo, ParamRole};
 use hilum_nn::optim::{Optimizer, OptimizerConfig};
@@ -127,10 +127,21 @@ impl Linear {
     }
 }
 
-/// Trains by Adam; gives the layer of the pass that is best on `val` by accuracy, then by loss.
+/// [`fit_from`] a layer of zeros.
 pub fn fit(train: &Rows<'_>, val: &Rows<'_>, prior: Option<&Prior>, settings: Settings) -> Linear {
-    let d = train.x.first().map_or(0, Vec::len);
-    let mut layer = Linear::zeros(d);
+    let zeros = Linear::zeros(train.x.first().map_or(0, Vec::len));
+    fit_from(zeros, train, val, prior, settings)
+}
+
+/// Trains by Adam from `layer`; gives the layer of the pass that is best on `val` by accuracy, then by loss.
+pub fn fit_from(
+    mut layer: Linear,
+    train: &Rows<'_>,
+    val: &Rows<'_>,
+    prior: Option<&Prior>,
+    settings: Settings,
+) -> Linear {
+    let d = layer.weights[0].len();
     let infos = [ParamInfo {
         name: "weight".to_owned(),
         shape: vec![2 * d + 2],
@@ -169,6 +180,30 @@ pub fn fit(train: &Rows<'_>, val: &Rows<'_>, prior: Option<&Prior>, settings: Se
         }
     }
     best.0
+}
+
+/// All rows, standardised by the training cases.
+pub fn scaled(rows: &[Vec<f64>], train: &[usize]) -> Vec<Vec<f64>> {
+    let n = train.len() as f64;
+    let d = rows.first().map_or(0, Vec::len);
+    let moments: Vec<(f64, f64)> = (0..d)
+        .map(|k| {
+            let mean = train.iter().map(|&i| rows[i][k]).sum::<f64>() / n;
+            let var = train
+                .iter()
+                .map(|&i| (rows[i][k] - mean).powi(2))
+                .sum::<f64>()
+                / n;
+            (mean, var.sqrt().max(1e-6))
+        })
+        .collect();
+    let scale = |r: &Vec<f64>| {
+        r.iter()
+            .zip(&moments)
+            .map(|(v, (m, s))| (v - m) / s)
+            .collect()
+    };
+    rows.iter().map(scale).collect()
 }
 
 #[cfg(test)]
@@ -243,5 +278,32 @@ mod tests {
         let bent = fit(&rows, &rows, Some(&against), settings());
         assert!(bent.weights[1][0] < free.weights[1][0]);
         assert_eq!(free, fit(&rows, &rows, None, settings()));
+    }
+
+    #[test]
+    fn training_goes_on_from_the_start_that_is_given() {
+        let (x, y) = cases();
+        let rows = Rows {
+            x: &x,
+            y: &y,
+            base: &[],
+        };
+        let short = Settings {
+            epochs: 1,
+            rate: 1e-6,
+            ..settings()
+        };
+        let mut start = Linear::zeros(2);
+        start.weights[1][0] = 3.0;
+        let fitted = fit_from(start, &rows, &rows, None, short);
+        assert!((fitted.weights[1][0] - 3.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn training_cases_have_mean_zero_and_deviation_one() {
+        let rows = vec![vec![1.0, 5.0], vec![3.0, 5.0], vec![100.0, 7.0]];
+        let scaled = scaled(&rows, &[0, 1]);
+        assert_eq!((scaled[0][0], scaled[1][0]), (-1.0, 1.0));
+        assert!(scaled[2][0] > 90.0 && scaled[0][1] == 0.0);
     }
 }
