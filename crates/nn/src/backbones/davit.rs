@@ -89,6 +89,7 @@ fn embedding(
         stride,
         padding: kernel.saturating_sub(1) / 2,
         groups: 1,
+        dilation: 1,
         bias: true,
     };
     let (norm, proj) = (format!("convs.{stage}.norm"), format!("convs.{stage}.proj"));

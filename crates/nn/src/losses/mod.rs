@@ -19,10 +19,10 @@ pub use bce::{bce_with_logits, weighted_bce_chestxray8};
 pub use confidence::log_squared_confidence;
 pub use contrastive::contrastive;
 pub use dice::dice_with_logits;
+pub use distillation::distillation;
 pub use focal::{focal_with_logits, softmax_focal};
 pub use l1::l1;
 pub use nt_xent::nt_xent;
-pub use distillation::distillation;
 pub use smooth_l1::smooth_l1;
 pub use softmax::cross_entropy;
 
