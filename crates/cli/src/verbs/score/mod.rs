@@ -249,7 +249,8 @@ fn graph_reader(args: &Args) -> Result<Option<Arc<dyn GraphReader>>> {
 fn token_vectors(args: &Args) -> Result<Option<TokenVectors>> {
     if let Some(folder) = &args.encoder_model {
         let layer = args.encoder_layer.map(usize::from);
-        let encoder = TextEncoder::open(folder, layer)?;
+        let encoder = TextEncoder::open(folder, layer)
+            .with_context(|| format!("encoder {}", folder.display()))?;
         return Ok(Some(TokenVectors::Encoder(Arc::new(encoder))));
     }
     let (Some(references), Some(hypotheses), Some(encoder)) =
