@@ -34,13 +34,16 @@ pub(super) fn check(token: &str, keys: &[Jwk], expected: &Expected<'_>) -> Resul
     signature::install();
     let header = decode_header(token)?;
     let key = find(keys, header.kid.as_deref()).ok_or(Refused::NoKey)?;
+    let key = DecodingKey::from_jwk(key)?;
     let mut validation = Validation::new(header.alg);
-    validation.algorithms = signature::ACCEPTED.to_vec();
+    // Those of the key's own kind: the token says by which of them it was signed, never by which kind of key.
+    let own = signature::ACCEPTED.into_iter();
+    validation.algorithms = own.filter(|a| a.family() == key.family()).collect();
     validation.validate_nbf = true;
     validation.set_issuer(&[expected.issuer]);
     validation.set_audience(&[expected.client_id]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let claims: Value = decode(token, &DecodingKey::from_jwk(key)?, &validation)?.claims;
+    let claims: Value = decode(token, &key, &validation)?.claims;
     if claims.get("nonce").and_then(Value::as_str) != Some(expected.nonce) {
         return Err(Refused::Nonce);
     }
