@@ -28,8 +28,8 @@ pub struct Config {
     pub tune: ShortConfig,
     /// What cosines are first multiplied by, and at most.
     pub scale: [f64; 2],
-    /// Pictures of a domain in a split, at most.
-    pub most: usize,
+    /// Pictures of a split, at most: of adults, and of any other domain.
+    pub most: [usize; 2],
     /// Generated chests; each comes with its report.
     pub phantoms: u64,
     /// Numbers of neighbours that are tried.
@@ -54,7 +54,7 @@ impl Default for Config {
     fn default() -> Self {
         let mut train = ShortConfig {
             epochs: 10,
-            batch: 48,
+            batch: 32,
             ..ShortConfig::default()
         };
         // Texts name sides, so there are no mirror images.
@@ -82,7 +82,7 @@ impl Default for Config {
             train,
             tune,
             scale: [1.0 / 0.07, 100.0],
-            most: 1200,
+            most: [1200, 600],
             phantoms: 150,
             neighbours: vec![1, 5, 10, 20, 50, 100],
             penalties: vec![0.1, 1.0, 10.0, 100.0],
@@ -90,7 +90,7 @@ impl Default for Config {
             target: 0.9,
             margins: [0.05, 0.05],
             ages: vec![0.0, 40.0, 60.0],
-            seeds: 2,
+            seeds: 1,
             sheet: [12, 5],
         }
     }
@@ -112,7 +112,7 @@ impl Settings for Config {
             },
             width: 16,
             text: [1, 2],
-            most: 60,
+            most: [60, 60],
             phantoms: 5,
             neighbours: vec![1, 5],
             penalties: vec![1.0],
@@ -149,7 +149,7 @@ impl Settings for Config {
         if self.text[1] == 0 || self.width == 0 || !self.width.is_multiple_of(self.text[1]) {
             return wrong("the text encoder's heads must divide the width");
         }
-        if self.words < 3 || self.side < 8 || self.most < 4 || self.seeds == 0 {
+        if self.words < 3 || self.side < 8 || self.most.iter().any(|m| *m < 4) || self.seeds == 0 {
             return wrong("texts, pictures, splits and seeds are too few or too small");
         }
         if self.neighbours.is_empty() || self.neighbours.contains(&0) || self.ages.is_empty() {

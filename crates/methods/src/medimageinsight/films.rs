@@ -191,7 +191,13 @@ impl Films {
                 continue;
             }
             let own = ctx.samples("medimageinsight", domain.sets())?;
-            let own = thinned(own, config.most);
+            let [adults, others] = config.most;
+            let most = if domain == Domain::Adult {
+                adults
+            } else {
+                others
+            };
+            let own = thinned(own, most);
             let pictures = load_pictures(&own, &contract, Lungs::None, &[])?;
             let planes = pictures.into_iter().map(|p| p.plane);
             all.extend(
