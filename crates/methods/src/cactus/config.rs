@@ -118,7 +118,8 @@ impl Settings for Config {
             return wrong("a seed, a hidden unit and a stage are needed");
         }
         let share = self.later_rate > 0.0 && self.later_rate <= 1.0;
-        if !share || !(self.grade_weight > 0.0 && self.grade_weight.is_finite()) {
+        let weighed = self.grade_weight > 0.0 && self.grade_weight.is_finite();
+        if !(share && weighed) {
             return wrong("later_rate lies between 0 and 1, grade_weight is above 0");
         }
         Ok(())

@@ -213,7 +213,9 @@ impl Settings for Config {
         }
         let w = &self.weights;
         let parts = [w.pixels, w.classes, w.contrast, w.gamma];
-        if parts.iter().any(|v| !(v.is_finite() && *v >= 0.0)) || !(w.temperature > 0.0) {
+        if parts.iter().any(|v| !(v.is_finite() && *v >= 0.0))
+            || !(w.temperature > 0.0 && w.temperature.is_finite())
+        {
             return wrong("weights of the loss are 0 or more, the temperature above 0");
         }
         let fits = |t: &Task| {

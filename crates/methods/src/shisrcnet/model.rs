@@ -204,13 +204,15 @@ mod tests {
     /// The published sizes, at the published widths.
     #[test]
     fn the_classifier_has_the_published_sizes_and_takes_odd_ones() {
-        let mut paper = Config::default();
-        paper.judge = Judge {
-            stem: 32,
-            stages: vec![[32, 64, 2, 1], [64, 128, 2, 2], [128, 128, 4, 1]],
-            groups: 32,
-            least: 32,
-            hidden: 256,
+        let paper = Config {
+            judge: Judge {
+                stem: 32,
+                stages: vec![[32, 64, 2, 1], [64, 128, 2, 2], [128, 128, 4, 1]],
+                groups: 32,
+                least: 32,
+                hidden: 256,
+            },
+            ..Config::default()
         };
         paper.validate().unwrap();
         let graph = judge(&paper, 3);

@@ -39,16 +39,15 @@ pub fn nt_xent(features: &[f32], width: usize, temperature: f64) -> Loss {
         }
     }
     let mut grad = Vec::with_capacity(features.len());
-    for i in 0..count {
+    for (i, (unit, length)) in units.iter().zip(&lengths).enumerate() {
         let mut by_unit = vec![0.0; width];
-        for j in 0..count {
+        for (j, other) in units.iter().enumerate() {
             let g = by_similarity[i * count + j] + by_similarity[j * count + i];
-            let pairs = by_unit.iter_mut().zip(&units[j]);
-            pairs.for_each(|(d, u)| *d += g * u);
+            by_unit.iter_mut().zip(other).for_each(|(d, u)| *d += g * u);
         }
-        let along: f64 = by_unit.iter().zip(&units[i]).map(|(d, u)| d * u).sum();
-        let pairs = by_unit.iter().zip(&units[i]);
-        grad.extend(pairs.map(|(d, u)| ((d - along * u) / lengths[i]) as f32));
+        let along: f64 = by_unit.iter().zip(unit).map(|(d, u)| d * u).sum();
+        let pairs = by_unit.iter().zip(unit);
+        grad.extend(pairs.map(|(d, u)| ((d - along * u) / length) as f32));
     }
     Loss {
         value: value / count as f64,
