@@ -118,7 +118,7 @@ impl Encoders {
         pool: &Pool,
         seed: u64,
     ) -> Result<Encoders> {
-        let (image, text) = (image_graph(config), text_graph(config, pool.words.len()));
+        let (image, text) = (image_graph(config), text_graph(config, pool.words.size()));
         let c = &config.pretrain;
         let net =
             |g: &Graph, salt| Short::new(ctx, g, g.init_params(seed ^ salt), c.optimizer, seed);

@@ -39,7 +39,7 @@ impl Vocabulary {
     }
 
     /// Rows of the word table.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.rows.len() + FIRST as usize
     }
 
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn rare_words_are_unknown_and_long_sentences_are_cut() {
         let v = Vocabulary::new(["the lung", "the Heart, the"].into_iter(), 2, 3);
-        assert_eq!(v.len(), 4);
+        assert_eq!(v.size(), 4);
         assert_eq!(v.rows("The lung the the the"), [3, UNKNOWN, 3]);
         assert!((v.known(["the lung"].into_iter()) - 0.5).abs() < 1e-12);
     }

@@ -111,15 +111,15 @@ impl Similarity {
         for (i, film) in films.data.chunks_mut(d * places).enumerate() {
             let mut own = vec![vec![0.0; d]; places];
             let mut whole = vec![0.0; d];
-            for j in 0..m {
+            for (j, by_sentence) in sentences.iter_mut().enumerate() {
                 let k = i * m + j;
                 let p = at[k];
                 let text = &self.sentences.values[j];
                 add(&mut own[p], text, by_patch[k]);
                 add(&mut whole, text, by_whole[k]);
                 let patch = &self.patches.values[i * places + p];
-                add(&mut sentences[j], patch, by_patch[k]);
-                add(&mut sentences[j], &self.wholes.values[i], by_whole[k]);
+                add(by_sentence, patch, by_patch[k]);
+                add(by_sentence, &self.wholes.values[i], by_whole[k]);
             }
             let mean = self.wholes.back(i, &whole);
             for (p, grad) in own.iter().enumerate() {

@@ -60,7 +60,7 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
             .map(|&n| films.ties(n, &test))
             .collect(),
         findings: test.iter().map(finding).collect(),
-        text: [pool.used, pool.words.len()],
+        text: [pool.used, pool.words.size()],
         known: pool.words.known(bank.iter().map(|c| c.sentence.as_str())),
         bank,
         runs,

@@ -187,7 +187,7 @@ impl Settings for Config {
 
     fn validate(&self) -> Result<()> {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
-        if self.side < 32 || self.crop.0 < 8 || !(self.anchor > 1.0) {
+        if self.side < 32 || self.crop.0 < 8 || self.anchor.is_nan() || self.anchor <= 1.0 {
             return wrong("pictures, crops or the anchor are too small");
         }
         let steps = self.steps;

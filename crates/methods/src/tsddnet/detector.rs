@@ -104,7 +104,7 @@ pub fn loss(config: &Config, cells: &Tensor, boxes: &[Option<Rect>]) -> (f64, Te
     }
     // Objectness and offsets are judged apart: what belongs to the other is not known to each.
     let side = |object: bool| -> Vec<f32> {
-        let is = |i: usize| (i / places % 5 == 0) == object;
+        let is = |i: usize| (i / places).is_multiple_of(5) == object;
         let mark = |(i, v): (usize, &f32)| if is(i) { *v } else { f32::NAN };
         wanted.iter().enumerate().map(mark).collect()
     };
