@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{cases, shared};
+use common::{Value, cases, shared};
 use hilum_metrics::restoration::{psnr, ssim};
 use std::path::Path;
 
@@ -19,7 +19,7 @@ fn as_scikit_image() {
         return;
     };
     let text = std::fs::read_to_string(folder.join("quality.json")).unwrap();
-    let fixture: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let fixture = Value::parse("image/quality.json", &text);
     let mut seen = 0;
     for case in cases(&fixture) {
         let of = |key: &str| {
@@ -30,7 +30,7 @@ fn as_scikit_image() {
             continue;
         };
         let wanted = |key: &str| case["expected"][key].as_f64();
-        let name = &case["name"];
+        let name = case["name"].as_str().unwrap();
         match wanted("psnr") {
             Some(db) => assert!(
                 (psnr(&truth, &restored, 255.0).unwrap() - db).abs() < 1e-5,
