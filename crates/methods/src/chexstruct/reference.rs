@@ -98,7 +98,7 @@ impl<'a> Made<'a> {
     }
 
     fn inside(&self, organs: &[Organ], mm: Vec3) -> bool {
-        let d = self.thorax.organs(mm);
+        let d = self.thorax.organs(&self.thorax.level(mm), mm);
         organs.iter().any(|o| d[*o as usize] <= 0.0)
     }
 
