@@ -5,6 +5,7 @@
 //! of LIDC-IDRI.
 
 pub mod airways;
+mod branches;
 pub mod error;
 pub mod gap;
 pub mod lidc;

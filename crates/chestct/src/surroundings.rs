@@ -3,18 +3,13 @@
 
 use crate::airways::{AirwayOptions, Airways, airways, trachea};
 use crate::error::ChestCtError;
-use crate::gap::{Gap, Surface, gap, voxel_along};
+use crate::gap::{Gap, Surface, gap};
 use crate::lungs::lungs;
-use crate::tip::{Tip, neighbours};
 use crate::vessels::{VesselOptions, vessels};
-use hilum_volume::affine::{add_scaled, norm, sub};
 use hilum_volume::components::{Connectivity, label};
 use hilum_volume::distance::distance_to;
 use hilum_volume::{Affine, Volume};
 use serde::{Deserialize, Serialize};
-
-/// Step along the way past a branch's end, mm.
-const STEP: f64 = 0.25;
 
 /// How surroundings are measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -210,14 +205,14 @@ impl<'a> Measured<'a> {
 }
 
 /// A nodule in a box of the volume that holds everything within reach of it.
-struct Nodule<'a> {
+pub(crate) struct Nodule<'a> {
     voxels: &'a [usize],
-    centre: [f64; 3],
+    pub centre: [f64; 3],
     low: [usize; 3],
-    size: [usize; 3],
-    mask: Volume<u8>,
+    pub size: [usize; 3],
+    pub mask: Volume<u8>,
     /// Distance to the nodule, mm, in the box.
-    away: Volume<f32>,
+    pub away: Volume<f32>,
     lungs: Volume<u8>,
 }
 
@@ -281,121 +276,6 @@ impl<'a> Nodule<'a> {
             projecting: self.projecting(&local, &contact, options),
             share: self.share(&local, options),
         })
-    }
-
-    /// The distance of centres within which a structure touches, for every voxel of the box by its direction from the nodule's centre.
-    fn contact(&self, ct: &Volume<f32>, wall: f64, options: &SurroundingOptions) -> Vec<bool> {
-        (0..self.away.data.len())
-            .map(|at| {
-                let p = self
-                    .away
-                    .affine
-                    .apply(self.away.index_of(at).map(|v| v as f64));
-                let way = sub(p, self.centre);
-                let far = norm(way);
-                let voxel = if far > 0.0 {
-                    voxel_along(ct, way.map(|v| v / far))
-                } else {
-                    0.0
-                };
-                f64::from(self.away.data[at]) <= options.touch * voxel + wall
-            })
-            .collect()
-    }
-
-    /// Parts of the structure in the shell that reach the nodule: each is one branch.
-    fn touching(
-        &self,
-        local: &Volume<u8>,
-        contact: &[bool],
-        options: &SurroundingOptions,
-    ) -> usize {
-        let mut shell = local.clone();
-        for (v, d) in shell.data.iter_mut().zip(&self.away.data) {
-            if f64::from(*d) > options.shell {
-                *v = 0;
-            }
-        }
-        let parts = label(&shell, Connectivity::TwentySix);
-        let mut touches = vec![false; parts.sizes.len()];
-        for (at, &l) in parts.labels.data.iter().enumerate().filter(|v| *v.1 != 0) {
-            touches[l as usize - 1] |= contact[at];
-        }
-        touches.iter().filter(|t| **t).count()
-    }
-
-    /// Ends of the structure that point at the nodule and do not touch it.
-    fn projecting(
-        &self,
-        local: &Volume<u8>,
-        contact: &[bool],
-        options: &SurroundingOptions,
-    ) -> usize {
-        let mut count = 0;
-        let mut seen = vec![false; local.data.len()];
-        for at in self.nearest(local, options.reach) {
-            if seen[at] {
-                continue;
-            }
-            let tip = Tip::new(local, at, options.heading);
-            let (near, _) = tip.halves();
-            for &(v, _) in near {
-                seen[v] = true;
-            }
-            // What touches was counted there.
-            let touches = near.iter().any(|&(v, _)| contact[v]);
-            let heading = tip.heading(local, options.spur);
-            let meets = heading.is_some_and(|h| self.meets(local, at, h, options.reach));
-            count += usize::from(meets && !touches);
-        }
-        count
-    }
-
-    /// Voxels of the structure that are nearer to the nodule than all of its voxels round them, nearest first: the end of a branch that
-    /// points at it is one, and so is the place where a branch passes it.
-    fn nearest(&self, local: &Volume<u8>, reach: f64) -> Vec<usize> {
-        let mut all: Vec<usize> = (0..local.data.len())
-            .filter(|&at| {
-                let d = self.away.data[at];
-                local.data[at] != 0 && d > 0.0 && f64::from(d) <= reach && !self.at_border(at)
-            })
-            .filter(|&at| {
-                let d = self.away.data[at];
-                neighbours(local, at).all(|(v, _)| {
-                    let other = self.away.data[v];
-                    local.data[v] == 0 || (d, at) < (other, v)
-                })
-            })
-            .collect();
-        all.sort_by(|a, b| self.away.data[*a].total_cmp(&self.away.data[*b]));
-        all
-    }
-
-    /// What the box cuts off has no end there.
-    fn at_border(&self, at: usize) -> bool {
-        let p = self.mask.index_of(at);
-        (0..3).any(|k| p[k] <= 1 || p[k] + 2 >= self.size[k])
-    }
-
-    /// Whether a branch that went on past its end would meet the nodule within `reach` mm.
-    fn meets(&self, local: &Volume<u8>, end: usize, heading: [f64; 3], reach: f64) -> bool {
-        let Ok(back) = self.mask.affine.inverse() else {
-            return false;
-        };
-        let from = self
-            .mask
-            .affine
-            .apply(self.mask.index_of(end).map(|v| v as f64));
-        let value = |volume: &Volume<u8>, n: usize| {
-            let index = back.apply(add_scaled(from, STEP * n as f64, heading));
-            let whole = index.map(|v| v.round());
-            let inside = (0..3).all(|k| whole[k] >= 0.0 && whole[k] < volume.size[k] as f64);
-            let [i, j, k] = whole.map(|v| v as usize);
-            inside.then(|| volume.get(i, j, k).copied()).flatten()
-        };
-        let leaves = (0..).find(|&n| value(local, n) != Some(1)).unwrap_or(0);
-        let steps = (reach / STEP) as usize;
-        (leaves..=leaves + steps).any(|n| value(&self.mask, n) == Some(1))
     }
 
     fn share(&self, local: &Volume<u8>, options: &SurroundingOptions) -> f64 {

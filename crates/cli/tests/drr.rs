@@ -61,6 +61,10 @@ fn drr_refuses_with_a_reason() {
     water(&dir.path().join("ct.nii"));
     let whole = std::fs::read(dir.path().join("ct.nii")).unwrap();
     std::fs::write(dir.path().join("cut.nii"), &whole[..whole.len() / 2]).unwrap();
+    let mut far = whole.clone();
+    far[112..116].copy_from_slice(&1f32.to_le_bytes());
+    far[116..120].copy_from_slice(&1e6f32.to_le_bytes());
+    std::fs::write(dir.path().join("far.nii"), far).unwrap();
     for (args, code, words) in [
         ("drr cut.nii --out x.png", 1, "cut.nii: ends after"),
         ("drr none.nii --out x.png", 1, "none.nii"),
@@ -68,6 +72,8 @@ fn drr_refuses_with_a_reason() {
         ("drr ct.nii --out x.png --sid 100 --sad 200", 1, "sid = 100"),
         ("drr ct.nii --out x.png --window 3,1", 1, "window"),
         ("drr . --out x.png", 1, "0 CT slices"),
+        ("drr ct.nii --out x.png --size 0", 2, "is no size"),
+        ("drr far.nii --out x.png", 1, "no Hounsfield units"),
     ] {
         let done = hilum(&args.split(' ').collect::<Vec<_>>(), dir.path());
         let said = String::from_utf8_lossy(&done.stderr);
@@ -143,4 +149,87 @@ fn a_dicom_dx_of_a_projection() {
     assert_eq!(wrong.status.code(), Some(2));
     let wrong = hilum(&["drr", "ct.nii.gz", "--out", "x.jpg"], dir.path());
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+/// A block in one octant: its mask, the box around it and its corner fall on the same pixels.
+#[test]
+fn masks_points_and_boxes_are_projected_along() {
+    let dir = tempfile::tempdir().unwrap();
+    water(&dir.path().join("ct.nii.gz"));
+    let (ct, _) = hilum_volume::nifti::read(&dir.path().join("ct.nii.gz")).unwrap();
+    let mut labels = ct.map(|_| 0u8);
+    for at in 0..labels.data.len() {
+        let [i, j, k] = labels.index_of(at);
+        labels.data[at] = u8::from(i >= 20 && j >= 12 && k >= 15) * 7;
+    }
+    hilum_volume::nifti::write(&labels, &dir.path().join("seg.nii.gz")).unwrap();
+    // Voxels reach half a side past their centres: 3 + 2 x 20 - 1 and so on.
+    let run = |out: &str, extra: &[&str]| {
+        let mut args = vec![
+            "drr",
+            "ct.nii.gz",
+            "--view",
+            "ap",
+            "--yaw",
+            "20",
+            "--size",
+            "200",
+            "--pixel",
+            "1",
+        ];
+        args.extend(["--out", out]);
+        args.extend(extra);
+        hilum(&args, dir.path())
+    };
+    let done = run(
+        "x.png",
+        &[
+            "--labels",
+            "seg.nii.gz",
+            "--masks",
+            "masks",
+            "--box",
+            "part=62,71,108.5,42,39,83.5",
+            "--box",
+            "behind=0,-4000,0,1,-3000,1",
+            "--point",
+            "corner=62,71,108.5",
+        ],
+    );
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{said}");
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.path().join("x.json")).unwrap()).unwrap();
+    let bounds = |v: &serde_json::Value| -> Vec<f64> {
+        ["x", "y", "w", "h"]
+            .iter()
+            .map(|k| v[k].as_f64().unwrap())
+            .collect()
+    };
+    let part = &json["boxes"][0];
+    assert_eq!(part["name"], "part");
+    assert_eq!(part["low_mm"], serde_json::json!([42.0, 39.0, 83.5]));
+    assert_eq!(part["high_mm"], serde_json::json!([62.0, 71.0, 108.5]));
+    assert_eq!(json["masks"][0]["label"], 7);
+    let (boxed, masked) = (bounds(&part["box"]), bounds(&json["masks"][0]["box"]));
+    // A pixel is of the mask when its centre's ray meets the block: the mask ends up to a pixel before the box.
+    let ends = |b: &[f64]| [b[0], b[1], b[0] + b[2], b[1] + b[3]];
+    for (n, (a, b)) in ends(&boxed).into_iter().zip(ends(&masked)).enumerate() {
+        let outside = if n < 2 { b - a } else { a - b };
+        assert!((-1e-6..=1.0).contains(&outside), "{boxed:?} {masked:?}");
+    }
+    // The box's top is the nearest of its upper corners, of which this is one.
+    let corner = json["points"][0]["pixel"].as_array().unwrap();
+    assert!(corner[1].as_f64().unwrap() + 0.5 >= boxed[1] - 1e-9);
+    assert_eq!(json["boxes"][1]["box"], serde_json::Value::Null);
+    for wrong in [
+        "part=1,2,3",
+        "1,2,3,4,5,6",
+        "=1,2,3,4,5,6",
+        "part=1,2,3,4,5,NaN",
+    ] {
+        let done = run("y.png", &["--box", wrong]);
+        assert_eq!(done.status.code(), Some(2), "{wrong}");
+        assert!(!dir.path().join("y.png").exists());
+    }
 }

@@ -19,6 +19,8 @@ const LUMEN: f32 = -1000.0;
 const PLEURA: f64 = 140.0;
 /// Thickness of the airways' walls, mm.
 pub const WALL_MM: f64 = 1.0;
+/// Least length of a branch between the bronchus and its end, mm.
+const BRANCH: f64 = 5.0;
 /// Angle between branches that end at the nodule, degrees.
 const APART: f64 = 38.0;
 
@@ -269,7 +271,17 @@ impl Shapes {
             }
             let way = unit(from);
             let gap = if n < touch { 0.0 } else { d.range(3.5, 6.0) };
-            let to = way.map(|v| v * (self.plan.radius + gap - if n < touch { 0.8 } else { 0.0 }));
+            let end = self.plan.radius + gap - if n < touch { 0.8 } else { 0.0 };
+            // What hardly leaves the bronchus is no branch that points anywhere.
+            let seen = norm(from) - self.airways[0].radius / angle.cos() - end;
+            if seen < BRANCH {
+                return Err(PhantomError::Setting {
+                    name: "bronchus",
+                    value: format!("{:.1}", self.plan.bronchus),
+                    range: "far enough from the nodule for a branch of 5 mm that ends before it",
+                });
+            }
+            let to = way.map(|v| v * end);
             let radius = d.range(1.5, 1.9);
             self.airways.push(Rod { from, to, radius });
             self.truth.airway_mm = self.truth.airway_mm.min(gap);

@@ -1,11 +1,11 @@
 //! `hilum drr`: a radiograph out of a CT.
 
+use super::drr_along::{self, BoxRecord, MaskRecord, NamedBox, NamedPoint, PointRecord};
 use crate::exit::{Code, Usage};
 use anyhow::{Context, Result};
 use hilum_dicom::write::DxImage;
 use hilum_drr::attenuation::Attenuation;
 use hilum_drr::geometry::{Beam, Geometry, Pose, View};
-use hilum_drr::structures::{self, PixelBox};
 use hilum_drr::{Look, Method, Part, Projector};
 use hilum_image::{Gray, draw};
 use hilum_volume::load::{Loaded, load};
@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     roll: f64,
     /// Millimetres that the patient is moved to the left, back and head: X,Y,Z
-    #[arg(long, value_parser = parse_point, default_value = "0,0,0", allow_negative_numbers = true)]
+    #[arg(long, value_parser = drr_along::parse_place, default_value = "0,0,0", allow_negative_numbers = true)]
     shift: Vec3,
     /// How values along a ray are added up
     #[arg(long, value_enum, default_value = "siddon")]
@@ -107,8 +107,11 @@ pub struct Args {
     #[arg(long, value_name = "DIR", requires = "labels")]
     masks: Option<PathBuf>,
     /// A point in LPS mm to project: NAME=X,Y,Z; may be given several times
-    #[arg(long = "point", value_name = "NAME=X,Y,Z", value_parser = parse_named_point)]
-    points: Vec<(String, Vec3)>,
+    #[arg(long = "point", value_name = "NAME=X,Y,Z", value_parser = drr_along::parse_point)]
+    points: Vec<NamedPoint>,
+    /// A box in LPS mm to project, by two opposite corners: NAME=X,Y,Z,X,Y,Z; may be given several times
+    #[arg(long = "box", value_name = "NAME=X,Y,Z,X,Y,Z", value_parser = drr_along::parse_box)]
+    boxes: Vec<NamedBox>,
 }
 
 /// Projections by name.
@@ -178,6 +181,7 @@ struct Record {
     raw: Option<RawRecord>,
     masks: Vec<MaskRecord>,
     points: Vec<PointRecord>,
+    boxes: Vec<BoxRecord>,
 }
 
 #[derive(Debug, Serialize)]
@@ -188,54 +192,19 @@ struct RawRecord {
     what: &'static str,
 }
 
-#[derive(Debug, Serialize)]
-struct MaskRecord {
-    label: u8,
-    path: String,
-    area: usize,
-    #[serde(rename = "box")]
-    bounds: Option<PixelBox>,
-}
-
-#[derive(Debug, Serialize)]
-struct PointRecord {
-    name: String,
-    mm: Vec3,
-    /// Column and row, whole numbers at pixel centres; null behind the source.
-    pixel: Option<[f64; 2]>,
-}
-
 fn parse_size(text: &str) -> Result<(usize, usize), String> {
     let (w, h) = text.split_once('x').unwrap_or((text, text));
     let side = |t: &str| {
         t.parse::<usize>()
-            .map_err(|_| format!("{text:?} is no size: N or WIDTHxHEIGHT"))
+            .ok()
+            .filter(|&n| n > 0)
+            .ok_or_else(|| format!("{text:?} is no size: N or WIDTHxHEIGHT, over 0"))
     };
     Ok((side(w)?, side(h)?))
 }
 
-fn parse_numbers<const N: usize>(text: &str) -> Result<[f64; N], String> {
-    let numbers: Result<Vec<f64>, _> = text.split(',').map(|t| t.trim().parse::<f64>()).collect();
-    numbers
-        .ok()
-        .filter(|n| n.iter().all(|v| v.is_finite()))
-        .and_then(|n| n.try_into().ok())
-        .ok_or_else(|| format!("{text:?} is not {N} numbers joined with commas"))
-}
-
-fn parse_point(text: &str) -> Result<Vec3, String> {
-    parse_numbers(text)
-}
-
 fn parse_window(text: &str) -> Result<(f64, f64), String> {
-    parse_numbers(text).map(|[a, b]| (a, b))
-}
-
-fn parse_named_point(text: &str) -> Result<(String, Vec3), String> {
-    let (name, place) = text
-        .split_once('=')
-        .ok_or_else(|| format!("{text:?} is not NAME=X,Y,Z"))?;
-    Ok((name.to_owned(), parse_numbers(place)?))
+    drr_along::parse_numbers(text).map(|[a, b]| (a, b))
 }
 
 /// Runs the verb.
@@ -258,6 +227,7 @@ pub fn run(args: &Args) -> Result<Code> {
             args.ct.display()
         );
     }
+    check_hounsfield(&args.ct, &ct.volume)?;
     let pose = Pose {
         yaw: args.yaw,
         pitch: args.pitch,
@@ -281,6 +251,29 @@ pub fn run(args: &Args) -> Result<Code> {
         args.size,
     )?;
     project(args, &ct, pose, geometry, attenuation, look)
+}
+
+/// Values further from 0 than this are no Hounsfield units, those of metal on an extended scale included.
+const MOST_HU: f32 = 65_536.0;
+/// A CT has something under this.
+const AIR_HU: f32 = -200.0;
+
+/// A NIfTI file does not say what its values are: what cannot be Hounsfield units is refused, and a volume without air remarked upon.
+fn check_hounsfield(path: &Path, volume: &Volume<f32>) -> Result<()> {
+    let (low, high) = volume.min_max();
+    if low < -MOST_HU || high > MOST_HU {
+        anyhow::bail!(
+            "{}: values from {low} to {high} are no Hounsfield units",
+            path.display()
+        );
+    }
+    if low > AIR_HU {
+        eprintln!(
+            "hilum: {}: no air in it, the lowest value is {low}: is it a CT in Hounsfield units?",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// What the picture is written as.
@@ -372,14 +365,9 @@ fn project(
     };
     write(&args.out, &picture)?;
     let masks = match (&args.labels, &args.masks) {
-        (Some(labels), Some(folder)) => write_masks(labels, folder, ct, &geometry)?,
+        (Some(labels), Some(folder)) => drr_along::masks(labels, folder, ct, &geometry)?,
         _ => Vec::new(),
     };
-    let points = args.points.iter().map(|(name, mm)| PointRecord {
-        name: name.clone(),
-        mm: *mm,
-        pixel: geometry.project(*mm),
-    });
     let record = Record {
         notice: hilum_reading::RESEARCH_NOTICE,
         hilum: env!("CARGO_PKG_VERSION"),
@@ -400,7 +388,8 @@ fn project(
         bits: args.bits,
         raw,
         masks,
-        points: points.collect(),
+        points: drr_along::points(&args.points, &geometry),
+        boxes: drr_along::boxes(&args.boxes, &geometry),
         geometry,
     };
     write(
@@ -486,52 +475,6 @@ fn encode(shown: &Gray, bits: u8) -> Result<Vec<u8>> {
     })
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn write_masks(
-    labels: &Path,
-    folder: &Path,
-    ct: &Loaded,
-    geometry: &Geometry,
-) -> Result<Vec<MaskRecord>> {
-    let volume = load(labels)?.volume;
-    if !volume.same_grid(&ct.volume) {
-        anyhow::bail!(
-            "{}: does not lie on the grid of {} ({:?} and {:?} voxels, or another orientation)",
-            labels.display(),
-            "the CT",
-            volume.size,
-            ct.volume.size
-        );
-    }
-    let volume = label_values(&volume).with_context(|| labels.display().to_string())?;
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let wanted = structures::labels(&volume);
-    let masks = structures::project_labels(&volume, &wanted, geometry)?;
-    let mut records = Vec::new();
-    for (label, mask) in wanted.into_iter().zip(masks) {
-        let path = folder.join(format!("label-{label}.png"));
-        write(&path, &draw::encode_gray_png(&mask)?)?;
-        records.push(MaskRecord {
-            label,
-            path: path.display().to_string(),
-            area: mask.count(),
-            bounds: structures::mask_box(&mask),
-        });
-    }
-    Ok(records)
-}
-
-/// Labels are whole numbers from 0 to 255.
-pub fn label_values(volume: &Volume<f32>) -> Result<Volume<u8>> {
-    if let Some(v) = volume
-        .data
-        .iter()
-        .find(|v| v.fract() != 0.0 || **v < 0.0 || **v > 255.0)
-    {
-        anyhow::bail!("{v} is no label: whole numbers from 0 to 255 are");
-    }
-    Ok(volume.map(|&v| v as u8))
 }

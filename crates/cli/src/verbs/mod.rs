@@ -18,6 +18,7 @@ pub mod doctor;
 #[cfg(feature = "node")]
 mod doctor_node;
 pub mod drr;
+mod drr_along;
 #[cfg(feature = "ct")]
 pub mod drr_set;
 #[cfg(feature = "node")]

@@ -36,14 +36,16 @@ pub fn exactness(ctx: &Context<'_>, config: &Config) -> Result<Exactness> {
     for n in 0..config.exact as u64 {
         let mut d = Draws::new(ctx.seed, Purpose::Block, n, 7);
         let spacing = SPACINGS[n as usize % SPACINGS.len()];
+        let projecting = d.below(2);
         let plan = BlockPlan {
             half: [30.0; 3],
             spacing,
             radius: d.range(5.0, 7.0),
             pleura: d.range(2.5, 10.0),
-            bronchus: d.range(7.0, 12.0),
+            // A branch that ends before the nodule needs room between the two.
+            bronchus: d.range(7.0, 10.0) + 4.0 * projecting as f64,
             airways_touching: d.below(2),
-            airways_projecting: d.below(2),
+            airways_projecting: projecting,
             vessels_touching: d.below(4),
             vessels_projecting: d.below(2),
             vessel: d.range(2.0, 6.0),
