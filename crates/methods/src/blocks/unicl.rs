@@ -132,8 +132,8 @@ fn direction(
         let log_total = top + total.ln();
         let positives = labels.iter().filter(|l| *l == label).count();
         let weight = 1.0 / positives as f64;
-        for j in 0..n {
-            let positive = labels[j] == *label;
+        for (j, other) in labels.iter().enumerate() {
+            let positive = other == label;
             if positive {
                 sum += weight * (log_total - row(j));
             }

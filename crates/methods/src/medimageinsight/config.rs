@@ -155,7 +155,7 @@ impl Settings for Config {
         if self.neighbours.is_empty() || self.neighbours.contains(&0) || self.ages.is_empty() {
             return wrong("numbers of neighbours and groups of ages are needed");
         }
-        if self.penalties.is_empty() || self.penalties.iter().any(|p| !(*p > 0.0)) {
+        if self.penalties.is_empty() || !self.penalties.iter().all(|p| *p > 0.0) {
             return wrong("penalties must be positive");
         }
         let [first, most] = self.scale;

@@ -43,7 +43,7 @@ impl Words {
     }
 
     /// Rows of the table.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         UNKNOWN + 1 + self.rows.len()
     }
 
@@ -153,7 +153,7 @@ pub fn train(
     let spoken = |v: u64| at.iter().map(move |&i| films.all[i].text(v));
     let texts: Vec<String> = (0..VARIANTS).flat_map(spoken).collect();
     let vocabulary = Words::of(&texts, config.words);
-    let text_graph = bert(&config.texts(vocabulary.len()), "", BertHead::Pooler);
+    let text_graph = bert(&config.texts(vocabulary.size()), "", BertHead::Pooler);
     let image_graph = config.images().graph();
     let set = films.set(at);
     let mut image_net = Short::new(ctx, &image_graph, start, how.optimizer, seed)?;
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn texts_become_rows_with_a_mask_and_are_cut() {
         let words = Words::of(&["Small effusion, left.", "left mass"], 4);
-        assert_eq!(words.len(), 6);
+        assert_eq!(words.size(), 6);
         let x = words.tensor(&["left zebra", "small left mass effusion"]);
         assert_eq!(x.shape, [2, 3, 1, 4]);
         // effusion 2, left 3, mass 4, small 5.
