@@ -227,11 +227,8 @@ fn run_lengths_agree_with_coco() {
     );
     assert_eq!(Some(rle.area() as u64), expected["area"].as_u64());
     assert_eq!(rle.bounds().to_vec(), sizes_of(&expected["bbox"]));
-    let corners: Vec<hilum_core::Point> = case["input"]["polygon"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(floats)
+    let corners: Vec<hilum_core::Point> = floats(&case["input"]["polygon"][0])
+        .chunks_exact(2)
         .map(|p| hilum_core::Point { x: p[0], y: p[1] })
         .collect();
     let size = sizes(&case["input"]["size"]);

@@ -227,6 +227,14 @@ fn decisions(d: &MultilabelScores, thresholds: &[f64], e: &Value) {
         f(&e["f1"]["macro"]),
         T,
     );
+    let positives = |t: &Confusion| (t.tp + t.fn_) as f64;
+    let weighed: f64 = tables.iter().map(|t| positives(t) * t.f1().unwrap()).sum();
+    close(
+        "weighted f1",
+        weighed / tables.iter().map(positives).sum::<f64>(),
+        f(&e["f1"]["weighted"]),
+        T,
+    );
     let sum = tables.iter().fold(Confusion::default(), |a, b| a.plus(*b));
     close("micro f1", sum.f1().unwrap(), f(&e["f1"]["micro"]), T);
     for (t, (want, point)) in tables.iter().zip(
@@ -245,6 +253,13 @@ fn decisions(d: &MultilabelScores, thresholds: &[f64], e: &Value) {
             T,
         );
         close("npv", t.npv().unwrap(), f(&point["npv"]), T);
+        close("ppv", t.ppv().unwrap(), f(&point["ppv"]), T);
+        close(
+            "sensitivity",
+            t.sensitivity().unwrap(),
+            f(&point["sensitivity"]),
+            T,
+        );
         close(
             "balanced",
             t.balanced_accuracy().unwrap(),
@@ -286,6 +301,10 @@ fn a_class_without_positives_leaves_the_macro_mean() {
     let sum = tables.iter().fold(Confusion::default(), |a, b| a.plus(*b));
     close("micro f1", sum.f1().unwrap(), f(&e["f1_micro"]), T);
     assert!(tables[5].sensitivity().unwrap_err().is_undefined());
+    // scikit-learn calls a correlation with a class that never occurs 0.
+    assert!(tables[5].mcc().unwrap_err().is_undefined());
+    let correlations: Vec<f64> = tables.iter().map(|t| t.mcc().unwrap_or(0.0)).collect();
+    all_close("mcc", &correlations, &floats(&e["mcc_per_class"]), T);
     assert!(e["roc_auc_class5"].is_null());
 }
 

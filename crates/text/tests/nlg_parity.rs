@@ -442,8 +442,12 @@ fn rouge_score_with_and_without_stemmer() {
     };
     for (name, stemmed) in [("plain", false), ("stemmer", true)] {
         let expected = &fixture["expected"][name];
+        let mut sums = [0.0; 3];
         for (i, (hypothesis, reference)) in pairs.iter().enumerate() {
             let found = nlg::rouge::f1(hypothesis, reference, stemmed);
+            for (sum, one) in sums.iter_mut().zip(&found) {
+                *sum += one[2];
+            }
             // No line breaks: rougeLsum is rougeL.
             for (kind, k) in [
                 ("rouge1", 0),
@@ -461,6 +465,16 @@ fn rouge_score_with_and_without_stemmer() {
                     );
                 }
             }
+        }
+        for (kind, k) in [
+            ("rouge1", 0),
+            ("rouge2", 1),
+            ("rougeL", 2),
+            ("rougeLsum", 2),
+        ] {
+            let want = expected[kind]["mean_f1"].as_f64().unwrap();
+            let mean = sums[k] / pairs.len() as f64;
+            close(mean, want, 1e-9, &format!("{name} {kind}, mean"));
         }
     }
 }

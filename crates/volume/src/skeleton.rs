@@ -25,9 +25,12 @@ pub fn skeleton(mask: &Volume<u8>) -> Volume<u8> {
     let mut grid = Padded::new(mask);
     let mut set: Vec<usize> = (0..grid.data.len()).filter(|&p| grid.data[p]).collect();
     let mut idle = 0;
-    while idle < SIDES.len() {
+    // A mask of one slice is a plane: all of it would be border above and below.
+    let thick = |side: &[isize; 3]| (0..3).all(|axis| side[axis] == 0 || mask.size[axis] > 1);
+    let sides: Vec<[isize; 3]> = SIDES.into_iter().filter(thick).collect();
+    while idle < sides.len() {
         idle = 0;
-        for side in SIDES {
+        for &side in &sides {
             let step = grid.step(side);
             let candidates: Vec<usize> = set
                 .iter()

@@ -27,7 +27,7 @@ pub fn perimeter(mask: &Mask) -> f64 {
             .iter()
             .sum();
         match (border(x, y), straight, slanting) {
-            (1, 2, 0..=2) | (1, 3, 0 | 1) => 1.0,
+            (1, 2 | 3, 0..=2) => 1.0,
             (1, 0, 2) | (1, 1, 3) => SQRT_2,
             (1, 1, 1 | 2) => f64::midpoint(1.0, SQRT_2),
             _ => 0.0,
