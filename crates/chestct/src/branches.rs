@@ -132,13 +132,13 @@ impl Nodule<'_> {
             // What touches was counted there.
             let touches = near.iter().any(|&(v, _)| contact[v]);
             let heading = tip.heading(local, options.spur);
-            if heading.is_some() {
+            let meets = heading.is_some_and(|h| self.meets(local, at, h, options.reach));
+            if meets {
                 // A flat end is nearest to the nodule in more than one voxel, and is one end.
                 for &(v, _) in far {
                     seen[v] = true;
                 }
             }
-            let meets = heading.is_some_and(|h| self.meets(local, at, h, options.reach));
             count += usize::from(meets && !touches);
         }
         count

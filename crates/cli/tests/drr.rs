@@ -212,11 +212,12 @@ fn masks_points_and_boxes_are_projected_along() {
     assert_eq!(part["high_mm"], serde_json::json!([62.0, 71.0, 108.5]));
     assert_eq!(json["masks"][0]["label"], 7);
     let (boxed, masked) = (bounds(&part["box"]), bounds(&json["masks"][0]["box"]));
-    // A pixel is of the mask when its centre's ray meets the block: the mask ends up to a pixel before the box.
+    // A pixel is of the mask when the ray through its centre meets the block: a mask reaches at most half a pixel past the box, and may end
+    // before it where a corner is thinner than a pixel.
     let ends = |b: &[f64]| [b[0], b[1], b[0] + b[2], b[1] + b[3]];
     for (n, (a, b)) in ends(&boxed).into_iter().zip(ends(&masked)).enumerate() {
         let outside = if n < 2 { b - a } else { a - b };
-        assert!((-1e-6..=1.0).contains(&outside), "{boxed:?} {masked:?}");
+        assert!((-0.5..=1.0).contains(&outside), "{boxed:?} {masked:?}");
     }
     // The box's top is the nearest of its upper corners, of which this is one.
     let corner = json["points"][0]["pixel"].as_array().unwrap();
