@@ -249,7 +249,7 @@ fn a_full_disk_is_said_and_what_was_kept_stays() {
     // Edits and signatures go on as long as there is room for them, and are then refused with the same words.
     let mut kept = 0;
     let refused = (0..4000).find_map(|n| {
-        let answer = me.edit(&first, 0, note(&format!("{n} {}", "x".repeat(4000))));
+        let answer = me.edit(&first, 0, note(&format!("{n} {}", "x".repeat(3900))));
         kept += i64::from(answer.status == 201);
         (answer.status != 201).then_some(answer)
     });
