@@ -152,7 +152,7 @@ fn nearest(folder: &Path, distances: &Volume<f32>) {
 /// One voxel of background round a mask, or such a border taken off again.
 fn bordered(mask: &Volume<u8>, add: bool) -> Volume<u8> {
     let size = mask.size.map(|n| if add { n + 2 } else { n - 2 });
-    let mut out = Volume::filled(size, mask.affine.clone(), 0u8);
+    let mut out = Volume::filled(size, mask.affine, 0u8);
     for at in 0..out.data.len() {
         let place = out.index_of(at).map(|v| match add {
             true => v.checked_sub(1),

@@ -143,6 +143,9 @@ pub struct Reader {
     source: Source,
 }
 
+/// A file with what is put behind its end.
+type Ended = Chain<Box<dyn BufRead + Send>, &'static [u8]>;
+
 enum Source {
     Lines {
         reader: Box<dyn BufRead + Send>,
@@ -150,7 +153,7 @@ enum Source {
         plain: bool,
     },
     Csv {
-        reader: Box<csv::Reader<Chain<Box<dyn BufRead + Send>, &'static [u8]>>>,
+        reader: Box<csv::Reader<Ended>>,
         columns: Columns,
         row: u64,
     },
