@@ -114,7 +114,7 @@ fn on_postgresql_two_persons_correct_sign_and_find_it_again() {
     // Many at once take different numbers, and none is lost.
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let edit = |n: usize| {
-            let (browser, uid) = (if n % 2 == 0 { &one } else { &two }, &bravo);
+            let (browser, uid) = (if n.is_multiple_of(2) { &one } else { &two }, &bravo);
             scope.spawn(move || browser.edit(uid, 2, note(&n.to_string())).status)
         };
         let all: Vec<_> = (0..6).map(edit).collect();

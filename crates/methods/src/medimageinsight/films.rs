@@ -277,7 +277,7 @@ fn film(domain: Domain, sample: &Sample, plane: Plane<u8>) -> Option<Film> {
     let positive = |code: &&str| sample.labels.is_positive(code);
     let (terms, marks) = match domain {
         Domain::Adult => {
-            let marks: Vec<bool> = findings().iter().map(|c| positive(c)).collect();
+            let marks: Vec<bool> = findings().iter().map(&positive).collect();
             let named = findings().iter().filter(|c| positive(c));
             let mut terms: Vec<String> = named.map(|c| in_words(c)).collect();
             if terms.is_empty() {
