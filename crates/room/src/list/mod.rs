@@ -1,6 +1,6 @@
 //! The work list: one row a study, kept in step with store, queue, readings and edits.
 //!
-//! [`question`] is what is asked of it, [`row`] what it answers with, [`fresh`] how a row is made, and [`step`] when.
+//! `question` is what is asked of it, `row` what it answers with, `fresh` how a row is made, and `step` when.
 
 mod fresh;
 mod question;
