@@ -213,7 +213,8 @@ def films(binary: Path, folder: Path, count: int) -> list[Path]:
     from PIL import Image
     from pydicom.uid import ExplicitVRLittleEndian
 
-    made = run(binary, "phantom", "--n", count, "--seed", 7, "--out", folder / "set", "--size", 256, "--frontal-only")
+    command = (binary, "phantom", "--n", count, "--seed", 7, "--out", folder / "set", "--size", 256, "--frontal-only")
+    made = run(*command, timeout=300 + 5 * count)
     if made.returncode:
         raise RuntimeError(made.stderr)
     out = []
