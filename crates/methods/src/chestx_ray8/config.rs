@@ -2,6 +2,7 @@
 
 use crate::blocks::augment::AugmentConfig;
 use crate::blocks::classify::{ClassifyConfig, LossKind};
+use crate::blocks::films::FINDINGS;
 use crate::error::{MethodError, Result};
 use hilum_nn::backbones::{Backbone, ResNetConfig};
 use hilum_nn::builder::{Head, Pooling};
@@ -11,23 +12,15 @@ use hilum_nn::{Fit, InputContract, Network};
 use serde::{Deserialize, Serialize};
 
 /// Outputs: the 14 findings of the set, and "no finding at all".
-pub const CODES: [&str; 15] = [
-    "atelectasis",
-    "cardiomegaly",
-    "consolidation",
-    "edema",
-    "pleural_effusion",
-    "emphysema",
-    "fibrosis",
-    "hernia",
-    "infiltration",
-    "mass",
-    "nodule",
-    "pleural_thickening",
-    "pneumonia",
-    "pneumothorax",
-    "no_finding",
-];
+pub const CODES: [&str; 15] = {
+    let mut codes = ["no_finding"; 15];
+    let mut at = 0;
+    while at < FINDINGS.len() {
+        codes[at] = FINDINGS[at];
+        at += 1;
+    }
+    codes
+};
 
 /// The sets: NIH ChestX-ray14 at two sizes.
 pub const SETS: [&str; 2] = ["nih14", "nih14_64px"];
