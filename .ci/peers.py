@@ -6,7 +6,8 @@
 Starts Orthanc and `hilum listen` on loopback, each with a folder and ports of its own, and ends them by their process id.
 Parts: `ingest` (storescu of every file of DIR and of N made films into Hilum, with a table of what was refused and why), `network`
 (C-STORE, C-FIND, C-MOVE and C-GET both ways), `web` (QIDO-RS, WADO-RS and STOW-RS both ways), `reading` (what is received
-is read, and the results appear in Orthanc by C-STORE and by STOW-RS), `priors` (fetched from Orthanc both ways).
+is read, and the results appear in Orthanc by C-STORE and by STOW-RS), `results` (storescu of every file of DIR and of N made films;
+what became of each study, and whether every result is in Orthanc once), `priors` (fetched from Orthanc both ways).
 A program or module that is not installed is named, and what needs it is skipped. Prints one line a check that failed;
 exit code 1 when any did.
 """
@@ -23,6 +24,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -281,21 +283,27 @@ def syntax_of(path: Path) -> str:
     return head[at + 8 : at + 8 + length].rstrip(b"\0 ").decode("ascii", "replace")
 
 
-def ingest(binary: Path, folder: Path, files: Path, made: list[Path]) -> None:
+def send_all(hilum: Hilum, files: Path, made: list[Path]) -> collections.Counter:
+    """Every file by a storescu of its own: how many of which fate, (where from, what became of it, why)."""
     table: collections.Counter = collections.Counter()
+    given = sorted(p for p in files.rglob("*") if p.is_file()) if files.is_dir() else []
+    if not given:
+        skip("files of the data folder", f"{files} is not there")
+    for path in given:
+        offer = OFFERS.get(syntax_of(path))
+        what, why = outcome_of(storescu(hilum, path, *([offer] if offer else ["-R"])))
+        table["data", what, why] += 1
+    for path in made:
+        what, why = outcome_of(storescu(hilum, path))
+        table["made", what, why] += 1
+    return table
+
+
+def ingest(binary: Path, folder: Path, files: Path, made: list[Path]) -> None:
     folder.mkdir()
     hilum = Hilum(binary, folder, free_port(), free_port())
     try:
-        given = sorted(p for p in files.rglob("*") if p.is_file()) if files.is_dir() else []
-        if not given:
-            skip("files of the data folder", f"{files} is not there")
-        for path in given:
-            offer = OFFERS.get(syntax_of(path))
-            what, why = outcome_of(storescu(hilum, path, *([offer] if offer else ["-R"])))
-            table["data", what, why] += 1
-        for path in made:
-            what, why = outcome_of(storescu(hilum, path))
-            table["made", what, why] += 1
+        table = send_all(hilum, files, made)
         stored = sum(n for (_, what, _), n in table.items() if what == "stored")
         found = run(binary, "find", f"HILUM@127.0.0.1:{hilum.port}", "--level", "image", "--json", "--limit", 100000)
         uids = {json.loads(line)["00080018"]["Value"][0] for line in found.stdout.splitlines()}
@@ -454,6 +462,52 @@ def reading(binary: Path, folder: Path, films_: list[Path]) -> None:
         check("nothing is put aside", "EventOutcomeIndicator=\"8\"" not in hilum.audit(), hilum.audit()[-1500:])
 
 
+def gate_of(reading_: dict) -> str:
+    """Whether a study was found fit to be read, and why not."""
+    why = sorted({r["code"] for r in reading_["gate"]["reasons"] if r["blocking"]})
+    return "analysable" if reading_["gate"]["analysable"] else f"not analysable: {', '.join(why)}"
+
+
+def results(binary: Path, folder: Path, files: Path, made: list[Path]) -> None:
+    """Everything that comes is read, and its results go to Orthanc: a table of what became of each study."""
+
+    def config(orthanc):
+        return f"{READ}[[rule]]\nname = \"all\"\nsend_to = [\"pacs\"]\n{destinations(orthanc)}"
+
+    with peers(binary, folder, config) as (hilum, orthanc):
+        start = time.monotonic()
+        table = send_all(hilum, files, made)
+        index = hilum.store / "index.sqlite"
+
+        def count(sql: str) -> list[tuple]:
+            with sqlite3.connect(f"file:{index}?mode=ro", uri=True, timeout=30) as db:
+                found = db.execute(sql).fetchall()
+            db.close()
+            return found
+
+        def ended() -> bool:
+            work = count("SELECT COUNT(*) FROM jobs WHERE state NOT IN ('done', 'dead')")
+            post_ = count("SELECT COUNT(*) FROM outbox WHERE state NOT IN ('sent', 'dead')")
+            return work == [(0,)] and post_ == [(0,)]
+
+        check("all work ends", until(ended, 60 + 3 * sum(table.values())), count("SELECT kind, state, COUNT(*) FROM jobs GROUP BY 1, 2"))
+        seconds = time.monotonic() - start
+        studies = count("SELECT COUNT(*) FROM studies")[0][0]
+        for state, error, n in count("SELECT state, error, COUNT(*) FROM jobs WHERE kind = 'read' GROUP BY 1, 2 ORDER BY 3 DESC"):
+            print(f"  jobs {state:8} {n:5}  {re.sub(r'/[^ :]+', 'FILE', error)[:150]}")
+        answers = collections.Counter(gate_of(r) for r in hilum.readings().values())
+        for answer, n in sorted(answers.items()):
+            print(f"  readings {n:5}  {answer}")
+        sent = {uid for (uid,) in count("SELECT sop_uid FROM outbox WHERE state = 'sent'")}
+        there = [i["MainDicomTags"]["SOPInstanceUID"] for i in orthanc.instances()]
+        print(f"  {studies} studies, {len(sent)} results in Orthanc, {seconds:.0f} s from the first file to the last result")
+        check("what Orthanc has is what was sent, each once", sorted(sent) == sorted(there), f"{len(sent)} sent, {len(there)} there")
+        numbers = study_numbers(made)
+        without = [n for n in numbers if len(orthanc.instances(StudyInstanceUID=n)) == 0]
+        check("every made film has results in Orthanc", not without, f"{len(without)} have none: {without[:3]}")
+        check("nothing is put aside", count("SELECT COUNT(*) FROM outbox WHERE state = 'dead'") == [(0,)])
+
+
 def study_numbers(paths: list[Path]) -> list[str]:
     from pydicom import dcmread
 
@@ -487,7 +541,7 @@ def priors(binary: Path, folder: Path, source: str, sample: Path) -> None:
         check(f"one search at {source}", hilum.audit().count("search for priors: ") == 1, hilum.audit()[-3000:])
 
 
-PARTS = ("ingest", "network", "web", "reading", "priors")
+PARTS = ("ingest", "network", "web", "reading", "results", "priors")
 
 
 def main() -> int:
@@ -524,6 +578,7 @@ def main() -> int:
             "network": [lambda: network(args.hilum, base / "network", paths)],
             "web": [lambda: web(args.hilum, base / "web", paths)],
             "reading": [lambda: reading(args.hilum, base / "reading", samples[:2])],
+            "results": [lambda: results(args.hilum, base / "results", args.files, paths)],
             "priors": [
                 lambda to=to: priors(args.hilum, base / f"priors-{to}", to, samples[0]) for to in ("pacs", "web")
             ],

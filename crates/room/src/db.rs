@@ -14,12 +14,15 @@ const TABLES: &[&str] = &[
      n_objects BIGINT NOT NULL, state TEXT NOT NULL, uncertainty DOUBLE PRECISION NOT NULL, \
      priority DOUBLE PRECISION NOT NULL, reading TEXT NOT NULL, revision BIGINT NOT NULL, signed BIGINT NOT NULL, \
      has_prior BIGINT NOT NULL, findings TEXT NOT NULL, search TEXT NOT NULL, changed BIGINT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS room_by_priority ON room_studies (priority, received, study_uid)",
-    "CREATE INDEX IF NOT EXISTS room_by_day ON room_studies (day, received, study_uid)",
-    "CREATE INDEX IF NOT EXISTS room_by_patient ON room_studies (patient_folded, received, study_uid)",
-    "CREATE INDEX IF NOT EXISTS room_by_state ON room_studies (state, signed, received, study_uid)",
-    "CREATE INDEX IF NOT EXISTS room_by_age ON room_studies (age, received, study_uid)",
-    "CREATE INDEX IF NOT EXISTS room_by_uncertainty ON room_studies (uncertainty, received, study_uid)",
+    // Each order of the list has an index that also holds what rows are chosen by, so that a page is found in the index alone.
+    "CREATE INDEX IF NOT EXISTS room_list_priority ON room_studies (priority, received, study_uid, state, signed, has_prior)",
+    "CREATE INDEX IF NOT EXISTS room_list_day ON room_studies (day, received, study_uid, state, signed, has_prior)",
+    "CREATE INDEX IF NOT EXISTS room_list_received ON room_studies (received, study_uid, state, signed, has_prior)",
+    "CREATE INDEX IF NOT EXISTS room_list_patient ON room_studies (patient_folded, received, study_uid, state, signed, has_prior)",
+    "CREATE INDEX IF NOT EXISTS room_list_age ON room_studies (age, received, study_uid, state, signed, has_prior)",
+    "CREATE INDEX IF NOT EXISTS room_list_uncertainty ON room_studies (uncertainty, received, study_uid, state, signed, has_prior)",
+    // With the findings, so that rows are counted in it too.
+    "CREATE INDEX IF NOT EXISTS room_list_state ON room_studies (state, signed, received, study_uid, findings, has_prior)",
     "CREATE INDEX IF NOT EXISTS room_by_patient_id ON room_studies (patient_id, day)",
     "CREATE TABLE IF NOT EXISTS room_items (study_uid TEXT PRIMARY KEY, item TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS room_edits (study_uid TEXT NOT NULL, revision BIGINT NOT NULL, at BIGINT NOT NULL, \
@@ -34,6 +37,16 @@ const TABLES: &[&str] = &[
      study_uid TEXT NOT NULL, detail TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS room_seen_by_study ON room_seen (study_uid, at)",
     "CREATE INDEX IF NOT EXISTS room_seen_by_time ON room_seen (at)",
+];
+
+/// Indexes of earlier versions that the ones above take the place of.
+const FORMER: &[&str] = &[
+    "DROP INDEX IF EXISTS room_by_priority",
+    "DROP INDEX IF EXISTS room_by_day",
+    "DROP INDEX IF EXISTS room_by_patient",
+    "DROP INDEX IF EXISTS room_by_state",
+    "DROP INDEX IF EXISTS room_by_age",
+    "DROP INDEX IF EXISTS room_by_uncertainty",
 ];
 
 const META: &str =
@@ -61,7 +74,7 @@ pub(crate) async fn migrate(db: &Db) -> Result<()> {
             tx.execute(sql).await?;
         }
     }
-    for table in TABLES {
+    for table in TABLES.iter().chain(FORMER) {
         tx.execute(*table).await?;
     }
     sqlx::query(
