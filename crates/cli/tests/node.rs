@@ -224,6 +224,51 @@ fn deidentified_files_are_read_as_before_and_say_nothing_of_the_patient() {
 }
 
 #[test]
+fn what_was_deidentified_is_no_input_and_one_uid_is_one_object() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("in");
+    std::fs::create_dir(&folder).unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "some bytes that nobody knows").unwrap();
+    let sample = std::fs::read(&dicom_samples()[0]).unwrap();
+    for name in ["a.dcm", "again.dcm"] {
+        std::fs::write(folder.join(name), &sample).unwrap();
+    }
+    let deidentify = || {
+        let mut command = hilum();
+        command.current_dir(&folder);
+        command.args([
+            "deidentify",
+            ".",
+            "--out",
+            "clean",
+            "--no-progress",
+            "--secret",
+        ]);
+        command.arg(&secret).output().unwrap()
+    };
+    // The same object twice is one, and the second run does not take the first one's file.
+    for _ in 0..2 {
+        let out = deidentify();
+        assert_eq!(code(&out), 0, "{}", stderr(&out));
+        assert!(stdout(&out).contains("2 files"), "{}", stdout(&out));
+        assert_eq!(std::fs::read_dir(folder.join("clean")).unwrap().count(), 1);
+    }
+    // Another object under the same UID is not written over the first.
+    let mut other = sample.clone();
+    let last = other.len() - 1;
+    other[last] ^= 1;
+    std::fs::write(folder.join("b.dcm"), other).unwrap();
+    let out = deidentify();
+    assert_eq!(code(&out), 1);
+    assert!(
+        stderr(&out).contains("another object with the UID"),
+        "{}",
+        stderr(&out)
+    );
+}
+
+#[test]
 fn doctor_checks_a_nodes_configuration() {
     let dir = tempfile::tempdir().unwrap();
     let config = dir.path().join("hilum.toml");

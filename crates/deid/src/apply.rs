@@ -170,8 +170,11 @@ impl Deidentifier {
                 (element, listed.then_some(Done::Retained))
             }
             Action::Uid => self.uids(element, &text),
-            Action::Move => match moved(&text, context.days) {
-                Some(date) => (with(date), Some(Done::DateMoved)),
+            Action::Move => match all_moved(&text, context.days) {
+                Some(dates) => {
+                    let value = PrimitiveValue::Strs(dates.into());
+                    (DataElement::new(tag, vr, value), Some(Done::DateMoved))
+                }
                 // The time of day means nothing once the day is another one.
                 None if vr == VR::TM => (element, Some(Done::Retained)),
                 None => (DataElement::empty(tag, vr), Some(Done::Emptied)),
@@ -284,6 +287,11 @@ fn code((value, meaning): (&'static str, &'static str)) -> InMemDicomObject {
         DataElement::new(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "DCM"),
         DataElement::new(tags::CODE_MEANING, VR::LO, meaning),
     ])
+}
+
+/// Every value of an attribute moved; `None` when one of them is no date.
+fn all_moved(text: &str, days: i64) -> Option<Vec<String>> {
+    text.split('\\').map(|value| moved(value, days)).collect()
 }
 
 /// What is done to attributes that the table does not name: names of persons are none that an image needs, UIDs of instances may

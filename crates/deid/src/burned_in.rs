@@ -3,6 +3,8 @@
 //! Tags say so, or the pixels do: characters of an annotation are small, sharp, of one grey value at the top of the scale, and
 //! stand in a row. Side markers of one or two letters are no identification and are not listed.
 
+use dicom_core::Tag;
+use dicom_core::header::Header;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use hilum_dicom::{DicomImage, Limits};
@@ -14,24 +16,46 @@ pub fn suspect(file: &[u8], data: &InMemDicomObject) -> Vec<String> {
     if data.get(tags::PIXEL_DATA).is_none() {
         return reasons;
     }
-    let shown = hilum_image::guard::catch(|| {
-        let image = DicomImage::from_bytes(file, &Limits::default())?;
-        image.display(0, Recipe::Linear)
-    });
-    match shown {
-        Ok(Ok(shown)) => {
-            let lines = lines_of_text(&shown.pixels.to_u8());
-            if lines > 0 {
-                reasons.push(format!(
-                    "{lines} rows of shapes like characters in the first frame"
-                ));
-            }
-        }
+    match hilum_image::guard::catch(|| by_pixels(file)) {
+        Ok(Ok(found)) => reasons.extend(found),
         Ok(Err(_)) | Err(_) => {
             reasons.push("the pixels cannot be read, so they were not looked at".to_owned())
         }
     }
     reasons
+}
+
+/// Frames that are looked at, at most.
+const FRAMES: usize = 200;
+
+fn by_pixels(file: &[u8]) -> Result<Vec<String>, hilum_dicom::DicomError> {
+    let image = DicomImage::from_bytes(file, &Limits::default())?;
+    let frames = image.attributes.frames;
+    let mut reasons = Vec::new();
+    for frame in 0..frames.min(FRAMES) {
+        let lines = lines_of_text(&image.display(frame, Recipe::Linear)?.pixels.to_u8());
+        if lines > 0 {
+            let number = frame + 1;
+            reasons.push(format!(
+                "{lines} rows of shapes like characters in frame {number}"
+            ));
+            // One is enough for a person to look.
+            return Ok(reasons);
+        }
+    }
+    if frames > FRAMES {
+        reasons.push(format!(
+            "of {frames} frames the first {FRAMES} were looked at"
+        ));
+    }
+    Ok(reasons)
+}
+
+/// A word about overlay planes that were kept: they can hold text as bits, which cleaning of texts does not reach.
+pub(crate) fn overlays(kept: &InMemDicomObject) -> Option<String> {
+    let plane = |t: Tag| t.group() & 0xFF01 == 0x6000 && t.element() == 0x3000;
+    let found = kept.into_iter().any(|e| plane(e.tag()));
+    found.then(|| "overlay planes were kept, which may hold text".to_owned())
 }
 
 fn by_tags(data: &InMemDicomObject) -> Vec<String> {
@@ -218,6 +242,16 @@ mod tests {
         assert_eq!(lines_of_text(&written(12, 0)), 1);
         assert_eq!(lines_of_text(&written(2, 255)), 0);
         assert_eq!(lines_of_text(&written(12, 130)), 0);
+    }
+
+    #[test]
+    fn a_plane_that_was_kept_is_to_be_looked_at() {
+        use dicom_core::{DataElement, PrimitiveValue, VR};
+        let bits = PrimitiveValue::from(vec![1u8, 0]);
+        let plane = DataElement::new(Tag(0x6002, 0x3000), VR::OB, bits);
+        assert!(overlays(&InMemDicomObject::from_element_iter([plane])).is_some());
+        let rows = DataElement::new(Tag(0x6000, 0x0010), VR::US, PrimitiveValue::from(1u16));
+        assert!(overlays(&InMemDicomObject::from_element_iter([rows])).is_none());
     }
 
     #[test]

@@ -21,6 +21,7 @@ impl Deidentifier {
         let suspicions = burned_in::suspect(bytes, &parsed.data);
         let (data, mut report) = self.apply(parsed.data);
         report.review = suspicions;
+        report.review.extend(burned_in::overlays(&data));
         let uid = |tag| {
             let text = data.get(tag).and_then(|e| e.to_str().ok());
             text.map(|t| t.trim_matches([' ', '\0']).to_owned())

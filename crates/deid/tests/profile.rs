@@ -127,6 +127,38 @@ fn options_keep_what_they_name() {
 }
 
 #[test]
+fn every_value_of_a_date_is_moved_and_none_is_left() {
+    let mut given = object();
+    let dates = PrimitiveValue::Strs(vec!["20260101".into(), "20260105".into()].into());
+    given.put(DataElement::new(
+        tags::DATE_OF_LAST_CALIBRATION,
+        VR::DA,
+        dates,
+    ));
+    let options = Options {
+        retain_modified_dates: true,
+        ..Options::default()
+    };
+    let deidentifier = Deidentifier::new(options, secret()).unwrap();
+    let out = deidentifier.apply(given.clone()).0;
+    let moved = text(&out, tags::DATE_OF_LAST_CALIBRATION);
+    assert!(
+        !moved.contains("20260101") && !moved.contains("20260105"),
+        "{moved}"
+    );
+    assert_eq!(moved.split('\\').count(), 2, "{moved}");
+    // One value that is no date: nothing of it stays.
+    let dates = PrimitiveValue::Strs(vec!["20260101".into(), "in May".into()].into());
+    given.put(DataElement::new(
+        tags::DATE_OF_LAST_CALIBRATION,
+        VR::DA,
+        dates,
+    ));
+    let out = deidentifier.apply(given).0;
+    assert_eq!(text(&out, tags::DATE_OF_LAST_CALIBRATION), "");
+}
+
+#[test]
 fn another_secret_gives_another_pseudonym() {
     let other = Secret::new(b"another secret of enough bytes").unwrap();
     let out = Deidentifier::new(Options::default(), other)

@@ -4,6 +4,7 @@ use crate::error::{Result, WebError};
 use crate::metadata;
 use dicom_core::DicomValue;
 use dicom_dictionary_std::tags;
+use hilum_dicom::object::Object;
 use hilum_dicom::{DicomError, DicomImage, Limits};
 use std::path::Path;
 
@@ -13,10 +14,85 @@ pub(crate) struct FrameData {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// An object whose frames are asked for. It is read once, whatever the number of frames.
+pub(crate) enum Opened {
+    /// Frames are decoded.
+    Decoded(Box<DicomImage>),
+    /// Frames are given as they are stored.
+    Stored {
+        /// All of it.
+        object: Box<Object>,
+        /// How it is compressed.
+        transfer_syntax: String,
+    },
+}
+
+impl Opened {
+    /// Reads an object to give its frames as samples.
+    pub(crate) fn to_decode(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| WebError::Internal(e.to_string()))?;
+        let image = DicomImage::from_bytes(&bytes, &Limits::default())?;
+        Ok(Opened::Decoded(Box::new(image)))
+    }
+
+    /// Reads an object to give its frames as they are stored; samples where nothing is compressed.
+    pub(crate) fn as_stored(path: &Path, transfer_syntax: &str) -> Result<Self> {
+        let object = metadata::whole(path)?;
+        let no_pixels = || WebError::NotAcceptable("the object has no pixel data".to_owned());
+        let element = object.data.get(tags::PIXEL_DATA).ok_or_else(no_pixels)?;
+        if !matches!(element.value(), DicomValue::PixelSequence(_)) {
+            return Opened::to_decode(path);
+        }
+        Ok(Opened::Stored {
+            object: Box::new(object),
+            transfer_syntax: transfer_syntax.to_owned(),
+        })
+    }
+
+    /// How many frames there are.
+    fn frames(&self) -> usize {
+        match self {
+            Opened::Decoded(image) => image.attributes.frames,
+            Opened::Stored { object, .. } => object
+                .data
+                .get(tags::NUMBER_OF_FRAMES)
+                .and_then(|e| e.to_int::<usize>().ok())
+                .unwrap_or(1),
+        }
+    }
+
+    /// Whether there are all of these.
+    ///
+    /// # Errors
+    /// The first one that is not there.
+    pub(crate) fn check(&self, wanted: &[usize]) -> Result<()> {
+        let frames = self.frames();
+        match wanted.iter().find(|frame| **frame >= frames) {
+            Some(&frame) => Err(DicomError::NoSuchFrame { frame, frames }.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// One frame.
+    pub(crate) fn frame(&self, frame: usize) -> Result<FrameData> {
+        match self {
+            Opened::Decoded(image) => decoded(image, frame),
+            Opened::Stored {
+                object,
+                transfer_syntax,
+            } => {
+                let kind = media_type(transfer_syntax);
+                Ok(FrameData {
+                    kind: format!("{kind}; transfer-syntax={transfer_syntax}"),
+                    bytes: compressed(object, frame, self.frames())?,
+                })
+            }
+        }
+    }
+}
+
 /// Samples of a frame as in explicit little endian: interleaved, as many bytes as Bits Allocated says. Colour is RGB.
-pub(crate) fn decoded(path: &Path, frame: usize) -> Result<FrameData> {
-    let bytes = std::fs::read(path).map_err(|e| WebError::Internal(e.to_string()))?;
-    let image = DicomImage::from_bytes(&bytes, &Limits::default())?;
+fn decoded(image: &DicomImage, frame: usize) -> Result<FrameData> {
     let stored = image.stored(frame)?;
     let bytes = match image.attributes.bits_allocated {
         1 => packed(&stored.data),
@@ -45,34 +121,23 @@ fn packed(values: &[i32]) -> Vec<u8> {
 }
 
 /// The compressed bytes of a frame, as they are stored.
-pub(crate) fn stored(path: &Path, transfer_syntax: &str, frame: usize) -> Result<FrameData> {
-    let object = metadata::whole(path)?;
+fn compressed(object: &Object, frame: usize, frames: usize) -> Result<Vec<u8>> {
     let no_pixels = || WebError::NotAcceptable("the object has no pixel data".to_owned());
     let element = object.data.get(tags::PIXEL_DATA).ok_or_else(no_pixels)?;
     let DicomValue::PixelSequence(sequence) = element.value() else {
-        return decoded(path, frame);
+        return Err(no_pixels());
     };
-    let frames = object
-        .data
-        .get(tags::NUMBER_OF_FRAMES)
-        .and_then(|e| e.to_int::<usize>().ok())
-        .unwrap_or(1);
     if frame >= frames {
         return Err(DicomError::NoSuchFrame { frame, frames }.into());
     }
     let fragments = sequence.fragments();
-    let bytes = if fragments.len() == frames {
-        fragments[frame].to_vec()
+    if fragments.len() == frames {
+        Ok(fragments[frame].clone())
     } else if frames == 1 {
-        fragments.concat()
+        Ok(fragments.concat())
     } else {
-        by_offsets(sequence.offset_table(), fragments, frame)?
-    };
-    let kind = media_type(transfer_syntax);
-    Ok(FrameData {
-        kind: format!("{kind}; transfer-syntax={transfer_syntax}"),
-        bytes,
-    })
+        by_offsets(sequence.offset_table(), fragments, frame)
+    }
 }
 
 /// The fragments between a frame's offset and the next one's. Offsets count from the first fragment's item tag.
@@ -103,17 +168,17 @@ pub(crate) fn media_type(transfer_syntax: &str) -> &'static str {
     }
 }
 
-/// Frame numbers of a path, from 1.
+/// Frame numbers of a path, from 1 there and from 0 here. A frame that is asked for twice is refused: the answer would have no end.
 pub(crate) fn numbers(list: &str) -> Result<Vec<usize>> {
-    let wrong =
-        || WebError::BadRequest("frames are numbers from 1, separated by commas".to_owned());
+    let wrong = || {
+        WebError::BadRequest("frames are numbers from 1, each once, separated by commas".to_owned())
+    };
+    let mut seen = std::collections::HashSet::new();
     list.split(',')
         .map(|n| {
-            n.trim()
-                .parse::<usize>()
-                .ok()
-                .and_then(|n| n.checked_sub(1))
-                .ok_or_else(wrong)
+            let number = n.trim().parse::<usize>().ok();
+            let frame = number.and_then(|n| n.checked_sub(1)).ok_or_else(wrong)?;
+            seen.insert(frame).then_some(frame).ok_or_else(wrong)
         })
         .collect()
 }
@@ -126,6 +191,7 @@ mod tests {
     fn frame_lists_and_packed_bits() {
         assert_eq!(numbers("1,3").unwrap(), [0, 2]);
         assert!(numbers("0").is_err() && numbers("").is_err() && numbers("a").is_err());
+        assert!(numbers("1,1").is_err() && numbers("2,1,2").is_err());
         assert_eq!(packed(&[1, 0, 0, 0, 0, 0, 0, 1, 1]), [0x81, 0x01]);
     }
 

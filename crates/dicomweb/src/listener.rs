@@ -1,7 +1,6 @@
-//! Connections of an HTTP server: plain or TLS, with a limit on how many there are and how long one may be silent. For
-//! [`axum::serve`], whatever is served.
+//! Connections of an HTTP server: plain or TLS, with limits on how many there are, how long one may be silent and how slowly a request
+//! may come. [`crate::serve`] answers on them, whatever is served.
 
-use axum::serve::Listener;
 use hilum_node::config::HttpConfig;
 use std::future::Future;
 use std::io;
@@ -26,14 +25,21 @@ pub struct WebLimits {
     pub handshake: Duration,
     /// How long nothing may come and go on a connection.
     pub idle: Duration,
+    /// How long the head of a request may take, and how long a connection is kept for the next one.
+    pub head: Duration,
+    /// Bytes of a request that must come each second, from [`WebLimits::head`] after its first byte on: a caller that sends a byte now and
+    /// then would hold a connection for ever.
+    pub pace: u64,
 }
 
 impl Default for WebLimits {
     fn default() -> Self {
         WebLimits {
-            connections: 256,
+            connections: 1024,
             handshake: Duration::from_secs(10),
             idle: Duration::from_secs(300),
+            head: Duration::from_secs(30),
+            pace: 1024,
         }
     }
 }
@@ -42,6 +48,7 @@ impl Default for WebLimits {
 pub struct WebListener {
     address: SocketAddr,
     secure: bool,
+    limits: WebLimits,
     ready: mpsc::Receiver<(WebStream, SocketAddr)>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -71,6 +78,7 @@ impl WebListener {
         Ok(WebListener {
             address,
             secure,
+            limits,
             ready,
             task,
         })
@@ -153,17 +161,16 @@ async fn begin(
     };
     Some(WebStream {
         inner,
-        idle: limits.idle,
+        limits,
+        request: None,
         timer: Box::pin(tokio::time::sleep(limits.idle)),
         _permit: permit,
     })
 }
 
-impl Listener for WebListener {
-    type Io = WebStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (WebStream, SocketAddr) {
+impl WebListener {
+    /// The next connection, and where it comes from.
+    pub(crate) async fn accept(&mut self) -> (WebStream, SocketAddr) {
         match self.ready.recv().await {
             Some(ready) => ready,
             // The accepting task is gone, which happens only when the runtime ends.
@@ -171,17 +178,32 @@ impl Listener for WebListener {
         }
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
+    /// The limits.
+    pub(crate) fn limits(&self) -> WebLimits {
+        self.limits
     }
 }
 
 /// A connection, counted as open until it is dropped.
 pub struct WebStream {
     inner: Inner,
-    idle: Duration,
+    limits: WebLimits,
+    request: Option<Coming>,
     timer: Pin<Box<Sleep>>,
     _permit: OwnedSemaphorePermit,
+}
+
+/// A request on its way in: since when, and how much of it is there.
+struct Coming {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Coming {
+    fn is_too_slow(&self, limits: &WebLimits) -> bool {
+        let lasts = self.since.elapsed();
+        lasts > limits.head && self.bytes < limits.pace * (lasts - limits.head).as_secs()
+    }
 }
 
 enum Inner {
@@ -192,7 +214,18 @@ enum Inner {
 impl WebStream {
     /// Something came or went.
     fn touch(&mut self) {
-        self.timer.as_mut().reset(Instant::now() + self.idle);
+        let end = Instant::now() + self.limits.idle;
+        self.timer.as_mut().reset(end);
+    }
+
+    /// Counts what came; `false` when a request comes too slowly.
+    fn came(&mut self, bytes: usize) -> bool {
+        let request = self.request.get_or_insert_with(|| Coming {
+            since: Instant::now(),
+            bytes: 0,
+        });
+        request.bytes += bytes as u64;
+        !request.is_too_slow(&self.limits)
     }
 
     /// Ready with an error when nothing came or went for too long.
@@ -208,13 +241,18 @@ impl AsyncRead for WebStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let polled = match &mut self.inner {
             Inner::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
         };
         if polled.is_ready() {
             self.touch();
-            return polled;
+            let bytes = buffer.filled().len() - before;
+            return match bytes == 0 || self.came(bytes) {
+                true => polled,
+                false => Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut))),
+            };
         }
         self.silent(cx).map(Err)
     }
@@ -231,6 +269,8 @@ impl AsyncWrite for WebStream {
             Inner::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
         };
         if polled.is_ready() {
+            // The answer begins: what comes after it is another request.
+            self.request = None;
             self.touch();
             return polled;
         }
@@ -257,5 +297,24 @@ impl AsyncWrite for WebStream {
             return polled;
         }
         self.silent(cx).map(Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_trickles_in_is_too_slow_and_a_large_one_is_not() {
+        let limits = WebLimits::default();
+        let mut coming = Coming {
+            since: Instant::now(),
+            bytes: 10,
+        };
+        assert!(!coming.is_too_slow(&limits), "the head has its time");
+        tokio::time::advance(limits.head + Duration::from_secs(2)).await;
+        assert!(coming.is_too_slow(&limits));
+        coming.bytes = 2 * limits.pace;
+        assert!(!coming.is_too_slow(&limits));
     }
 }

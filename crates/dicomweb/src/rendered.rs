@@ -5,7 +5,7 @@ use crate::frames;
 use crate::media::{self, accepted, takes};
 use crate::qido::parameters;
 use crate::state::WebState;
-use crate::wado::{UidPath, blocking, instance_path, series_path, study_path};
+use crate::wado::{UidPath, decoding, instance_path, series_path, study_path};
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, Response};
@@ -156,7 +156,7 @@ async fn render(
         .transpose()?;
     let found = state.objects(&path).await?;
     let path = state.store.path(&found[0]);
-    let made = blocking(move || {
+    let made = decoding(move || {
         let plane = displayed(&path, frame)?;
         let limit = longest.map(|l| (l, l)).or(viewport);
         encode(&fitted(plane, limit)?, format)

@@ -12,8 +12,7 @@ use axum::routing::get;
 
 /// All services, to be mounted under a prefix such as `/dicom-web`.
 pub fn router(state: WebState) -> Router {
-    let limit =
-        usize::try_from(state.http.max_body_mb.saturating_mul(1 << 20)).unwrap_or(usize::MAX);
+    let limit = usize::try_from(state.http.max_body_mb.saturating_mul(MIB)).unwrap_or(usize::MAX);
     const STUDY: &str = "/studies/{study}";
     const SERIES: &str = "/studies/{study}/series/{series}";
     const INSTANCE: &str = "/studies/{study}/series/{series}/instances/{instance}";
@@ -54,8 +53,28 @@ pub fn router(state: WebState) -> Router {
         .route(&at(SERIES, "/thumbnail"), get(rendered::series_thumbnail))
         .route(&at(STUDY, "/thumbnail"), get(rendered::study_thumbnail))
         .layer(DefaultBodyLimit::max(limit))
+        .layer(middleware::from_fn_with_state(state.clone(), room_for_body))
         .layer(middleware::from_fn_with_state(state.clone(), guard))
         .with_state(state)
+}
+
+const MIB: u64 = 1 << 20;
+
+/// Waits until there is memory for the body of a request: all that are under way together hold no more than `node.memory_mb`. One that does
+/// not tell its length may be as long as the longest.
+async fn room_for_body(State(state): State<WebState>, request: Request, next: Next) -> Response {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    let told = request.headers().get(header::CONTENT_LENGTH);
+    let told = told.and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let most = state.http.max_body_mb;
+    let wanted = told.map_or(most, |bytes| bytes.div_ceil(MIB));
+    if wanted > most {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
+    let _held = state.bodies.hold(wanted).await;
+    next.run(request).await
 }
 
 /// Lets in who has the token, and tells browsers which other site may ask.

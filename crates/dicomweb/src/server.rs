@@ -2,6 +2,7 @@
 
 use crate::listener::{WebLimits, WebListener};
 use crate::routes::router;
+use crate::serving::serve;
 use crate::state::WebState;
 use axum::Router;
 use std::io;
@@ -14,7 +15,7 @@ pub struct Server {
     address: SocketAddr,
     secure: bool,
     stop: watch::Sender<bool>,
-    task: tokio::task::JoinHandle<io::Result<()>>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
@@ -27,11 +28,10 @@ impl Server {
         let (address, secure) = (listener.address(), listener.is_secure());
         let (stop, mut stopped) = watch::channel(false);
         let app = Router::new().nest("/dicom-web", router(state));
-        let served = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let task = tokio::spawn(serve(listener, app, async move {
             // An error means that the server was dropped.
             let _ = stopped.changed().await;
-        });
-        let task = tokio::spawn(async move { served.await });
+        }));
         Ok(Server {
             address,
             secure,

@@ -6,6 +6,7 @@ use hilum_node::auto::Rules;
 use hilum_node::config::{Config, HttpConfig};
 use hilum_store::{Level, Located, Query, Store, Uid, keys};
 use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Store, configuration and token.
 #[derive(Clone)]
@@ -15,6 +16,7 @@ pub struct WebState {
     pub(crate) aet: Arc<str>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) audit: Audit,
+    pub(crate) bodies: Bodies,
     /// SHA-256 of the token: comparing hashes takes as long whatever the first difference.
     pub(crate) token: Option<[u8; 32]>,
 }
@@ -32,6 +34,7 @@ impl WebState {
             aet: config.node.aet.as_str().into(),
             rules: Arc::new(Rules::new(config)),
             audit,
+            bodies: Bodies::new(config.node.memory_mb.max(config.http.max_body_mb)),
             token,
         })
     }
@@ -58,6 +61,30 @@ impl WebState {
     }
 }
 
+/// Memory for bodies of requests, in MiB.
+#[derive(Clone)]
+pub(crate) struct Bodies {
+    free: Arc<Semaphore>,
+    all: u32,
+}
+
+impl Bodies {
+    fn new(all: u64) -> Self {
+        let all = u32::try_from(all).unwrap_or(u32::MAX).min(1 << 24);
+        Bodies {
+            free: Arc::new(Semaphore::new(all as usize)),
+            all,
+        }
+    }
+
+    /// Waits until so much is free and holds it.
+    pub(crate) async fn hold(&self, wanted: u64) -> Option<OwnedSemaphorePermit> {
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX).clamp(1, self.all);
+        // It is never closed.
+        Arc::clone(&self.free).acquire_many_owned(wanted).await.ok()
+    }
+}
+
 fn token(path: &std::path::Path) -> std::io::Result<[u8; 32]> {
     let text = std::fs::read_to_string(path)?;
     let token = text.lines().next().unwrap_or_default().trim();
@@ -73,4 +100,30 @@ fn token(path: &std::path::Path) -> std::io::Result<[u8; 32]> {
 pub(crate) fn hash(text: &str) -> [u8; 32] {
     use sha2::{Digest, Sha256};
     Sha256::digest(text.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn bodies_wait_for_each_other_and_one_that_is_too_large_waits_for_all() {
+        let bodies = Bodies::new(10);
+        let first = bodies.hold(6).await;
+        let second = bodies.hold(100);
+        let waited = tokio::time::timeout(Duration::from_millis(20), second).await;
+        assert!(waited.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(5), bodies.hold(4))
+                .await
+                .is_ok()
+        );
+        drop(first);
+        assert!(
+            tokio::time::timeout(Duration::from_secs(5), bodies.hold(100))
+                .await
+                .is_ok()
+        );
+    }
 }

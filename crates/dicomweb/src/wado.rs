@@ -2,7 +2,7 @@
 //! servers offer in this way.
 
 use crate::error::{Result, WebError};
-use crate::frames::{self, FrameData};
+use crate::frames::{self, FrameData, Opened};
 use crate::media::{self, Range, accepted, takes};
 use crate::metadata;
 use crate::qido::{base_url, tag};
@@ -14,6 +14,8 @@ use hilum_node::audit;
 use hilum_store::{Located, Target, Uid};
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) type UidPath = Vec<(&'static str, String)>;
 
@@ -178,6 +180,24 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .map_err(|e| WebError::Internal(e.to_string()))?
 }
 
+/// Pictures that are decoded at a time: each can take two gigabytes, and more than there are cores are no faster.
+static DECODERS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
+
+/// Waits until a picture may be decoded. What is given back is held while that lasts, by every server of the process.
+pub async fn decoder() -> Option<SemaphorePermit<'static>> {
+    // It is never closed.
+    DECODERS.acquire().await.ok()
+}
+
+/// [`blocking`] for work that decodes pixels.
+pub(crate) async fn decoding<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let _turn = decoder().await;
+    blocking(work).await
+}
+
 pub(crate) async fn bulk(
     state: State<WebState>,
     Path((study, series, instance, name)): Path<(String, String, String, String)>,
@@ -211,17 +231,53 @@ pub(crate) async fn frames(
     let object = found[0].clone();
     let form = form(&accepted(&headers), &object.transfer_syntax)?;
     let path = state.store.path(&object);
-    let made = blocking(move || {
-        let one = |&n: &usize| match form {
-            Form::Stored => frames::stored(&path, &object.transfer_syntax, n),
-            Form::Decoded => frames::decoded(&path, n),
+    let open = move || {
+        let opened = match form {
+            Form::Stored => Opened::as_stored(&path, &object.transfer_syntax)?,
+            Form::Decoded => Opened::to_decode(&path)?,
         };
-        numbers.iter().map(one).collect::<Result<Vec<FrameData>>>()
+        opened.check(&numbers)?;
+        let first = numbers.first().copied().unwrap_or(0);
+        Ok((opened.frame(first)?, Arc::new(opened), numbers))
+    };
+    let (first, opened, numbers) = decoding(open).await?;
+    streamed_frames(first, opened, numbers)
+}
+
+/// Frames one after the other, each made when the one before was taken: the answer is never in memory as a whole.
+fn streamed_frames(
+    first: FrameData,
+    opened: Arc<Opened>,
+    numbers: Vec<usize>,
+) -> Result<Response<Body>> {
+    let (boundary, kind) = (media::boundary(), first.kind.clone());
+    let (sender, body) = media::streamed();
+    let answer = media::respond(&media::multipart_type(&boundary, &kind), body)?;
+    tokio::spawn(async move {
+        let part = |bytes: &[u8]| {
+            let mut chunk = media::part_head(&boundary, &kind, None).into_bytes();
+            chunk.extend(bytes);
+            chunk.extend(b"\r\n");
+            Ok(Bytes::from(chunk))
+        };
+        let mut next = Ok(first);
+        for n in 1..=numbers.len() {
+            // Too late for a status: an answer that breaks off says that it failed.
+            let chunk = next.map_err(|e: WebError| io::Error::other(e.to_string()));
+            let chunk = chunk.and_then(|f: FrameData| part(&f.bytes));
+            let failed = chunk.is_err();
+            if sender.send(chunk).await.is_err() || failed {
+                return;
+            }
+            let Some(&frame) = numbers.get(n) else { break };
+            let opened = Arc::clone(&opened);
+            next = decoding(move || opened.frame(frame)).await;
+        }
+        // The other side may be gone.
+        let end = Bytes::from(format!("--{boundary}--\r\n"));
+        let _ = sender.send(Ok(end)).await;
     });
-    let made = made.await?;
-    let kind = made.first().map(|f| f.kind.clone()).unwrap_or_default();
-    let parts: Vec<Vec<u8>> = made.into_iter().map(|f| f.bytes).collect();
-    media::multipart(&kind, &parts)
+    Ok(answer)
 }
 
 /// How frames are given.

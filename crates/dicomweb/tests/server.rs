@@ -313,7 +313,7 @@ fn connections_are_counted_and_a_silent_one_ends() {
         let listener = listener.await.unwrap();
         let address = listener.address();
         let app = axum::Router::new().route("/", axum::routing::get(|| async { "here" }));
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        tokio::spawn(hilum_dicomweb::serve(listener, app, std::future::pending()));
         address
     });
     let start = std::time::Instant::now();
@@ -330,4 +330,39 @@ fn connections_are_counted_and_a_silent_one_ends() {
         "it did not wait"
     );
     assert_eq!(silent.read(&mut [0; 8]).unwrap_or(0), 0);
+}
+
+#[test]
+fn a_head_that_never_ends_is_not_waited_for() {
+    use std::io::{Read, Write};
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let limits = hilum_dicomweb::WebLimits {
+        head: std::time::Duration::from_millis(400),
+        ..hilum_dicomweb::WebLimits::default()
+    };
+    let http = Config::default().http;
+    let address = runtime.block_on(async {
+        let listener = hilum_dicomweb::WebListener::bind(([127, 0, 0, 1], 0).into(), &http, limits);
+        let listener = listener.await.unwrap();
+        let address = listener.address();
+        let app = axum::Router::new().route("/", axum::routing::get(|| async { "here" }));
+        tokio::spawn(hilum_dicomweb::serve(listener, app, std::future::pending()));
+        address
+    });
+    let start = std::time::Instant::now();
+    let mut slow = std::net::TcpStream::connect(address).unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    slow.set_read_timeout(Some(std::time::Duration::from_millis(20)))
+        .unwrap();
+    // A byte now and then, which keeps a connection from being silent.
+    while start.elapsed() < std::time::Duration::from_secs(20) {
+        if slow.write_all(b"x").is_err() || matches!(slow.read(&mut [0; 64]), Ok(0)) {
+            break;
+        }
+    }
+    assert!(start.elapsed() < std::time::Duration::from_secs(10));
 }

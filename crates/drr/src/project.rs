@@ -200,43 +200,40 @@ impl<'v, F: Fn(f32) -> f32 + Sync> Projector<'v, F> {
         let grid = self.grid(main, bounds);
         let lines: [Option<Line>; LANES] =
             std::array::from_fn(|l| grid.line(starts[l], steps[l], length(&rays[l])));
+        let mut sums = self.together(grid, &lines, method);
+        // Rays at 45 degrees, or ending inside the body: one by one.
+        for ((sum, line), ray) in sums.iter_mut().zip(&lines).zip(rays) {
+            if line.is_none() {
+                *sum = self.sampled(ray, method, bounds);
+            }
+        }
+        sums
+    }
+
+    /// The rays that have a line in the grid; 0 for the others.
+    fn together(&self, grid: &Grid, lines: &[Option<Line>; LANES], method: Method) -> [f32; LANES] {
         let mut bundle = Bundle::default();
         for (l, line) in lines.iter().enumerate() {
-            let Some(line) = line else {
-                // Rays at 45 degrees, or ending inside the body: one by one.
-                return std::array::from_fn(|l| self.single(&rays[l], method, grid, lines[l]));
-            };
-            bundle.set(l, line);
+            if let Some(line) = line {
+                bundle.set(l, line);
+            }
         }
-        if grid.misses(&bundle) {
+        let none = lines.iter().all(Option::is_none);
+        // A lane without a line reads the padding, where everything is 0.
+        if none || (lines.iter().all(Option::is_some) && grid.misses(&bundle)) {
             return [0.0; LANES];
         }
         let mut sums = grid.run(&bundle, method);
-        if method != Method::Maximum {
-            for (sum, line) in sums.iter_mut().zip(lines.iter().flatten()) {
+        for (sum, line) in sums.iter_mut().zip(lines) {
+            if let (Some(line), true) = (line, method != Method::Maximum) {
                 *sum *= line.scale;
             }
         }
         sums
     }
 
-    /// One ray that does not fit a bundle.
-    fn single(&self, ray: &Ray, method: Method, grid: &Grid, line: Option<Line>) -> f32 {
-        if let Some(line) = line {
-            let mut bundle = Bundle::default();
-            (0..LANES).for_each(|l| bundle.set(l, &line));
-            let scale = if method == Method::Maximum {
-                1.0
-            } else {
-                line.scale
-            };
-            return grid.run(&bundle, method)[0] * scale;
-        }
-        self.sampled(ray, method)
-    }
-
     /// Trilinear samples at half the smallest spacing.
-    fn sampled(&self, ray: &Ray, method: Method) -> f32 {
+    fn sampled(&self, ray: &Ray, method: Method, bounds: [(usize, usize); 3]) -> f32 {
         let (start, end) = (self.to_index.apply(ray.from), self.to_index.apply(ray.to));
         let step: Vec3 = std::array::from_fn(|k| end[k] - start[k]);
         let Some((enter, leave)) = ray::clip(self.volume.size, start.map(|v| v + 0.5), step) else {
@@ -251,16 +248,17 @@ impl<'v, F: Fn(f32) -> f32 + Sync> Projector<'v, F> {
         let inside = (leave - enter) * length(ray);
         let n = (2.0 * inside / spacing).ceil().max(1.0);
         let dt = (leave - enter) / n;
-        let at = |s: f64| {
-            (0..3)
-                .map(|k| start[k] + (enter + (s + 0.5) * dt) * step[k])
-                .collect::<Vec<_>>()
+        let at = |s: f64| -> Vec3 {
+            std::array::from_fn(|k| start[k] + (enter + (s + 0.5) * dt) * step[k])
+        };
+        // Samples more than a voxel away from all that is not 0 add nothing.
+        let near = |p: &Vec3| {
+            (0..3).all(|k| p[k] >= bounds[k].0 as f64 - 1.0 && p[k] <= bounds[k].1 as f64)
         };
         let samples = (0..n as usize).filter_map(|s| {
             let p = at(s as f64);
-            self.volume
-                .sample([p[0], p[1], p[2]])
-                .map(|v| f64::from((self.value)(v)))
+            let value = near(&p).then(|| self.volume.sample(p)).flatten()?;
+            Some(f64::from((self.value)(value)))
         });
         match method {
             Method::Maximum => samples.fold(0.0, f64::max) as f32,

@@ -7,9 +7,9 @@ use hilum_dicom::lut::{Modality, Voi, WindowFunction};
 use hilum_dicom::{DicomError, DicomImage, DicomMeta, Limits, LoadError, Recipe};
 use hilum_image::{Kernel, Plane, draw, resize};
 use serde::Serialize;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is visible at first: black at `center - width / 2`, white at `center + width / 2`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, utoipa::ToSchema)]
@@ -278,6 +278,7 @@ fn colour(data: &[i32], bits: u32) -> Values {
 #[derive(Debug, Default)]
 pub(crate) struct Pictures {
     kept: Mutex<VecDeque<(String, Arc<Picture>)>>,
+    making: Mutex<HashMap<String, Arc<Mutex<()>>>>,
 }
 
 /// Most bytes of pixels that are kept.
@@ -292,7 +293,15 @@ impl Pictures {
         if let Some(found) = self.find(key) {
             return Ok(found);
         }
-        let made = Arc::new(picture(path)?);
+        // Readers that open the same film wait for one to decode it.
+        let turn = Arc::clone(self.making().entry(key.to_owned()).or_default());
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = self.find(key) {
+            return Ok(found);
+        }
+        let made = picture(path).map(Arc::new);
+        self.making().remove(key);
+        let made = made?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_front((key.to_owned(), Arc::clone(&made)));
         let mut sum = 0;
@@ -303,7 +312,12 @@ impl Pictures {
         Ok(made)
     }
 
-    fn find(&self, key: &str) -> Option<Arc<Picture>> {
+    fn making(&self) -> MutexGuard<'_, HashMap<String, Arc<Mutex<()>>>> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The picture, when it is among the last ones.
+    pub(crate) fn find(&self, key: &str) -> Option<Arc<Picture>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let at = kept.iter().position(|(k, _)| k == key)?;
         let entry = kept.remove(at)?;

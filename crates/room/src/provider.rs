@@ -4,12 +4,12 @@
 use crate::access::{self, attempt_cookie, attempt_of};
 use crate::error::{ErrorBody, Result, RoomError};
 use crate::routes::{Asked, address, is_secure, opened};
-use crate::server::Caller;
 use crate::state::Room;
 use axum::extract::{ConnectInfo, Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use std::net::SocketAddr;
 
 /// Where to go afterwards.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -40,7 +40,7 @@ fn told(room: &Room, error: &RoomError, address: &str) -> Result<Response> {
     (status = 303, description = "to the provider, or back with `?login=` and why not"), (status = 404, body = ErrorBody)))]
 pub(crate) async fn leave(
     State(room): State<Room>,
-    from: Option<Extension<ConnectInfo<Caller>>>,
+    from: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
     Asked(query): Asked<LeaveQuery>,
 ) -> Result<Response> {
@@ -74,7 +74,7 @@ pub(crate) struct BackQuery {
     (status = 303, description = "into the room, or to its login with `?login=` and why not"), (status = 404, body = ErrorBody)))]
 pub(crate) async fn come_back(
     State(room): State<Room>,
-    from: Option<Extension<ConnectInfo<Caller>>>,
+    from: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
     Asked(query): Asked<BackQuery>,
 ) -> Result<Response> {

@@ -8,7 +8,6 @@ use crate::error::{ErrorBody, Result, RoomError};
 use crate::labels::{self, LabelQuery};
 use crate::list::{self, ListQuery, Page};
 use crate::runs::{self, Run};
-use crate::server::Caller;
 use crate::sign::{self, Format, Signed};
 use crate::state::{Room, blocking};
 use crate::study::{self, Study};
@@ -28,6 +27,7 @@ use hilum_store::{NewJob, Target};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
@@ -182,7 +182,7 @@ struct LogIn {
     (status = 401, body = ErrorBody), (status = 429, body = ErrorBody)))]
 async fn log_in(
     State(room): State<Room>,
-    from: Option<Extension<ConnectInfo<Caller>>>,
+    from: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
     In(given): In<LogIn>,
 ) -> Result<Response> {
@@ -193,11 +193,10 @@ async fn log_in(
     }
     let address = address(from);
     let keys = [format!("name:{}", given.name), format!("from:{address}")];
-    room.attempts().check(&keys)?;
+    room.attempts().begin(&keys)?;
     let account = match access::verify(room.db(), &given.name, &given.password).await {
         Ok(account) => account,
         Err(error) => {
-            room.attempts().failed(&keys);
             let name: String = given.name.chars().take(64).collect();
             room.log().note(&name, "login_failed", "", &address);
             return Err(error);
@@ -213,8 +212,8 @@ async fn log_in(
 }
 
 /// Where a request comes from, for the log.
-pub(crate) fn address(from: Option<Extension<ConnectInfo<Caller>>>) -> String {
-    from.map_or("unknown".to_owned(), |c| c.0.0.0.ip().to_string())
+pub(crate) fn address(from: Option<Extension<ConnectInfo<SocketAddr>>>) -> String {
+    from.map_or("unknown".to_owned(), |c| c.0.0.ip().to_string())
 }
 
 /// A session for an account: its token, and the header that tells the browser.

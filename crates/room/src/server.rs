@@ -5,12 +5,10 @@ use crate::error::{Result, RoomError};
 use crate::state::Room;
 use crate::{assets, list, routes};
 use axum::Router;
-use axum::extract::connect_info::Connected;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::serve::IncomingStream;
 use hilum_dicomweb::{WebLimits, WebListener, WebState};
 use hilum_node::audit::Audit;
 use std::net::SocketAddr;
@@ -108,22 +106,12 @@ fn is_this_machine(name: &str) -> bool {
             .is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Who calls.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Caller(pub(crate) SocketAddr);
-
-impl Connected<IncomingStream<'_, WebListener>> for Caller {
-    fn connect_info(stream: IncomingStream<'_, WebListener>) -> Self {
-        Caller(*stream.remote_addr())
-    }
-}
-
 /// A room that is served.
 pub struct Server {
     address: SocketAddr,
     secure: bool,
     room: Room,
-    served: tokio::task::JoinHandle<std::io::Result<()>>,
+    served: tokio::task::JoinHandle<()>,
     list: tokio::task::JoinHandle<()>,
 }
 
@@ -141,12 +129,10 @@ impl Server {
         let (address, secure) = (tcp.address(), tcp.is_secure());
         let mut stopped = room.stopped();
         let list = tokio::spawn(list::keep_in_step(room.clone()));
-        let service = app.into_make_service_with_connect_info::<Caller>();
-        let served = axum::serve(tcp, service).with_graceful_shutdown(async move {
+        let served = tokio::spawn(hilum_dicomweb::serve(tcp, app, async move {
             // An error means that the room is gone.
             let _ = stopped.changed().await;
-        });
-        let served = tokio::spawn(async move { served.await });
+        }));
         Ok(Server {
             address,
             secure,

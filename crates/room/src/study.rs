@@ -249,7 +249,11 @@ async fn described(
         };
         let overlays = overlays(&base, index, reading);
         let room = room.clone();
-        let image = blocking(move || Ok(describe(&room, index, &base, &found, overlays)));
+        let turn = turn(&room, &found).await;
+        let image = blocking(move || {
+            let _turn = turn;
+            Ok(describe(&room, index, &base, &found, overlays))
+        });
         out.push(image.await?);
     }
     Ok(out)
@@ -411,10 +415,12 @@ pub(crate) fn thumbnail_file(room: &Room, found: &Found, size: usize) -> PathBuf
 /// As [`hilum_dicom::load`].
 pub(crate) async fn thumbnail(room: &Room, found: Found, size: usize) -> Result<Vec<u8>> {
     let file = thumbnail_file(room, &found, size);
+    if let Ok(bytes) = tokio::fs::read(&file).await {
+        return Ok(bytes);
+    }
+    let turn = hilum_dicomweb::decoder().await;
     blocking(move || {
-        if let Ok(bytes) = std::fs::read(&file) {
-            return Ok(bytes);
-        }
+        let _turn = turn;
         let bytes = crate::pixels::thumbnail(&found.path, size)?;
         // A picture that cannot be kept is made again the next time.
         let folder = file.parent().unwrap_or(Path::new("."));
@@ -437,10 +443,19 @@ pub(crate) async fn thumbnail(room: &Room, found: Found, size: usize) -> Result<
 /// # Errors
 /// As [`hilum_dicom::load`].
 pub(crate) async fn pixels(room: &Room, found: Found, level: u32) -> Result<Bytes> {
-    let room = room.clone();
+    let (room, turn) = (room.clone(), turn(room, &found).await);
     blocking(move || {
+        let _turn = turn;
         let picture = room.pictures().get(found.key(), &found.path)?;
         Ok(picture.halved(level))
     })
     .await
+}
+
+/// The turn to decode an image; none is needed for one that is at hand.
+async fn turn(room: &Room, found: &Found) -> Option<tokio::sync::SemaphorePermit<'static>> {
+    match room.pictures().find(found.key()) {
+        Some(_) => None,
+        None => hilum_dicomweb::decoder().await,
+    }
 }

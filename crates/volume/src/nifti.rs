@@ -58,13 +58,9 @@ pub fn read(path: &Path) -> Result<(Volume<f32>, Orientation), VolumeError> {
     })?;
     let count = size.iter().map(|&n| n as u128).product::<u128>();
     let bytes = count * kind.bytes() as u128;
-    if bytes > u128::from(MAX_BYTES) {
-        return Err(VolumeError::TooLarge {
-            path: path.to_owned(),
-            bytes,
-            limit: MAX_BYTES,
-        });
-    }
+    check_size(path, bytes)?;
+    // Small voxels take more room in memory than in the file, and a packed file tells nothing by its own size.
+    check_size(path, count * size_of::<f32>() as u128)?;
     skip_to_voxels(&mut input, &header, path)?;
     let (slope, shift) = scaling(&header, path)?;
     let stored = Encoding {
@@ -84,6 +80,18 @@ pub fn read(path: &Path) -> Result<(Volume<f32>, Orientation), VolumeError> {
     let volume = Volume::new(size, affine, data)?;
     check_finite(&volume, path)?;
     Ok((volume, orientation))
+}
+
+/// Refuses a volume of more than [`MAX_BYTES`].
+pub(crate) fn check_size(path: &Path, bytes: u128) -> Result<(), VolumeError> {
+    if bytes <= u128::from(MAX_BYTES) {
+        return Ok(());
+    }
+    Err(VolumeError::TooLarge {
+        path: path.to_owned(),
+        bytes,
+        limit: MAX_BYTES,
+    })
 }
 
 /// The file's bytes, unpacked, and whether they were packed.

@@ -21,17 +21,21 @@ impl Volume<f32> {
             base[k] = (v as usize).min(last.saturating_sub(1));
             part[k] = (v - base[k] as f64) as f32;
         }
-        let step = |k: usize| usize::from(self.size[k] > 1);
-        let value = |dx: usize, dy: usize, dz: usize| {
-            self.data[self.at(
-                base[0] + dx * step(0),
-                base[1] + dy * step(1),
-                base[2] + dz * step(2),
-            )]
+        let [nx, ny, _] = self.size;
+        // From a voxel to the next one along each axis; a side of one voxel has no next one.
+        let step = |k: usize, stride: usize| if self.size[k] > 1 { stride } else { 0 };
+        let (dx, dy, dz) = (step(0, 1), step(1, nx), step(2, nx * ny));
+        let at = self.at(base[0], base[1], base[2]);
+        let along_x = |at: usize| {
+            let (here, next) = (self.data[at], self.data[at + dx]);
+            here + (next - here) * part[0]
         };
-        let along_x = |dy, dz| value(0, dy, dz) + (value(1, dy, dz) - value(0, dy, dz)) * part[0];
-        let along_y = |dz| along_x(0, dz) + (along_x(1, dz) - along_x(0, dz)) * part[1];
-        Some(along_y(0) + (along_y(1) - along_y(0)) * part[2])
+        let along_y = |at: usize| {
+            let (here, next) = (along_x(at), along_x(at + dy));
+            here + (next - here) * part[1]
+        };
+        let (here, next) = (along_y(at), along_y(at + dz));
+        Some(here + (next - here) * part[2])
     }
 
     /// The same content on another grid, trilinear; `outside` where there is none.

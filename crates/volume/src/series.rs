@@ -32,13 +32,17 @@ struct Slice {
 ///
 /// # Errors
 /// [`VolumeError`] naming file and reason: no slices, another modality, several series or orientations, a tilted gantry,
-/// missing slices, unequal steps, several frames, missing attributes.
+/// missing slices, unequal steps, several frames, missing attributes, more than [`crate::nifti::MAX_BYTES`] of voxels.
 pub fn read(folder: &Path) -> Result<Loaded, VolumeError> {
-    let mut slices = Vec::new();
+    let mut slices: Vec<Slice> = Vec::new();
+    let mut taken = 0u128;
     for path in files(folder)? {
         let bytes = std::fs::read(&path).map_err(|e| VolumeError::io(&path, e))?;
         if hilum_dicom::object::looks_like_dicom(&bytes) {
-            slices.push(slice(&path, &bytes)?);
+            let slice = slice(&path, &bytes)?;
+            taken += (slice.values.len() * size_of::<f32>()) as u128;
+            crate::nifti::check_size(folder, taken)?;
+            slices.push(slice);
         }
     }
     if slices.len() < 2 {

@@ -6,6 +6,7 @@ use crate::progress;
 use anyhow::{Context, Result, bail};
 use hilum_deid::{Deidentifier, Options, Report, SafePrivate, Secret};
 use serde::Serialize;
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
@@ -110,8 +111,9 @@ pub fn run(args: &Args) -> Result<Code> {
     let secret =
         Secret::new(secret.trim_ascii()).with_context(|| args.secret.display().to_string())?;
     let deidentifier = Deidentifier::new(args.options.options()?, secret)?;
-    let files = files(&args.paths, &args.out)?;
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
+    let files = files(&args.paths, &args.out)?;
+    let mut written = HashMap::new();
     let mut lines = match &args.report {
         Some(path) => {
             Some(std::fs::File::create(path).with_context(|| path.display().to_string())?)
@@ -121,7 +123,7 @@ pub fn run(args: &Args) -> Result<Code> {
     let bar = progress::bar(files.len(), "de-identifying", !args.no_progress);
     let (mut done, mut failed, mut review) = (0usize, 0usize, Vec::new());
     for file in &files {
-        let result = one(&deidentifier, file, &args.out);
+        let result = one(&deidentifier, file, &args.out, &mut written);
         bar.inc(1);
         let line = match &result {
             Ok((name, report)) => {
@@ -170,6 +172,11 @@ pub fn run(args: &Args) -> Result<Code> {
 }
 
 fn files(paths: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>> {
+    // What an earlier run wrote is no input, however the folders are spelled.
+    let out = out
+        .canonicalize()
+        .with_context(|| out.display().to_string())?;
+    let is_ours = |path: &Path| path.canonicalize().is_ok_and(|p| p.starts_with(&out));
     let mut files = Vec::new();
     for path in paths {
         if !path.exists() {
@@ -177,7 +184,7 @@ fn files(paths: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>> {
         }
         for entry in WalkDir::new(path).sort_by_file_name() {
             let entry = entry?;
-            if entry.file_type().is_file() && !entry.path().starts_with(out) {
+            if entry.file_type().is_file() && !is_ours(entry.path()) {
                 files.push(entry.into_path());
             }
         }
@@ -188,15 +195,28 @@ fn files(paths: &[PathBuf], out: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// De-identifies one file. Its new name is its new SOP Instance UID.
-fn one(deidentifier: &Deidentifier, file: &Path, out: &Path) -> Result<(String, Report)> {
+/// De-identifies one file. Its new name is its new SOP Instance UID; two objects of one UID are not two files, and the second is refused
+/// unless it is the same one.
+fn one(
+    deidentifier: &Deidentifier,
+    file: &Path,
+    out: &Path,
+    written: &mut HashMap<String, PathBuf>,
+) -> Result<(String, Report)> {
     let bytes = std::fs::read(file)?;
     let (bytes, report) = deidentifier.file(&bytes)?;
     let meta = dicom_object::FileMetaTable::from_reader(bytes.get(128..).unwrap_or_default())?;
     let uid = hilum_store::Uid::new(&meta.media_storage_sop_instance_uid, "SOPInstanceUID")?;
     let name = format!("{uid}.dcm");
+    if let Some(first) = written.get(&name) {
+        if std::fs::read(out.join(&name))? != bytes {
+            bail!("another object with the UID of {}", first.display());
+        }
+        return Ok((name, report));
+    }
     let mut part = tempfile::NamedTempFile::new_in(out)?;
     part.write_all(&bytes)?;
     part.persist(out.join(&name))?;
+    written.insert(name.clone(), file.to_owned());
     Ok((name, report))
 }

@@ -5,27 +5,31 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Attempts that failed lately.
+/// Attempts of late that failed or have not ended.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
     failed: Mutex<HashMap<String, Vec<Instant>>>,
 }
 
-/// Failures within [`WINDOW`] after which no more attempts are let through.
+/// Attempts within [`WINDOW`] after which no more attempts are let through.
 const MOST: usize = 5;
-/// How long a failure counts.
+/// How long an attempt counts.
 const WINDOW: Duration = Duration::from_secs(300);
 /// Names and addresses that are kept at most; with more, all old ones go.
 const KEPT: usize = 10_000;
 
 impl Attempts {
-    /// Whether another attempt may be made under all of these keys.
+    /// Begins an attempt under all of these keys. It counts as one that failed until [`Self::succeeded`] is called: attempts that are made
+    /// at the same time must not all find that they are the first.
     ///
     /// # Errors
     /// [`RoomError::TooMany`] with the seconds to wait.
-    pub(crate) fn check(&self, keys: &[String]) -> Result<()> {
+    pub(crate) fn begin(&self, keys: &[String]) -> Result<()> {
         let now = Instant::now();
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.len() > KEPT {
+            failed.retain(|_, times| times.iter().any(|t| now.duration_since(*t) < WINDOW));
+        }
         for key in keys {
             let Some(times) = failed.get_mut(key) else {
                 continue;
@@ -36,19 +40,10 @@ impl Attempts {
                 return Err(RoomError::TooMany(wait.as_secs().max(1)));
             }
         }
-        Ok(())
-    }
-
-    /// An attempt failed.
-    pub(crate) fn failed(&self, keys: &[String]) {
-        let now = Instant::now();
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if failed.len() > KEPT {
-            failed.retain(|_, times| times.iter().any(|t| now.duration_since(*t) < WINDOW));
-        }
         for key in keys {
             failed.entry(key.clone()).or_default().push(now);
         }
+        Ok(())
     }
 
     /// An attempt succeeded: what failed before was a slip.
@@ -69,17 +64,33 @@ mod tests {
         let attempts = Attempts::default();
         let keys = ["name:a".to_owned(), "from:1".to_owned()];
         for _ in 0..MOST {
-            attempts.check(&keys).unwrap();
-            attempts.failed(&keys);
+            attempts.begin(&keys).unwrap();
         }
         assert!(matches!(
-            attempts.check(&keys),
+            attempts.begin(&keys),
             Err(RoomError::TooMany(1..=300))
         ));
         // Another name from the same address is held up too.
         let other = ["name:b".to_owned(), "from:1".to_owned()];
-        assert!(attempts.check(&other).is_err());
+        assert!(attempts.begin(&other).is_err());
         attempts.succeeded(&keys);
-        attempts.check(&keys).unwrap();
+        attempts.begin(&keys).unwrap();
+    }
+
+    #[test]
+    fn attempts_at_the_same_time_are_counted_before_they_end() {
+        let attempts = Attempts::default();
+        let keys = ["name:a".to_owned()];
+        let let_through = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..40)
+                .map(|_| scope.spawn(|| attempts.begin(&keys).is_ok()))
+                .collect();
+            tries
+                .into_iter()
+                .filter_map(|t| t.join().ok())
+                .filter(|ok| *ok)
+                .count()
+        });
+        assert_eq!(let_through, MOST);
     }
 }

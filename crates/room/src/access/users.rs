@@ -203,6 +203,9 @@ pub(crate) async fn count(db: &Db) -> Result<i64> {
 /// A hash that no password has: an unknown name takes as long as a wrong password.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
+/// Passwords that are tried at a time: each takes 19 MiB and a core.
+static TRIES: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(2);
+
 /// The account with this name and password.
 ///
 /// # Errors
@@ -219,6 +222,8 @@ pub(crate) async fn verify(db: &Db, name: &str, password: &str) -> Result<Accoun
         None => (None, NOBODY.to_owned()),
     };
     let password: String = password.to_owned();
+    // An error would mean that it was closed, which it never is.
+    let _turn = TRIES.acquire().await.ok();
     let right = tokio::task::spawn_blocking(move || {
         password.len() <= LONGEST
             && PasswordHash::new(&hash).is_ok_and(|hash| {
