@@ -239,6 +239,8 @@ mod tests {
             assert!(matches!(told, Err(Refusal::Unfit(_))), "{told:?}");
             assert!(member.client.is_none());
         }
+        // The arms of a federation share what was loaded.
+        begin(&mut member, &good).unwrap();
         std::fs::remove_dir_all(dir.path().join("images")).unwrap();
         begin(&mut member, &good).unwrap();
         let other = begin(&mut member, &setup(0, Algorithm::FedAvg));
