@@ -5,7 +5,6 @@ use crate::exit::Usage;
 use anyhow::{Context as _, Result, bail};
 use hilum_methods::context::{ClientsAt, Federation};
 use hilum_methods::registry::FEDERATED;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -101,8 +100,8 @@ fn parse(text: &str) -> Result<Vec<String>> {
 #[cfg(feature = "federation")]
 fn own_processes(data: &Path, device: &str) -> Result<ClientsAt> {
     let program = std::env::current_exe().context("cannot tell where this program is")?;
-    let mut arguments: Vec<OsString> = ["federated-client", "--with-parent", "--device", device]
-        .map(OsString::from)
+    let mut arguments = ["federated-client", "--with-parent", "--device", device]
+        .map(std::ffi::OsString::from)
         .to_vec();
     arguments.push("--data".into());
     arguments.push(data.into());

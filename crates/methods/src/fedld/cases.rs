@@ -10,7 +10,6 @@ use crate::context::Context;
 use crate::error::{MethodError, Result};
 use hilum_core::View;
 use hilum_data::{Sample, Split};
-use hilum_nn::weights::sha256_hex;
 
 /// Age that parts the clients of the natural skew.
 const OLDER_FROM: f32 = 55.0;
@@ -80,13 +79,14 @@ impl Training {
 
     /// What tells whether two machines mean the same cases: SHA-256 of their ids, patients, classes and, where the manifest
     /// states them, hashes.
+    #[cfg(any(feature = "federation", test))]
     pub fn hash(&self, at: &[usize]) -> String {
         let line = |&i: &usize| {
             let s = &self.samples[i];
             let stated = s.sha256.as_deref().unwrap_or("-");
             format!("{}\t{}\t{}\t{stated}\n", s.id, self.patients[i], self.y[i])
         };
-        sha256_hex(at.iter().map(line).collect::<String>().as_bytes())
+        hilum_nn::weights::sha256_hex(at.iter().map(line).collect::<String>().as_bytes())
     }
 
     /// The deal of one skew and seed: every client's places.
