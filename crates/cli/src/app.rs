@@ -1,5 +1,7 @@
 //! The command line as a whole.
 
+#[cfg(feature = "federation")]
+use crate::verbs::federated_client;
 use crate::verbs::{
     audit, bench, calibrate, data, doctor, drr, index, inspect, measure, methods, phantom, quiz,
     read, run, score, text, weights,
@@ -42,6 +44,9 @@ pub enum Verb {
     Eval(run::Args),
     /// Train and measure a method, and say whether the paper's claim holds here
     Reproduce(run::Args),
+    /// Be one client of a federation, in a process of its own
+    #[cfg(feature = "federation")]
+    FederatedClient(federated_client::Args),
     /// Count, split and check sets of images
     #[command(subcommand)]
     Data(data::Verb),

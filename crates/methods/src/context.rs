@@ -2,8 +2,10 @@
 
 use crate::error::{MethodError, Result};
 use hilum_data::{Manifest, Sample};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// Folders, seed and size of a run.
 #[derive(Clone)]
@@ -22,8 +24,50 @@ pub struct Context<'a> {
     pub seed: u64,
     /// A few images and steps only, to see that everything works.
     pub tiny: bool,
+    /// How federated methods reach their clients.
+    pub federation: Federation,
     /// Set when the user wants to stop.
     pub stop: &'a AtomicBool,
+}
+
+/// How federated methods reach their clients. It decides nothing of the result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Federation {
+    /// Where clients are.
+    pub clients: ClientsAt,
+    /// What clients at addresses ask for.
+    pub secret: Option<String>,
+    /// How long a client in another process may take for an answer.
+    pub patience: Duration,
+    /// Bytes that the server may hold of states, updates and messages.
+    pub memory: u64,
+}
+
+/// Where the clients of a federation are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientsAt {
+    /// In this process.
+    InProcess,
+    /// In processes that this one starts and ends, on loopback.
+    Processes {
+        /// Program that serves a client.
+        program: PathBuf,
+        /// Its arguments.
+        arguments: Vec<OsString>,
+    },
+    /// At addresses `HOST:PORT`; the first ones are taken where more are given than needed.
+    Addresses(Vec<String>),
+}
+
+impl Default for Federation {
+    fn default() -> Self {
+        Federation {
+            clients: ClientsAt::InProcess,
+            secret: None,
+            patience: Duration::from_secs(3600),
+            memory: 1 << 30,
+        }
+    }
 }
 
 impl Context<'_> {

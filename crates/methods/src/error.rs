@@ -39,6 +39,30 @@ pub enum MethodError {
         /// Why.
         reason: String,
     },
+    /// A client of a federation whose message does not fit, or that failed.
+    #[error("{client}: {source}")]
+    Client {
+        /// Which.
+        client: String,
+        /// Why.
+        source: Box<MethodError>,
+    },
+    /// Clients in other processes.
+    #[cfg(feature = "federation")]
+    #[error(transparent)]
+    Federation(hilum_federation::FederationError),
+    /// More memory than there may be.
+    #[error(
+        "{what} needs {needed} bytes at once where {limit} may be held; allow more or have fewer clients"
+    )]
+    Memory {
+        /// What.
+        what: String,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
     /// The training was stopped; calling it again goes on.
     #[error("stopped; the same command goes on from the last whole epoch")]
     Stopped,
@@ -90,6 +114,16 @@ pub enum MethodError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+#[cfg(feature = "federation")]
+impl From<hilum_federation::FederationError> for MethodError {
+    fn from(error: hilum_federation::FederationError) -> Self {
+        match error {
+            hilum_federation::FederationError::Stopped => MethodError::Stopped,
+            other => MethodError::Federation(other),
+        }
+    }
 }
 
 /// Result of this crate.

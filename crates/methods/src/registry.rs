@@ -34,6 +34,9 @@ pub fn all() -> &'static [&'static dyn Method] {
     ]
 }
 
+/// Methods with clients and a server.
+pub const FEDERATED: [&str; 1] = ["fedld"];
+
 /// A method by its name.
 pub fn find(name: &str) -> Option<&'static dyn Method> {
     all().iter().copied().find(|m| m.info().name == name)

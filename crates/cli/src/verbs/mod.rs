@@ -23,6 +23,9 @@ mod drr_along;
 pub mod drr_set;
 #[cfg(feature = "node")]
 pub mod echo;
+#[cfg(feature = "federation")]
+pub mod federated_client;
+mod federation;
 #[cfg(feature = "node")]
 pub mod find;
 pub mod index;
@@ -74,6 +77,8 @@ pub fn run(verb: Verb) -> Result<Code> {
         Verb::Train(args) => run::run(run::Task::Train, &args),
         Verb::Eval(args) => run::run(run::Task::Eval, &args),
         Verb::Reproduce(args) => run::run(run::Task::Reproduce, &args),
+        #[cfg(feature = "federation")]
+        Verb::FederatedClient(args) => federated_client::run(&args),
         Verb::Data(verb) => data::run(&verb),
         Verb::Text(verb) => text::run(&verb),
         Verb::Score(args) => score::run(&args),

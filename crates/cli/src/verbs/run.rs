@@ -54,11 +54,15 @@ pub struct Args {
     /// Print the result as JSON instead of a table
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    federation: super::federation::Options,
 }
 
 /// Runs the verb.
 pub fn run(task: Task, args: &Args) -> Result<Code> {
     let methods = chosen(args)?;
+    let names: Vec<&str> = methods.iter().map(|m| m.info().name).collect();
+    args.federation.check(task, &names)?;
     hilum_methods::engine::check(&args.device).map_err(|e| Usage(e.to_string()))?;
     let data = places::data(args.data.as_deref());
     if !data.join("manifests").is_dir() {
@@ -76,6 +80,7 @@ pub fn run(task: Task, args: &Args) -> Result<Code> {
     })
     .context("cannot listen for Ctrl-C")?;
     let ctx = Context {
+        federation: args.federation.federation(&data, &args.device)?,
         data,
         runs: args.runs.clone(),
         // A tiny run must not look like a result.

@@ -113,14 +113,7 @@ impl ClassSet {
     /// # Errors
     /// [`MethodError::TooFew`].
     pub fn check_classes(&self, what: &str) -> Result<()> {
-        match self.counts().iter().position(|&n| n == 0) {
-            None if self.classes > 1 => Ok(()),
-            missing => Err(MethodError::TooFew {
-                what: format!("{what}, class {}", missing.unwrap_or(0)),
-                found: 0,
-                needed: 1,
-            }),
-        }
+        check_counts(&self.counts(), what)
     }
 
     /// A batch `[n, 1, side, side]` with its targets; `jitter` is the chance of a mirror image and the largest
@@ -147,6 +140,21 @@ impl ClassSet {
             place(&self.x[i], row, self.side, flip, moved);
         }
         (x, at.iter().map(|&i| Some(self.y[i])).collect())
+    }
+}
+
+/// Fails when a class has no picture, or when there is one class only.
+///
+/// # Errors
+/// [`MethodError::TooFew`].
+pub fn check_counts(counts: &[usize], what: &str) -> Result<()> {
+    match counts.iter().position(|&n| n == 0) {
+        None if counts.len() > 1 => Ok(()),
+        missing => Err(MethodError::TooFew {
+            what: format!("{what}, class {}", missing.unwrap_or(0)),
+            found: 0,
+            needed: 1,
+        }),
     }
 }
 

@@ -23,6 +23,7 @@ pub fn context<'a>(root: &Path, stop: &'a AtomicBool) -> Context<'a> {
         device: "cpu".to_owned(),
         seed: 1,
         tiny: true,
+        federation: Default::default(),
         stop,
     }
 }

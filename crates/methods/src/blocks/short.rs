@@ -22,7 +22,6 @@ const CLIP: f64 = 5.0;
 pub struct Short {
     engine: Box<dyn Engine>,
     optimizer: Optimizer,
-    config: OptimizerConfig,
     seed: u64,
     steps: u64,
 }
@@ -55,7 +54,6 @@ impl Short {
         Ok(Short {
             engine,
             optimizer,
-            config,
             seed,
             steps: 0,
         })
@@ -64,16 +62,6 @@ impl Short {
     /// The parameters as they are.
     pub fn params(&self) -> &Params {
         self.engine.params()
-    }
-
-    /// Begins again at `params` with a fresh optimiser.
-    ///
-    /// # Errors
-    /// What the engine fails with.
-    pub fn restart(&mut self, params: Params) -> Result<()> {
-        self.engine.set_params(params)?;
-        self.optimizer = Optimizer::new(self.config, self.engine.params());
-        Ok(())
     }
 
     /// One step at learning rate `rate`; gives the loss.

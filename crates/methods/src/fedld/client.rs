@@ -2,54 +2,52 @@
 
 use super::algorithm::Algorithm;
 use super::config::Local;
+use super::state::{WHOLE, pack, unpack};
 use crate::blocks::classes::ClassSet;
 use crate::blocks::classify::shuffled;
 use crate::blocks::short::{Adjust, Judged, Short, by_logits};
 use crate::context::Context;
-use crate::error::Result;
-use hilum_kernels::{Graph, ParamRole, Params, Tensor};
+use crate::error::{MethodError, Result};
+use hilum_kernels::{Graph, Params, Tensor};
 use hilum_nn::losses::{cross_entropy, log_squared_confidence};
 use hilum_nn::optim::OptimizerConfig;
-use hilum_nn::weights::WeightFile;
-use hilum_nn::weights::file::Precision;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A participant with cases of its own. Nothing of it can be read from outside but the messages it answers.
-pub struct Client {
-    cases: ClassSet,
+///
+/// Between rounds it keeps no network: a state only where the algorithm leaves a client one of its own.
+pub struct Client<'a> {
+    ctx: Context<'a>,
+    cases: Arc<ClassSet>,
     graph: Graph,
     algorithm: Algorithm,
     local: Local,
-    net: Short,
+    own: Option<Params>,
     seed: u64,
     round: usize,
 }
 
-impl Client {
-    /// A client with its cases; it begins at `start`, as all do.
-    ///
-    /// # Errors
-    /// What the engine fails with.
+impl<'a> Client<'a> {
+    /// A client with its cases. Where it keeps a state of its own, that begins at `start`, as all clients' do.
     pub fn new(
-        ctx: &Context<'_>,
-        cases: ClassSet,
+        ctx: &Context<'a>,
+        cases: Arc<ClassSet>,
         graph: &Graph,
         start: Params,
         (algorithm, local): (Algorithm, Local),
         seed: u64,
-    ) -> Result<Self> {
-        let optimizer = OptimizerConfig::Sgd {
-            momentum: local.momentum,
-            weight_decay: local.weight_decay,
-        };
-        Ok(Client {
-            net: Short::new(ctx, graph, start, optimizer, seed)?,
+    ) -> Self {
+        Client {
+            ctx: ctx.clone(),
             graph: graph.clone(),
             cases,
             algorithm,
             local,
+            own: algorithm.is_personal().then_some(start),
             seed,
             round: 0,
-        })
+        }
     }
 
     /// How many cases it has: what FedAvg weighs by.
@@ -61,43 +59,77 @@ impl Client {
     /// at the clients, neither message holds it.
     ///
     /// # Errors
-    /// A message that does not fit the network; a diverging run.
+    /// A message that does not fit the network; a diverging run; a stop.
     pub fn answer(&mut self, message: &[u8]) -> Result<Vec<u8>> {
-        let params = merge(&self.graph, self.net.params(), message)?;
-        self.net.restart(params)?;
-        self.train()?;
-        pack(&self.graph, self.net.params(), self.algorithm)
+        let start = match &self.own {
+            Some(own) => unpack(&self.graph, own, message, self.algorithm)?,
+            // All of it comes with the message.
+            None => unpack(&self.graph, &self.blank(), message, self.algorithm)?,
+        };
+        let trained = self.train(start)?;
+        let answer = pack(&self.graph, &trained, self.algorithm)?;
+        if self.own.is_some() {
+            self.own = Some(trained);
+        }
+        Ok(answer)
     }
 
     /// One round without a message.
     ///
     /// # Errors
-    /// A diverging run.
+    /// An algorithm whose clients keep nothing of their own; a diverging run; a stop.
     pub fn alone(&mut self) -> Result<()> {
-        let params = self.net.params().clone();
-        self.net.restart(params)?;
-        self.train()
+        let own = self.model()?.clone();
+        self.own = Some(self.train(own)?);
+        Ok(())
     }
 
-    /// Its own model, for measuring after the last round.
-    pub fn model(&self) -> &Params {
-        self.net.params()
+    /// Its own model, to be measured.
+    ///
+    /// # Errors
+    /// An algorithm whose clients keep nothing of their own: the global model is everyone's.
+    pub fn model(&self) -> Result<&Params> {
+        self.own.as_ref().ok_or_else(|| {
+            MethodError::Config("a client of this algorithm has no model of its own".to_owned())
+        })
     }
 
-    fn train(&mut self) -> Result<()> {
-        let global = self.net.params().clone();
+    /// The same as bytes, normalisation included.
+    ///
+    /// # Errors
+    /// As [`Client::model`].
+    pub fn whole(&self) -> Result<Vec<u8>> {
+        pack(&self.graph, self.model()?, WHOLE)
+    }
+
+    /// Tensors without values, in place of a state that is not there.
+    fn blank(&self) -> Params {
+        vec![Vec::new(); self.graph.params.len()]
+    }
+
+    fn train(&mut self, start: Params) -> Result<Params> {
+        let optimizer = OptimizerConfig::Sgd {
+            momentum: self.local.momentum,
+            weight_decay: self.local.weight_decay,
+        };
+        // Another stream of draws for each round, where a network draws at all.
+        let seed = self.seed ^ (self.round as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut net = Short::new(&self.ctx, &self.graph, start.clone(), optimizer, seed)?;
         for epoch in 0..self.local.epochs {
             let pass = self.round * self.local.epochs + epoch;
             let order = shuffled(self.cases.len(), self.seed, pass);
             for at in batches(&order, self.local.batch) {
-                self.step(at, &global)?;
+                if self.ctx.stop.load(Ordering::SeqCst) {
+                    return Err(MethodError::Stopped);
+                }
+                self.step(&mut net, at, &start)?;
             }
         }
         self.round += 1;
-        Ok(())
+        Ok(net.params().clone())
     }
 
-    fn step(&mut self, at: &[usize], global: &Params) -> Result<()> {
+    fn step(&self, net: &mut Short, at: &[usize], global: &Params) -> Result<()> {
         let (x, targets) = self.cases.batch(at, (0.0, 0), 0);
         let margin = if self.algorithm.has_margin() {
             self.local.margin
@@ -119,7 +151,7 @@ impl Client {
                 }
             }
         };
-        self.net.step(
+        net.step(
             &x,
             self.local.rate,
             loss,
@@ -157,36 +189,6 @@ fn judge(outputs: &[Tensor], targets: &[Option<usize>], classes: usize, margin: 
     by_logits(outputs, loss)
 }
 
-/// Whether a parameter is sent at all.
-pub fn is_sent(role: ParamRole, algorithm: Algorithm) -> bool {
-    !(algorithm.keeps_norms() && matches!(role, ParamRole::Norm | ParamRole::Buffer))
-}
-
-/// The state dict as it is sent: single-precision safetensors.
-///
-/// # Errors
-/// What the format refuses.
-pub fn pack(graph: &Graph, params: &Params, algorithm: Algorithm) -> Result<Vec<u8>> {
-    let mut file = WeightFile::from_params(graph, params);
-    for info in &graph.params {
-        if !is_sent(info.role, algorithm) {
-            file.tensors.remove(&info.name);
-        }
-    }
-    Ok(file.to_bytes(Precision::Single)?)
-}
-
-/// `own` with everything that a message holds replaced by it.
-///
-/// # Errors
-/// A message that is no state dict, or one with other shapes.
-pub fn merge(graph: &Graph, own: &Params, message: &[u8]) -> Result<Params> {
-    let mut file = WeightFile::from_params(graph, own);
-    file.tensors
-        .extend(WeightFile::from_bytes(message)?.tensors);
-    Ok(file.params_for(graph)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,17 +197,19 @@ mod tests {
     use crate::blocks::tables::samples::context;
     use crate::fedld::Config;
     use crate::fedld::config::TaskName;
+    use hilum_kernels::ParamRole;
+    use hilum_nn::weights::WeightFile;
     use std::sync::atomic::AtomicBool;
 
     fn graph() -> Graph {
         Config::tiny().network(TaskName::Nih).graph()
     }
 
-    fn client(ctx: &Context<'_>, algorithm: Algorithm, local: Local) -> Client {
+    fn client<'a>(ctx: &Context<'a>, algorithm: Algorithm, local: Local) -> Client<'a> {
         let graph = graph();
         let start = graph.init_params(1);
-        let cases = squares(33, 32, 2, 1);
-        Client::new(ctx, cases, &graph, start, (algorithm, local), 3).unwrap()
+        let cases = Arc::new(squares(33, 32, 2, 1));
+        Client::new(ctx, cases, &graph, start, (algorithm, local), 3)
     }
 
     #[test]
@@ -239,16 +243,23 @@ mod tests {
             client(&ctx, Algorithm::FedAvg, local),
             client(&ctx, Algorithm::FedBn, local),
         );
-        let message = pack(&graph, &global, Algorithm::FedBn).unwrap();
-        let norms = |c: &Client| {
-            let norm = |(i, _): &(usize, _)| graph.params[*i].role == ParamRole::Norm;
-            let all = c.model().iter().enumerate().filter(norm);
-            all.map(|(_, p)| p.clone()).collect::<Vec<_>>()
+        let norm = |k: &usize| graph.params[*k].role == ParamRole::Norm;
+        let norms = |p: &Params| {
+            let at = (0..p.len()).filter(norm);
+            at.map(|k| p[k].clone()).collect::<Vec<_>>()
         };
-        let a = whole.answer(&pack(&graph, &global, Algorithm::FedAvg).unwrap());
+        let message = pack(&graph, &global, Algorithm::FedAvg).unwrap();
+        let a = whole.answer(&message).unwrap();
+        let message = pack(&graph, &global, Algorithm::FedBn).unwrap();
         let b = own.answer(&message).unwrap();
-        assert!(a.unwrap().len() > b.len());
-        assert_ne!(norms(&own), norms(&whole));
+        assert!(a.len() > b.len());
+        let trained = unpack(&graph, &global, &a, Algorithm::FedAvg).unwrap();
+        assert!(whole.model().is_err(), "it keeps none");
+        // One began at the global 0.5, the other at its own 1.
+        let (one, other) = (norms(&trained), norms(own.model().unwrap()));
+        let far = |(x, y): (&f32, &f32)| (x - y).abs() > 0.1;
+        let pairs = one.iter().flatten().zip(other.iter().flatten());
+        assert!(pairs.filter(|&p| far(p)).count() > 3);
         let names = WeightFile::from_bytes(&b).unwrap().tensors;
         assert!(names.keys().all(|k| !k.contains("bn")));
     }
@@ -263,18 +274,19 @@ mod tests {
         let away = |proximal: f32| {
             let local = Local {
                 proximal,
+                epochs: 3,
                 ..Config::tiny().local
             };
             let mut c = client(&ctx, Algorithm::FedProx, local);
-            for _ in 0..3 {
-                c.alone().unwrap();
-            }
+            let message = pack(&graph, &global, Algorithm::FedProx).unwrap();
+            let answer = c.answer(&message).unwrap();
+            let model = unpack(&graph, &global, &answer, Algorithm::FedProx).unwrap();
             let square = |(a, b): (&Vec<f32>, &Vec<f32>)| {
                 a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f32>()
             };
             let trained = |i: &usize| graph.params[*i].role == ParamRole::Weight;
             let at = (0..global.len()).filter(trained);
-            at.map(|i| square((&c.model()[i], &global[i]))).sum::<f32>()
+            at.map(|i| square((&model[i], &global[i]))).sum::<f32>()
         };
         assert!(away(5.0) < away(0.0));
     }
@@ -286,6 +298,7 @@ mod tests {
         let ctx = context(dir.path(), &stop);
         let mut c = client(&ctx, Algorithm::FedAvg, Config::tiny().local);
         assert!(c.answer(b"no state dict").is_err());
+        assert!(c.alone().is_err(), "it has no model of its own");
         assert_eq!(c.size(), 33);
     }
 }

@@ -220,11 +220,16 @@ impl Settings for Config {
 impl Config {
     /// The network of a task.
     pub fn network(&self, task: TaskName) -> Network {
-        Network::Classifier {
-            backbone: self.backbone.clone(),
-            head: Head::plain(task.classes()),
-            channels: 1,
-        }
+        network(&self.backbone, task)
+    }
+}
+
+/// The network of a task on a trunk.
+pub fn network(backbone: &Backbone, task: TaskName) -> Network {
+    Network::Classifier {
+        backbone: backbone.clone(),
+        head: Head::plain(task.classes()),
+        channels: 1,
     }
 }
 

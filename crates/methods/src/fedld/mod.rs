@@ -2,8 +2,8 @@
 //!
 //! Reproduced: margin control at the clients, principal gradients at the server, FedAvg, FedProx, FedBN, FedGH,
 //! both ablations, all cases in one place, each client alone, and a control whose steps are as long as the paper's.
-//! Clients hold their cases; only state dicts as bytes come in and go out, and their size is counted. Cases are
-//! dealt out by patient. Where the card leaves it open: shares of the eigenvalues are over the directions
+//! Clients hold their cases, in this process or in processes of their own; only state dicts as bytes come in and go out,
+//! and their size is counted. The server's memory has a bound (`memory`). Cases are dealt out by patient. Where the card leaves it open: shares of the eigenvalues are over the directions
 //! that are kept; FedAvg and its kin weigh by cases, as published, FedLD takes the plain mean. Not reproduced: retina and
 //! COVID-FL (a children's hospital and NIH stand in), ImageNet ResNet-50 and 200 rounds (a small ResNet from scratch,
 //! fewer rounds, a larger learning rate), FedPAC. FedBN and clients alone end with a model each: every
@@ -11,18 +11,30 @@
 
 mod aggregate;
 mod algorithm;
+mod cases;
 pub mod client;
 pub mod config;
 mod eval;
+mod gather;
+#[cfg(feature = "federation")]
+mod member;
+pub mod memory;
 mod outcome;
+mod pool;
+#[cfg(feature = "federation")]
+mod remote;
 pub mod server;
+mod setting;
 mod show;
+pub mod state;
 mod train;
 pub mod transport;
 
 pub use aggregate::{harmonised_weights, norm_matched_weights, principal_weights};
 pub use algorithm::{Algorithm, Merge};
 pub use config::Config;
+#[cfg(feature = "federation")]
+pub use member::serve;
 
 use crate::blocks::stored;
 use crate::blocks::study::{OUTCOME, Study, Trace};
@@ -69,8 +81,12 @@ impl Study for FedLd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocks::made_up::{check_missing_class, check_study, nih, paediatric};
+    use crate::blocks::made_up::{check_missing_class, check_study, context, nih, paediatric};
+    use crate::context::ClientsAt;
+    use crate::error::MethodError;
+    use crate::method::Method;
     use std::path::Path;
+    use std::sync::atomic::AtomicBool;
 
     fn write(root: &Path) {
         paediatric(root);
@@ -97,5 +113,30 @@ mod tests {
             "bacterial_pneumonia",
         )];
         check_missing_class(&FedLd, write, &gone);
+    }
+
+    #[test]
+    fn a_server_without_room_for_its_clients_says_what_it_needs() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path());
+        let stop = AtomicBool::new(false);
+        let mut ctx = context(dir.path(), &stop);
+        ctx.federation.memory = 10_000;
+        let told = FedLd.train(&ctx).unwrap_err();
+        let MethodError::Memory { needed, limit, .. } = told else {
+            panic!("{told}");
+        };
+        assert!(needed > limit && limit == 10_000);
+    }
+
+    #[test]
+    fn too_few_addresses_are_an_error_before_anyone_is_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path());
+        let stop = AtomicBool::new(false);
+        let mut ctx = context(dir.path(), &stop);
+        ctx.federation.clients = ClientsAt::Addresses(vec!["127.0.0.1:1".to_owned(); 4]);
+        let told = FedLd.train(&ctx).unwrap_err();
+        assert!(matches!(told, MethodError::Config(_)), "{told}");
     }
 }

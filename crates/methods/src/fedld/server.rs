@@ -1,10 +1,11 @@
 //! The server: sends the global state dict, merges the answers, and keeps count of what crossed.
 
-use super::aggregate::{add, gram, weights};
-use super::algorithm::Algorithm;
-use super::client::{is_sent, merge, pack};
+use super::algorithm::{Algorithm, Merge};
+use super::gather::Gather;
+use super::memory::{Load, Memory};
+use super::state::{pack, unpack};
 use super::transport::Transport;
-use crate::error::Result;
+use crate::error::{MethodError, Result};
 use hilum_kernels::{Graph, Params};
 
 /// The server of one federation. It has no cases.
@@ -14,23 +15,33 @@ pub struct Server {
     kept: f64,
     global: Params,
     round: usize,
+    memory: Memory,
     /// Bytes sent to all clients.
     pub sent: u64,
     /// Bytes that came from all clients.
     pub received: u64,
+    /// Bytes that it held at once at most, by [`Load::needed`].
+    pub held: u64,
 }
 
 impl Server {
     /// A server whose global weights are `start`.
-    pub fn new(graph: &Graph, start: Params, algorithm: Algorithm, kept: f64) -> Self {
+    pub fn new(
+        graph: &Graph,
+        start: Params,
+        (algorithm, kept): (Algorithm, f64),
+        memory: Memory,
+    ) -> Self {
         Server {
             graph: graph.clone(),
             algorithm,
             kept,
             global: start,
             round: 0,
+            memory,
             sent: 0,
             received: 0,
+            held: 0,
         }
     }
 
@@ -39,67 +50,49 @@ impl Server {
         &self.global
     }
 
-    /// One round over all clients.
+    /// One round over all clients. Where the algorithm sends nothing, every client goes on by itself.
     ///
     /// # Errors
-    /// A client that fails, an answer that does not fit.
+    /// A client that fails; an answer that does not fit, with the client's name; more clients than [`Memory`] allows.
     pub fn round(&mut self, clients: &mut dyn Transport) -> Result<()> {
-        let message = pack(&self.graph, &self.global, self.algorithm)?;
-        let mut answers = Vec::with_capacity(clients.count());
-        for k in 0..clients.count() {
-            let answer = clients.ask(k, &message)?;
-            self.sent += message.len() as u64;
-            self.received += answer.len() as u64;
-            answers.push(merge(&self.graph, &self.global, &answer)?);
+        match self.algorithm.merge() {
+            None => clients.alone(),
+            Some(merge) => self.merge(merge, clients),
         }
-        self.take(&answers, &shares(clients));
+    }
+
+    fn merge(&mut self, merge: Merge, clients: &mut dyn Transport) -> Result<()> {
+        let message = pack(&self.graph, &self.global, self.algorithm)?;
+        let (length, count) = (message.len(), clients.count());
+        let load = Load {
+            merge,
+            clients: count,
+            state: 4 * self.global.iter().map(Vec::len).sum::<usize>(),
+            message: length,
+        };
+        let at_once = clients.at_once(self.memory.at_once(load)?);
+        self.held = self.held.max(load.needed(at_once));
+        let names: Vec<String> = (0..count).map(|k| clients.name(k)).collect();
+        let first = self.round == 0;
+        let shares = shares(clients);
+        let mut gather = Gather::new(self.algorithm, merge, first, shares, self.kept);
+        let (mut sent, mut received) = (0, 0);
+        clients.ask(message, at_once, &mut |k, answer| {
+            sent += length as u64;
+            received += answer.len() as u64;
+            let params = unpack(&self.graph, &self.global, answer, self.algorithm);
+            let params = params.map_err(|source| MethodError::Client {
+                client: names[k].clone(),
+                source: Box::new(source),
+            })?;
+            gather.take(k, params, &self.global);
+            Ok(())
+        })?;
+        gather.finish(&self.graph, self.algorithm, &mut self.global);
+        self.sent += sent;
+        self.received += received;
         self.round += 1;
         Ok(())
-    }
-
-    fn take(&mut self, answers: &[Params], shares: &[f64]) {
-        let Some(merge) = self.algorithm.merge() else {
-            return;
-        };
-        let updates: Vec<Vec<Vec<f32>>> = answers.iter().map(|a| self.update(a)).collect();
-        let whole = self.whole_gram(&updates);
-        for t in 0..self.global.len() {
-            if !is_sent(self.graph.params[t].role, self.algorithm) {
-                continue;
-            }
-            let own: Vec<&[f32]> = updates.iter().map(|u| u[t].as_slice()).collect();
-            let w = if self.round == 0 && self.algorithm.starts_plain() {
-                vec![1.0 / own.len() as f64; own.len()]
-            } else {
-                weights(merge, &own, shares, whole.as_ref(), self.kept)
-            };
-            add(&mut self.global[t], &own, &w);
-        }
-    }
-
-    /// What a client's answer changes, tensor by tensor.
-    fn update(&self, answer: &Params) -> Vec<Vec<f32>> {
-        let minus = |(a, g): (&Vec<f32>, &Vec<f32>)| {
-            a.iter().zip(g).map(|(x, y)| x - y).collect::<Vec<f32>>()
-        };
-        answer.iter().zip(&self.global).map(minus).collect()
-    }
-
-    /// Inner products of whole updates of trained parameters, where the algorithm looks at whole updates.
-    fn whole_gram(&self, updates: &[Vec<Vec<f32>>]) -> Option<nalgebra::DMatrix<f64>> {
-        if self.algorithm != Algorithm::FedGh {
-            return None;
-        }
-        let m = updates.len();
-        let mut sum = nalgebra::DMatrix::zeros(m, m);
-        for (t, info) in self.graph.params.iter().enumerate() {
-            // Running statistics are no gradients.
-            if info.role != hilum_kernels::ParamRole::Buffer {
-                let own: Vec<&[f32]> = updates.iter().map(|u| u[t].as_slice()).collect();
-                sum += gram(&own);
-            }
-        }
-        Some(sum)
     }
 }
 

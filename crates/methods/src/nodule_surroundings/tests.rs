@@ -16,6 +16,7 @@ fn context<'a>(folder: &Path, stop: &'a AtomicBool) -> Context<'a> {
         device: "cpu".into(),
         seed: 3,
         tiny: true,
+        federation: Default::default(),
         stop,
     }
 }

@@ -375,6 +375,7 @@ fn context<'a>(root: &Path, stop: &'a AtomicBool) -> Context<'a> {
         device: "cpu".to_owned(),
         seed: 0,
         tiny: true,
+        federation: Default::default(),
         stop,
     }
 }
