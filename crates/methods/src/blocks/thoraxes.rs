@@ -145,10 +145,10 @@ pub fn axial(seed: u64, number: u64, size: usize, count: usize) -> Result<(Visit
     let (exposure, findings) = (visit.exposure.clone(), visit.findings.clone());
     let draw = || -> Result<Vec<Plane<u8>>> {
         let thorax = Thorax::new(patient.clone(), exposure, findings, seed);
-        let volume = Scene::new(&thorax, seed).volume();
+        let scene = Scene::new(&thorax, seed);
         let step = (REACH[1] - REACH[0]) / (count.max(2) - 1) as f64;
         (0..count)
-            .map(|k| slice_at(&volume, REACH[0] + step * k as f64, size))
+            .map(|k| windowed(&scene.slice(REACH[0] + step * k as f64), size))
             .collect()
     };
     #[cfg(test)]
@@ -164,20 +164,16 @@ pub fn axial(seed: u64, number: u64, size: usize, count: usize) -> Result<(Visit
     Ok((visit, draw()?))
 }
 
-/// The slice nearest to a height in mm, in the window.
-fn slice_at(volume: &Volume<f32>, height: f64, size: usize) -> Result<Plane<u8>> {
-    let [width, rows, slices] = volume.size;
-    let lowest = volume.affine.apply([0.0; 3])[2];
-    let at = (height - lowest) / volume.affine.spacing()[2];
-    let at = at.round().clamp(0.0, (slices - 1) as f64) as usize;
-    let values = &volume.data[volume.at(0, 0, at)..][..width * rows];
+/// A slice in the window.
+fn windowed(slice: &Volume<f32>, size: usize) -> Result<Plane<u8>> {
+    let [width, rows, _] = slice.size;
     let [centre, wide] = WINDOW;
     let level = |hu: &f32| {
         (((hu - centre) / wide + 0.5) * 255.0)
             .round()
             .clamp(0.0, 255.0) as u8
     };
-    let plane = Plane::new(width, rows, values.iter().map(level).collect())?;
+    let plane = Plane::new(width, rows, slice.data.iter().map(level).collect())?;
     Ok(resize::resize_u8(
         &plane,
         size,

@@ -132,8 +132,8 @@ impl Settings for Config {
             width: 16,
             text: [1, 2],
             most: [60, 60],
-            phantoms: 10,
-            volumes: [4, 2, 2],
+            phantoms: 5,
+            volumes: [3, 2, 2],
             breadth: 8,
             decoder: DecoderConfig {
                 width: 16,
