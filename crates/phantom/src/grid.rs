@@ -8,6 +8,7 @@ use hilum_drr::{Geometry, Method, Projector};
 use hilum_image::{Mask, Plane};
 use hilum_volume::{Affine, Vec3, Volume};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Spacing of the coarse grid in mm.
 const COARSE: f64 = 4.0;
@@ -149,8 +150,26 @@ impl Distances {
 
     /// Density on the fine grid, water is 1.
     pub fn density(&self, thorax: &Thorax, arms_up: bool, seed: u64) -> Volume<f32> {
+        let (_, size) = self.fine_affine();
+        self.density_of(thorax, arms_up, seed, 0..size[2])
+    }
+
+    /// The same of some slices alone.
+    ///
+    /// # Panics
+    /// For slices that the fine grid does not have.
+    pub fn density_of(
+        &self,
+        thorax: &Thorax,
+        arms_up: bool,
+        seed: u64,
+        slices: Range<usize>,
+    ) -> Volume<f32> {
         let (affine, size) = self.fine_affine();
-        let mut out = Volume::filled(size, affine, 0f32);
+        let first = slices.start;
+        let origin = affine.apply([0.0, 0.0, first as f64]);
+        let part = Affine::axis_aligned([COARSE / 2.0; 3], origin);
+        let mut out = Volume::filled([size[0], size[1], slices.len()], part, 0f32);
         let tissue = Tissue::new(thorax, seed);
         let body = if arms_up {
             Organ::BodyArmsUp
@@ -169,7 +188,8 @@ impl Distances {
         out.data
             .par_chunks_mut(plane)
             .enumerate()
-            .for_each(|(k, slice)| {
+            .for_each(|(at, slice)| {
+                let k = first + at;
                 let fields: Vec<Vec<f32>> = wanted
                     .iter()
                     .map(|&o| self.fine_slice(self.organ(o), k))
@@ -185,6 +205,13 @@ impl Distances {
                 }
             });
         out
+    }
+
+    /// The slice of the fine grid that is nearest to a height in mm.
+    pub fn slice_near(&self, height: f64) -> usize {
+        let (affine, size) = self.fine_affine();
+        let at = (height - affine.origin[2]) / affine.spacing()[2];
+        at.round().clamp(0.0, (size[2] - 1) as f64) as usize
     }
 
     fn fine_affine(&self) -> (Affine, [usize; 3]) {

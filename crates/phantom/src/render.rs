@@ -226,7 +226,19 @@ impl<'t> Scene<'t> {
 
     /// The whole as Hounsfield units, at the spacing of the fine grid.
     pub fn volume(&self) -> Volume<f32> {
-        let mut density = self.distances.density(self.thorax, false, self.seed);
+        self.hounsfield(self.distances.density(self.thorax, false, self.seed))
+    }
+
+    /// The slice of [`Scene::volume`] that is nearest to a height in mm, without making the others.
+    pub fn slice(&self, height: f64) -> Volume<f32> {
+        let at = self.distances.slice_near(height);
+        let density = self
+            .distances
+            .density_of(self.thorax, false, self.seed, at..at + 1);
+        self.hounsfield(density)
+    }
+
+    fn hounsfield(&self, mut density: Volume<f32>) -> Volume<f32> {
         let all: Vec<&Solid> = self.thorax.solids.iter().collect();
         solids::voxelise(&all, &mut density);
         density

@@ -201,6 +201,12 @@ fn the_volume_projects_to_the_picture() {
     let geometry = scene.geometry(false, 96).unwrap();
     let drawn = scene.integrals(&geometry, false, Tissue::All).unwrap();
     let volume = scene.volume();
+    // A slice alone is that of the whole.
+    let height = volume.affine.apply([0.0, 0.0, 101.0])[2];
+    let slice = scene.slice(height + 0.4);
+    let start = volume.at(0, 0, 101);
+    assert_eq!(slice.data, volume.data[start..start + slice.data.len()]);
+    assert_eq!(slice.affine.origin[2], height);
     let mu = hilum_drr::attenuation::Attenuation::default();
     let projected = hilum_drr::Projector::new(&volume, |hu| mu.of(hu))
         .unwrap()

@@ -1,7 +1,8 @@
 //! Known cases by the features of a network: a file of unit vectors with labels and thumbnails, searched exactly.
 //!
 //! Exact search needs no index structure to be built or tuned, gives the same answer on any number of threads, and reads a
-//! hundred thousand cases in a few hundredths of a second (`hilum bench similar`).
+//! hundred thousand cases in a few hundredths of a second (`hilum bench similar`). For larger sets a graph can be searched in its place
+//! ([`Index::linked`]), which is made when the file is opened and does not stand in it.
 //!
 //! The file is safetensors: `vectors` `[n, d]` (f32), `thumbnails` (bytes of PNGs, one after the other), `offsets`
 //! `[n + 1]` (i64), and the entries as JSON in the metadata under `hilum.index`.
@@ -11,6 +12,7 @@ use crate::store::{Model, Role, Store};
 use hilum_core::{AgeGroup, ModelRef, Similar, SimilarCase};
 use hilum_dicom::LoadedImage;
 use hilum_image::{Gray, Kernel, Mask, draw, resize};
+use hilum_methods::blocks::approximate::Approximate;
 use hilum_methods::blocks::vectors::{Vectors, unit};
 use hilum_methods::serve::{Classifier, Scores};
 use hilum_nn::weights::sha256_hex;
@@ -18,6 +20,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Version of the file's form.
 const FORMAT_VERSION: u32 = 1;
@@ -27,6 +30,10 @@ const KEY: &str = "hilum.index";
 const THUMBNAIL: usize = 128;
 /// Cases whose nearest neighbour is looked up when an index is built.
 const PROBES: usize = 500;
+/// Candidates that a search of the graph looks at.
+const BREADTH: usize = 200;
+/// Seed of the graph: the same cases are linked the same way everywhere.
+const SEED: u64 = 1;
 
 /// One known case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +79,7 @@ pub struct Index {
     vectors: Vectors,
     thumbnails: Vec<u8>,
     offsets: Vec<usize>,
+    graph: Option<Arc<Approximate>>,
 }
 
 impl Index {
@@ -99,6 +107,7 @@ impl Index {
             vectors: Vectors::new(dimensions),
             thumbnails: Vec::new(),
             offsets: vec![0],
+            graph: None,
         };
         for case in cases {
             if case.features.len() != dimensions {
@@ -117,6 +126,21 @@ impl Index {
         }
         index.header.nearest = index.nearest();
         Ok(index)
+    }
+
+    /// The same, searched approximately from now on by a graph that is made here. Takes one thread a while: it is for many searches of
+    /// sets that exact search is too slow for.
+    ///
+    /// # Errors
+    /// [`PipelineError::Extra`] where no thread can be started.
+    pub fn linked(mut self) -> Result<Self> {
+        let graph = Approximate::build(&self.vectors, BREADTH, SEED);
+        let graph = graph.map_err(|e| PipelineError::Extra {
+            path: "index".into(),
+            reason: e.to_string(),
+        })?;
+        self.graph = Some(Arc::new(graph));
+        Ok(self)
     }
 
     /// Cases.
@@ -153,7 +177,7 @@ impl Index {
     }
 
     /// The `k` nearest cases that `keep` accepts, with their cosine distances, nearest first; of equal ones the first.
-    /// Empty when the query has no direction or another length.
+    /// Empty when the query has no direction or another length. Of a linked index nearly the nearest, and fewer where `keep` refuses many.
     pub fn search(
         &self,
         query: &[f64],
@@ -173,7 +197,11 @@ impl Index {
         keep: impl Fn(&Entry) -> bool,
     ) -> Vec<(usize, f64)> {
         let entries = &self.header.entries;
-        let found = self.vectors.nearest(query, k, |at| keep(&entries[at]));
+        let keep = |at: usize| keep(&entries[at]);
+        let found = match &self.graph {
+            Some(graph) => graph.nearest(query, k, keep),
+            None => self.vectors.nearest(query, k, keep),
+        };
         let distance = |s: f32| (1.0 - f64::from(s)).clamp(0.0, 2.0);
         found.into_iter().map(|(at, s)| (at, distance(s))).collect()
     }
@@ -289,6 +317,7 @@ impl Index {
                 .into_iter()
                 .map(|v| usize::try_from(v).unwrap_or(usize::MAX))
                 .collect(),
+            graph: None,
         };
         index.check(n)
     }
@@ -381,11 +410,11 @@ pub struct Search {
 }
 
 impl Search {
-    /// Opens an index file and checks that its model is here with the same weights.
+    /// Opens an index file and checks that its model is here with the same weights; `approximate` makes a graph to be searched.
     ///
     /// # Errors
     /// [`PipelineError::Io`], [`PipelineError::Extra`].
-    pub fn open(path: &Path, store: &Store, count: usize) -> Result<Self> {
+    pub fn open(path: &Path, store: &Store, count: usize, approximate: bool) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| PipelineError::Io {
             path: path.to_owned(),
             source,
@@ -414,7 +443,10 @@ impl Search {
                         .into_owned(),
                     sha256: sha256_hex(&bytes),
                 },
-                index,
+                index: match approximate {
+                    true => index.linked()?,
+                    false => index,
+                },
                 count,
             }),
         }
@@ -562,6 +594,17 @@ mod tests {
             .build()
             .unwrap();
         assert_eq!(pool.install(|| index.search(&query, 5, |_| true)), found);
+    }
+
+    #[test]
+    fn a_linked_index_answers_as_the_exact_one_where_it_looks_at_all_cases() {
+        let exact = index();
+        let linked = exact.clone().linked().unwrap();
+        let query = [0.7f64.cos(), 0.7f64.sin(), 0.0];
+        let but = |e: &Entry| e.id != "case-2";
+        assert_eq!(linked.search(&query, 3, but), exact.search(&query, 3, but));
+        assert_eq!(linked.to_bytes().unwrap(), exact.to_bytes().unwrap());
+        assert!(linked.search(&[1.0; 2], 3, |_| true).is_empty());
     }
 
     #[test]

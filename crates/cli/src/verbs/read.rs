@@ -62,6 +62,9 @@ pub struct Args {
     /// How many known cases
     #[arg(long, value_name = "N", default_value_t = 5, requires = "similar", value_parser = clap::value_parser!(u16).range(1..=50))]
     cases: u16,
+    /// Search the index by a graph made when it is opened, for sets of a million and many images: nearly the nearest, in less time
+    #[arg(long, requires = "similar")]
+    approximate: bool,
     /// Read shifted and scaled copies too, and tell how far the answers spread
     #[arg(long)]
     augment: bool,
@@ -123,7 +126,7 @@ fn extras(args: &Args, store: &Store) -> Result<Extras> {
             .map(|p| Calibration::open(p, store))
             .transpose()?,
         similar: index
-            .map(|p| Search::open(p, store, usize::from(args.cases)))
+            .map(|p| Search::open(p, store, usize::from(args.cases), args.approximate))
             .transpose()?,
         augment: args.augment,
     })

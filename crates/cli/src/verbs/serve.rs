@@ -69,6 +69,9 @@ pub struct Args {
     /// Known cases to compare with (`hilum index`)
     #[arg(long, value_name = "FILE")]
     similar: Option<PathBuf>,
+    /// Search the known cases by a graph made at the start, for sets of a million: nearly the nearest, in less time
+    #[arg(long, requires = "similar")]
+    approximate: bool,
     /// Add an account, or change its role and password, and end; the password is the first line of stdin
     #[arg(long, value_name = "NAME", requires = "role", conflicts_with_all = ["remove_user", "users"])]
     add_user: Option<String>,
@@ -269,7 +272,7 @@ fn extras(args: &Args, config: &Config) -> Result<Extras> {
             .map(|p| Calibration::open(p, &store))
             .transpose()?,
         similar: similar
-            .map(|p| Search::open(p, &store, CASES))
+            .map(|p| Search::open(p, &store, CASES, args.approximate))
             .transpose()?,
         augment: false,
     })

@@ -1,5 +1,6 @@
 //! What several methods share: pictures in network shape, the two kinds of training, fitting a card.
 
+pub mod approximate;
 pub mod atoms;
 pub mod attributed;
 pub mod augment;
@@ -9,6 +10,7 @@ pub mod classes;
 pub mod classify;
 pub mod cluster;
 pub mod confounded;
+pub mod decoder;
 pub mod embeddings;
 pub mod exclusive;
 pub mod features;
@@ -41,6 +43,7 @@ pub mod text_encoder;
 pub mod thoraxes;
 pub mod unicl;
 pub mod vectors;
+pub mod wording;
 
 pub use classify::{ClassifyConfig, ClassifyData, LossKind};
 pub use pictures::{Picture, load_pictures};

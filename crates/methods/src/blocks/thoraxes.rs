@@ -16,6 +16,7 @@ use hilum_phantom::report::{self, Report};
 use hilum_phantom::timeline::{self, Visit};
 use hilum_phantom::{Patient, Thorax};
 use hilum_tabular::table::text_hash;
+use hilum_volume::Volume;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -128,24 +129,80 @@ pub fn first_visit(seed: u64, number: u64, size: usize) -> Result<FirstVisit> {
     })
 }
 
+/// Lowest and highest slice of [`axial`] in mm over the lung roots.
+const REACH: [f64; 2] = [-110.0, 90.0];
+/// Centre and width of the window that slices are shown in, Hounsfield units: lungs.
+const WINDOW: [f32; 2] = [-600.0, 1500.0];
+
+/// `count` axial slices of the first study of patient `number`, evenly over the lungs from below, in a lung window at `size` pixels; with
+/// what is in them.
+///
+/// # Errors
+/// [`MethodError::Phantom`]; no slices.
+pub fn axial(seed: u64, number: u64, size: usize, count: usize) -> Result<(Visit, Vec<Plane<u8>>)> {
+    let patient = Patient::draw(seed, number);
+    let visit = timeline::visit(seed, &patient, 0);
+    let (exposure, findings) = (visit.exposure.clone(), visit.findings.clone());
+    let draw = || -> Result<Vec<Plane<u8>>> {
+        let thorax = Thorax::new(patient.clone(), exposure, findings, seed);
+        let scene = Scene::new(&thorax, seed);
+        let step = (REACH[1] - REACH[0]) / (count.max(2) - 1) as f64;
+        (0..count)
+            .map(|k| windowed(&scene.slice(REACH[0] + step * k as f64), size))
+            .collect()
+    };
+    #[cfg(test)]
+    let draw = || -> Result<Vec<Plane<u8>>> {
+        let key = [seed, number, shared::SLICE + count as u64, size as u64];
+        if let Some(known) = shared::get(key) {
+            return Ok(known);
+        }
+        let made = draw()?;
+        shared::put(key, &made);
+        Ok(made)
+    };
+    Ok((visit, draw()?))
+}
+
+/// A slice in the window.
+fn windowed(slice: &Volume<f32>, size: usize) -> Result<Plane<u8>> {
+    let [width, rows, _] = slice.size;
+    let [centre, wide] = WINDOW;
+    let level = |hu: &f32| {
+        (((hu - centre) / wide + 0.5) * 255.0)
+            .round()
+            .clamp(0.0, 255.0) as u8
+    };
+    let plane = Plane::new(width, rows, slice.data.iter().map(level).collect())?;
+    Ok(resize::resize_u8(
+        &plane,
+        size,
+        size,
+        hilum_image::Kernel::PilBilinear,
+    )?)
+}
+
 /// Phantoms take a second each, and tests ask for the same ones again and again.
 #[cfg(test)]
 mod shared {
-    use super::Picture;
+    use std::any::Any;
     use std::collections::BTreeMap;
     use std::sync::Mutex;
 
     /// In the place of a study's number: the first one, with its findings.
     pub(super) const WITH_FINDINGS: u64 = u64::MAX;
+    /// In the same place, with their number added: slices of the first one.
+    pub(super) const SLICE: u64 = 1 << 40;
 
-    static DRAWN: Mutex<BTreeMap<[u64; 4], Picture>> = Mutex::new(BTreeMap::new());
+    static DRAWN: Mutex<BTreeMap<[u64; 4], Box<dyn Any + Send>>> = Mutex::new(BTreeMap::new());
 
-    pub(super) fn get(key: [u64; 4]) -> Option<Picture> {
-        DRAWN.lock().unwrap().get(&key).cloned()
+    pub(super) fn get<T: Any + Clone>(key: [u64; 4]) -> Option<T> {
+        let drawn = DRAWN.lock().unwrap();
+        drawn.get(&key).and_then(|v| v.downcast_ref::<T>()).cloned()
     }
 
-    pub(super) fn put(key: [u64; 4], picture: &Picture) {
-        DRAWN.lock().unwrap().insert(key, picture.clone());
+    pub(super) fn put<T: Any + Clone + Send>(key: [u64; 4], made: &T) {
+        DRAWN.lock().unwrap().insert(key, Box::new(made.clone()));
     }
 }
 
@@ -273,6 +330,20 @@ mod tests {
             paint(&mut again, pattern, share, 5).unwrap();
             assert_eq!(again.plane, painted.plane);
         }
+    }
+
+    #[test]
+    fn slices_show_lungs_in_a_body_and_those_of_a_patient_differ() {
+        let (visit, slices) = axial(1, 3, 32, 3).unwrap();
+        assert_eq!(visit.number, 0);
+        assert_eq!(slices.len(), 3);
+        let middle = &slices[1];
+        let dark = middle.data.iter().filter(|v| **v < 100).count();
+        let bright = middle.data.iter().filter(|v| **v > 200).count();
+        assert!(dark > 100 && bright > 100, "{dark} {bright}");
+        assert_ne!(slices[0], slices[1]);
+        // The spine is bright in the middle, behind.
+        assert!(middle.data[22 * 32 + 16] > 200);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Exact search among vectors of length one: no index structure to be built or tuned, the same answer on any number of threads.
 
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Vectors that one task compares.
 const BLOCK: usize = 1024;
@@ -9,7 +10,7 @@ const BLOCK: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Vectors {
     width: usize,
-    values: Vec<f32>,
+    values: Arc<Vec<f32>>,
 }
 
 impl Vectors {
@@ -17,14 +18,17 @@ impl Vectors {
     pub fn new(width: usize) -> Self {
         Vectors {
             width,
-            values: Vec::new(),
+            values: Arc::default(),
         }
     }
 
     /// From values that are taken as they are, one vector after the other; `None` when they do not fill whole vectors.
     pub fn from_values(width: usize, values: Vec<f32>) -> Option<Self> {
         let whole = width > 0 && values.len().is_multiple_of(width);
-        whole.then_some(Vectors { width, values })
+        whole.then(|| Vectors {
+            width,
+            values: Arc::new(values),
+        })
     }
 
     /// Adds a vector, scaled to length one; false, and nothing is added, when it has another width or no direction.
@@ -32,7 +36,7 @@ impl Vectors {
     pub fn push(&mut self, vector: &[f64]) -> bool {
         match unit(vector) {
             Some(unit) if unit.len() == self.width => {
-                self.values.extend(unit);
+                Arc::make_mut(&mut self.values).extend(unit);
                 true
             }
             _ => false,
@@ -57,6 +61,11 @@ impl Vectors {
     /// All values, one vector after the other.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// The same, to be kept besides without a copy.
+    pub fn shared(&self) -> Arc<Vec<f32>> {
+        Arc::clone(&self.values)
     }
 
     /// One vector.
@@ -84,20 +93,29 @@ impl Vectors {
                     *s = dot(query, row);
                 }
             });
-        let mut found: Vec<(usize, f32)> = Vec::with_capacity(k + 1);
-        for (at, &s) in cosines.iter().enumerate() {
-            let full = found.len() == k;
-            if k == 0 || (full && found.last().is_some_and(|(_, worst)| s <= *worst)) {
-                continue;
-            }
-            if keep(at) {
-                let place = found.partition_point(|(_, other)| *other >= s);
-                found.insert(place, (at, s));
-                found.truncate(k);
-            }
-        }
-        found
+        closest(cosines.into_iter().enumerate(), k, keep)
     }
+}
+
+/// The `k` largest cosines of those that `keep` accepts, the largest first; of equal ones the first to come.
+pub(crate) fn closest(
+    cosines: impl Iterator<Item = (usize, f32)>,
+    k: usize,
+    keep: impl Fn(usize) -> bool,
+) -> Vec<(usize, f32)> {
+    let mut found: Vec<(usize, f32)> = Vec::with_capacity(k + 1);
+    for (at, s) in cosines {
+        let full = found.len() == k;
+        if k == 0 || (full && found.last().is_some_and(|(_, worst)| s <= *worst)) {
+            continue;
+        }
+        if keep(at) {
+            let place = found.partition_point(|(_, other)| *other >= s);
+            found.insert(place, (at, s));
+            found.truncate(k);
+        }
+    }
+    found
 }
 
 /// Mean of what is known of neighbours, weighted by their cosines (those below zero have no weight); `None` where nothing has weight.

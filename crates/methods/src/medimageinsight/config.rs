@@ -1,5 +1,6 @@
 //! Settings of the embedding study.
 
+use crate::blocks::decoder::DecoderConfig;
 use crate::blocks::short::ShortConfig;
 use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
@@ -26,12 +27,20 @@ pub struct Config {
     pub train: ShortConfig,
     /// Training of the classifier that begins with the image tower.
     pub tune: ShortConfig,
+    /// The decoder of findings; 70 million parameters in the paper.
+    pub decoder: DecoderConfig,
+    /// Its training, with the encoder frozen.
+    pub telling: ShortConfig,
     /// What cosines are first multiplied by, and at most.
     pub scale: [f64; 2],
     /// Pictures of a split, at most: of adults, and of any other domain.
     pub most: [usize; 2],
     /// Generated chests; each comes with its report.
     pub phantoms: u64,
+    /// Generated volumes, slices of each, and nearest volumes that are looked at.
+    pub volumes: [usize; 3],
+    /// Candidates that the approximate search looks at.
+    pub breadth: usize,
     /// Numbers of neighbours that are tried.
     pub neighbours: Vec<usize>,
     /// Penalties of the linear adapters that are tried.
@@ -65,6 +74,12 @@ impl Default for Config {
             ..train.clone()
         };
         tune.schedule.base = 5e-4;
+        let mut telling = ShortConfig {
+            epochs: 30,
+            batch: 16,
+            ..train.clone()
+        };
+        telling.schedule.base = 1e-3;
         Config {
             side: 64,
             davit: DavitConfig {
@@ -81,16 +96,20 @@ impl Default for Config {
             words: 24,
             train,
             tune,
+            decoder: DecoderConfig::default(),
+            telling,
             scale: [1.0 / 0.07, 100.0],
             most: [1200, 600],
-            phantoms: 150,
+            phantoms: 300,
+            volumes: [60, 8, 5],
+            breadth: 50,
             neighbours: vec![1, 5, 10, 20, 50, 100],
             penalties: vec![0.1, 1.0, 10.0, 100.0],
             least: 10,
             target: 0.9,
             margins: [0.05, 0.05],
             ages: vec![0.0, 40.0, 60.0],
-            seeds: 1,
+            seeds: 3,
             sheet: [12, 5],
         }
     }
@@ -114,6 +133,14 @@ impl Settings for Config {
             text: [1, 2],
             most: [60, 60],
             phantoms: 5,
+            volumes: [3, 2, 2],
+            breadth: 8,
+            decoder: DecoderConfig {
+                width: 16,
+                layers: 1,
+                heads: 2,
+                longest: 12,
+            },
             neighbours: vec![1, 5],
             penalties: vec![1.0],
             least: 2,
@@ -125,6 +152,8 @@ impl Settings for Config {
         c.train.batch = 16;
         c.tune.epochs = 1;
         c.tune.batch = 16;
+        c.telling.epochs = 2;
+        c.telling.batch = 3;
         c
     }
 
@@ -132,6 +161,8 @@ impl Settings for Config {
         let wrong = |what: &str| Err(MethodError::Config(what.to_owned()));
         self.train.validate()?;
         self.tune.validate()?;
+        self.telling.validate()?;
+        self.decoder.validate()?;
         let stages = self.davit.dims.len();
         let parts = |(d, h): (&usize, &usize)| *h > 0 && d.is_multiple_of(*h);
         if stages == 0
@@ -157,6 +188,12 @@ impl Settings for Config {
         }
         if self.penalties.is_empty() || !self.penalties.iter().all(|p| *p > 0.0) {
             return wrong("penalties must be positive");
+        }
+        let [volumes, slices, near] = self.volumes;
+        if slices == 0 || near == 0 || volumes <= near || self.breadth == 0 {
+            return wrong(
+                "volumes need slices and more others than are looked at, and a search a candidate",
+            );
         }
         let [first, most] = self.scale;
         if !(first > 0.0 && most >= first && most.is_finite()) {
@@ -216,7 +253,9 @@ mod tests {
     fn defaults_are_valid_and_nonsense_is_not() {
         assert!(Config::default().validate().is_ok());
         assert!(Config::tiny().validate().is_ok());
-        let bad: [fn(&mut Config); 6] = [
+        let bad: [fn(&mut Config); 8] = [
+            |c| c.volumes = [5, 2, 5],
+            |c| c.decoder.heads = 3,
             |c| c.davit.heads = vec![3, 4, 8],
             |c| c.text[1] = 7,
             |c| c.neighbours = vec![0],

@@ -3,9 +3,11 @@
 use super::fairness;
 use super::measure::Ready;
 use super::outcome::{Ask, Elsewhere, Outcome, Reader, Run};
+use super::written::{recall_row, report_rows, volume_rows};
 use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::multiclass::{as_weights, shown};
 use crate::claims::ClaimRow;
+use crate::error::Result;
 use hilum_metrics::classification::{BinaryScores, auroc_weighted};
 
 /// A reader of a run: numbers of neighbours differ from seed to seed.
@@ -77,11 +79,17 @@ fn difference(outcome: &Outcome, one: Which, other: Which) -> Option<Measured> {
 }
 
 /// The rows, the paper's claims first.
-pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
+///
+/// # Errors
+/// A report that cannot be labelled.
+pub fn rows(outcome: &Outcome) -> Result<Vec<ClaimRow>> {
     let mut rows = main_rows(outcome);
     rows.extend(point_rows(outcome));
     rows.extend(age_rows(outcome));
     rows.extend(fairness::gap_rows(outcome));
+    rows.extend(report_rows(outcome)?);
+    rows.extend(volume_rows(outcome));
+    rows.push(recall_row(outcome));
     rows.extend(neighbour_rows(outcome));
     rows.extend(OTHERS.map(|(which, name)| {
         let seen = level(outcome, all_asks(outcome, which));
@@ -90,7 +98,7 @@ pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     rows.extend(outcome.asks.iter().map(|ask| ask_row(outcome, ask)));
     rows.extend(fairness::group_rows(outcome));
     rows.extend(domain_rows(outcome));
-    rows
+    Ok(rows)
 }
 
 fn main_rows(outcome: &Outcome) -> Vec<ClaimRow> {

@@ -115,8 +115,10 @@ pub struct Film {
     pub age: Option<f32>,
     /// What is on it, in words.
     pub terms: Vec<String>,
-    /// The report, where there is one.
+    /// The impression of the report, where there is one.
     pub report: Option<String>,
+    /// Its findings section.
+    pub written: Option<String>,
     /// The codes of [`findings`] in order; of adults only.
     pub findings: Vec<bool>,
     /// The domain's question.
@@ -306,6 +308,7 @@ fn film(domain: Domain, sample: &Sample, plane: Plane<u8>) -> Option<Film> {
         answer: domain.answer(&terms),
         terms,
         report: None,
+        written: None,
         findings: marks,
         plane,
     })
@@ -345,6 +348,7 @@ fn phantom(seed: u64, number: u64, side: usize) -> Result<Film> {
         answer: Domain::Phantom.answer(&terms),
         terms,
         report: Some(made.report.impression),
+        written: Some(made.report.findings),
         findings: Vec::new(),
         plane: made.picture.plane,
     })
@@ -392,6 +396,7 @@ mod tests {
             answer: domain.answer(&terms),
             terms,
             report: report.map(str::to_owned),
+            written: None,
             findings: Vec::new(),
             plane: Plane::filled(2, 2, 0),
         }
@@ -446,6 +451,7 @@ mod tests {
         assert_eq!(splits, [Split::Train, Split::Val, Split::Test]);
         for film in &films {
             assert!(film.report.as_ref().is_some_and(|r| r.len() > 5));
+            assert!(film.written.as_ref().is_some_and(|r| r.len() > 5));
             assert!(film.plane.data.iter().any(|v| *v != film.plane.data[0]));
         }
     }

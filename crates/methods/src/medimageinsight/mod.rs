@@ -3,8 +3,9 @@
 //! Reproduced at our scale: a DaViT image tower and a transformer text tower trained from nothing with the unified contrastive loss on five domains
 //! (adults' and children's chest radiographs, CT slices, mammograms, generated chests with reports), with the same labels or the same
 //! report as positives; classification by search among the vectors, by prompts and by linear adapters beside a tuned classifier and an
-//! untrained encoder; thresholds from the ROC curve; ages; AUROC by sex and age; an evidence sheet. Labels stand in for most of the
-//! reports, through templates. Not reproduced: the findings decoder, retrieval of whole volumes, the paper's data and sizes.
+//! untrained encoder; thresholds from the ROC curve; ages; AUROC by sex and age; an evidence sheet; a decoder that writes findings of
+//! generated films with the encoder frozen, beside a template reporter and the nearest film's report; retrieval of generated volumes by pooled
+//! slices; an approximate index. Labels stand in for most of the reports, through templates. Not reproduced: the paper's data and sizes.
 
 pub mod ages;
 pub mod config;
@@ -14,10 +15,14 @@ pub mod films;
 mod measure;
 mod outcome;
 mod readers;
+mod reports;
 mod sheet;
 mod space;
+mod template;
 pub mod towers;
 mod train;
+mod volumes;
+mod written;
 
 pub use config::Config;
 
@@ -54,13 +59,13 @@ impl Study for MedImageInsight {
         stored::write_text(&table, &fairness::table(&outcome))?;
         paths.push(table);
         if let Some(first) = outcome.runs.first() {
-            paths.push(sheet::write(ctx, &films, &first.shown)?);
+            paths.push(sheet::write(ctx, &films, &outcome.references, first)?);
         }
         Ok(paths)
     }
 
     fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
-        Ok(eval::rows(outcome))
+        eval::rows(outcome)
     }
 
     fn trace(outcome: &Self::Outcome) -> Trace {

@@ -99,12 +99,87 @@ pub struct Elsewhere {
     pub own: Vec<bool>,
 }
 
+/// Who writes of films.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reporter {
+    /// The decoder.
+    Decoder,
+    /// The decoder shown the mean of the training films in place of each.
+    Blind,
+    /// The report of the nearest training film.
+    Nearest,
+    /// A fixed sentence for each finding that a linear adapter finds.
+    Template,
+}
+
+impl Reporter {
+    /// All of them, the decoder first.
+    pub const ALL: [Reporter; 4] = [
+        Reporter::Decoder,
+        Reporter::Template,
+        Reporter::Nearest,
+        Reporter::Blind,
+    ];
+
+    /// Name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reporter::Decoder => "the decoder",
+            Reporter::Blind => "the same decoder shown the mean film",
+            Reporter::Nearest => "the report of the nearest known film",
+            Reporter::Template => "a template reporter",
+        }
+    }
+}
+
+/// Reports of the test films with one, in the order of [`References`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    /// Who.
+    pub reporter: Reporter,
+    /// The reports.
+    pub texts: Vec<String>,
+}
+
+/// What stands in the reports of test films.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct References {
+    /// Places in the list of films.
+    pub films: Vec<usize>,
+    /// Patients.
+    pub groups: Vec<usize>,
+    /// Findings sections.
+    pub texts: Vec<String>,
+}
+
+/// What stands for a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// The mean of its slices' vectors.
+    Slices,
+    /// The vector of its middle slice.
+    Middle,
+    /// The mean of its slices' vectors by an encoder that was not trained.
+    Untrained,
+}
+
+/// The volumes that are nearest to each, the nearest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ranks {
+    /// What stood for them.
+    pub pooling: Pooling,
+    /// Places in the list of volumes.
+    pub nearest: Vec<Vec<usize>>,
+}
+
 /// A film of the evidence sheet with the training films that are nearest, as places in the list of films with their cosines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Shown {
     /// The film.
     pub film: usize,
-    /// Vote of the neighbours for any finding.
+    /// Vote of the neighbours for what is asked of the film's domain.
     pub score: f64,
     /// The nearest.
     pub neighbours: Vec<(usize, f32)>,
@@ -129,6 +204,14 @@ pub struct Run {
     pub elsewhere: Vec<Elsewhere>,
     /// Evidence.
     pub shown: Vec<Shown>,
+    /// Reports of the test films that have one.
+    pub reports: Vec<Written>,
+    /// The decoder's last mean loss, nats a word.
+    pub telling: f64,
+    /// Volumes among each other.
+    pub ranks: Vec<Ranks>,
+    /// Share of the ten nearest that approximate search finds.
+    pub recall: Option<f64>,
     /// Mean loss of the last epoch, all domains and one.
     pub losses: [f64; 2],
     /// Scale of the cosines after training.
@@ -152,6 +235,10 @@ pub struct Outcome {
     pub cases: Cases,
     /// What is asked of them.
     pub asks: Vec<Ask>,
+    /// What stands in the reports of test films.
+    pub references: References,
+    /// Findings of the volumes.
+    pub volumes: Vec<Vec<String>>,
     /// Seeds' results.
     pub runs: Vec<Run>,
 }

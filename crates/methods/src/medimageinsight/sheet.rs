@@ -1,7 +1,7 @@
 //! The evidence sheet: films with the known films that speak for them.
 
 use super::films::Film;
-use super::outcome::Shown;
+use super::outcome::{References, Run};
 use crate::blocks::figures::{base64, escape, grey, png};
 use crate::blocks::stored::write_text;
 use crate::context::Context;
@@ -13,16 +13,23 @@ use std::path::PathBuf;
 ///
 /// # Errors
 /// A folder that cannot be written.
-pub fn write(ctx: &Context<'_>, films: &[Film], shown: &[Shown]) -> Result<PathBuf> {
+pub fn write(
+    ctx: &Context<'_>,
+    films: &[Film],
+    references: &References,
+    run: &Run,
+) -> Result<PathBuf> {
     let mut body = String::new();
-    for one in shown {
+    for one in &run.shown {
         let film = &films[one.film];
         let _ = write!(
             body,
-            "<section><h2>{}</h2><p>Vote for any finding {:.2}. Its own labels: {}.</p><div>{}",
+            "<section><h2>{}</h2><p>Vote for {} {:.2}. Its own labels: {}.</p>{}<div>{}",
             escape(&film.id),
+            escape(film.domain.question()),
             one.score,
             escape(&film.terms.join(", ")),
+            reports(references, run, one.film),
             figure(film, "asked")?,
         );
         for (at, cosine) in &one.neighbours {
@@ -35,13 +42,33 @@ pub fn write(ctx: &Context<'_>, films: &[Film], shown: &[Shown]) -> Result<PathB
     Ok(path)
 }
 
+/// What was written of a film, by whom; nothing for films without a report.
+fn reports(references: &References, run: &Run, film: usize) -> String {
+    let Some(at) = references.films.iter().position(|f| *f == film) else {
+        return String::new();
+    };
+    let mut out = "<dl>".to_owned();
+    let own = [("its report", references.texts.get(at))];
+    let by = run.reports.iter();
+    let others = by.map(|w| (w.reporter.name(), w.texts.get(at)));
+    for (who, text) in own.into_iter().chain(others) {
+        let text = escape(text.map_or("", String::as_str));
+        let _ = write!(out, "<dt>{who}</dt><dd>{text}</dd>");
+    }
+    out + "</dl>"
+}
+
 /// A film with what is known of it.
 fn figure(film: &Film, how: &str) -> Result<String> {
     let bytes = png(&grey(&film.plane))?;
-    // What a neighbour's labels or report say is what its vote stands on.
-    let text = escape(&film.text(0));
+    // What a neighbour's labels and report say is what its vote stands on.
+    let labels = escape(&film.terms.join(", "));
+    let report = film
+        .report
+        .as_deref()
+        .map_or(String::new(), |text| format!("<br><q>{}</q>", escape(text)));
     Ok(format!(
-        "<figure><img alt=\"{text}\" src=\"data:image/png;base64,{}\"><figcaption>{}<br>{text}</figcaption></figure>",
+        "<figure><img alt=\"{labels}\" src=\"data:image/png;base64,{}\"><figcaption>{}<br>{labels}{report}</figcaption></figure>",
         base64(&bytes),
         escape(how),
     ))
@@ -51,7 +78,7 @@ fn page(body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Evidence</title>\
 <style>body{{font-family:sans-serif;margin:2rem}}div{{display:flex;flex-wrap:wrap;gap:1rem}}figure{{margin:0;width:11rem;font-size:.8rem}}\
-img{{width:10rem;image-rendering:pixelated}}</style></head><body><h1>Films and the known films that are most like them</h1>\
+img{{width:10rem;image-rendering:pixelated}}dt{{font-weight:bold}}dd{{margin:0 0 .4rem 1rem}}</style></head><body><h1>Films and the known films that are most like them</h1>\
 <p>Left the film that is asked, then its nearest neighbours among the training films, with the cosine of the vectors and what is known of them. \
 Research software, not a medical device.</p>\n{body}</body></html>\n"
     )

@@ -1,6 +1,7 @@
 //! Films as vectors, and the search among those of the training split.
 
 use super::films::{Domain, Films};
+use crate::blocks::approximate::{Approximate, recall};
 use crate::blocks::features::Encoder;
 use crate::blocks::short::outputs;
 use crate::blocks::vectors::{Vectors, unit, vote};
@@ -85,6 +86,16 @@ impl<'a> Space<'a> {
         named
             .map(|(at, cosine)| (self.indexed[at], cosine))
             .collect()
+    }
+
+    /// Share of the ten nearest training films that an approximate search finds for the films at `at`.
+    ///
+    /// # Errors
+    /// What the graph cannot be built with.
+    pub fn recall(&self, at: &[usize], breadth: usize, seed: u64) -> Result<Option<f64>> {
+        let graph = Approximate::build(&self.index, breadth, seed)?;
+        let queries = at.iter().map(|&film| self.rows[film].as_slice());
+        Ok(recall(&self.index, &graph, queries, 10))
     }
 
     /// Mean of a value of the neighbours, weighted by their cosines.

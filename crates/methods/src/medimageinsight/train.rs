@@ -3,10 +3,12 @@
 use super::config::Config;
 use super::films::{Domain, Film, Films, check, findings};
 use super::measure::{asks, cases};
-use super::outcome::{Answers, Ask, Elsewhere, Outcome, Reader, Run, Shown, Threshold};
+use super::outcome::{Answers, Ask, Elsewhere, Outcome, Pooling, Reader, Run, Shown, Threshold};
 use super::readers::{Adults, adapter, ages, choose_k, neighbours, prompts, tuned};
+use super::reports;
 use super::space::Space;
 use super::towers::{self, Towers};
+use super::volumes::{self, Volume};
 use crate::blocks::parts::Parts;
 use crate::context::Context;
 use crate::error::Result;
@@ -27,12 +29,13 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<(Outcome, Vec<Film>)> {
         split_hash(&films.samples),
     ];
     let parts = Parts::open(ctx, "medimageinsight", config, [&hashes[0], &hashes[1]])?;
+    let volumes: Vec<Volume> = parts.get("volumes", || volumes::draw(config, ctx.seed))?;
     let seeds: Vec<u64> = (0..config.seeds as u64).map(|k| ctx.seed + k).collect();
     let runs = seeds
         .iter()
         .map(|&seed| {
             parts.get(&format!("seed {seed}"), || {
-                one(ctx, config, &parts, &films, &asks, seed)
+                one(ctx, config, &parts, &films, (&asks, &volumes), seed)
             })
         })
         .collect::<Result<_>>()?;
@@ -46,6 +49,8 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<(Outcome, Vec<Film>)> {
         trained: Domain::ALL.map(trained).to_vec(),
         cases: cases(&films, &films.of(Domain::Adult, Split::Test)),
         asks,
+        references: reports::references(&films),
+        volumes: volumes.into_iter().map(|v| v.findings).collect(),
         runs,
     };
     Ok((outcome, films.all))
@@ -56,7 +61,7 @@ fn one(
     config: &Config,
     parts: &Parts<'_>,
     films: &Films,
-    asks: &[Ask],
+    (asks, volumes): (&[Ask], &[Volume]),
     seed: u64,
 ) -> Result<Run> {
     let adults = Adults::of(films);
@@ -100,6 +105,16 @@ fn one(
         Reader::Tuned,
         tuned(ctx, config, films, &joint, &adults, seed)?,
     );
+    parts.check()?;
+    let (reports, telling) = reports::write(ctx, config, films, &joint, &space, seed)?;
+    parts.check()?;
+    let trained = (&joint.images, &joint.image_params);
+    let ranks = [
+        (trained, Pooling::Slices),
+        (trained, Pooling::Middle),
+        ((&joint.images, &start), Pooling::Untrained),
+    ];
+    let rank = |(tower, pooling)| volumes::rank(config, volumes, tower, pooling);
     Ok(Run {
         seed,
         k,
@@ -111,7 +126,11 @@ fn one(
             .into_iter()
             .map(|d| elsewhere(films, &space, d, k))
             .collect::<Result<_>>()?,
-        shown: shown(config, films, &space, &adults.test, k)?,
+        shown: shown(config, films, &space, k)?,
+        reports,
+        telling,
+        ranks: ranks.into_iter().map(rank).collect::<Result<_>>()?,
+        recall: space.recall(&adults.test, config.breadth, seed)?,
         losses: [last_loss(&joint), last_loss(&alone)],
         scale: joint.scale,
     })
@@ -165,25 +184,23 @@ fn elsewhere(films: &Films, space: &Space<'_>, domain: Domain, k: usize) -> Resu
     })
 }
 
-/// Test films, evenly taken, with their neighbours.
-fn shown(
-    config: &Config,
-    films: &Films,
-    space: &Space<'_>,
-    test: &[usize],
-    k: usize,
-) -> Result<Vec<Shown>> {
+/// Test films of adults and generated ones, evenly taken, with their neighbours.
+fn shown(config: &Config, films: &Films, space: &Space<'_>, k: usize) -> Result<Vec<Shown>> {
     let [many, neighbours] = config.sheet;
-    let n = test.len().min(many);
-    let one = |i: usize| {
-        let film = test[i * test.len() / n];
-        let near = space.near(film, k, Some(Domain::Adult));
-        let answer = |i: usize| f64::from(u8::from(films.all[i].answer));
-        Ok(Shown {
-            film,
-            score: space.voted(&near, answer)?,
-            neighbours: space.near(film, neighbours, Some(Domain::Adult)),
-        })
-    };
-    (0..n).map(one).collect()
+    let mut all = Vec::new();
+    for domain in [Domain::Adult, Domain::Phantom] {
+        let test = films.of(domain, Split::Test);
+        let n = test.len().min(many);
+        for i in 0..n {
+            let film = test[i * test.len() / n];
+            let near = space.near(film, k, Some(domain));
+            let answer = |i: usize| f64::from(u8::from(films.all[i].answer));
+            all.push(Shown {
+                film,
+                score: space.voted(&near, answer)?,
+                neighbours: space.near(film, neighbours, Some(domain)),
+            });
+        }
+    }
+    Ok(all)
 }
