@@ -128,7 +128,7 @@ fn a_received_study_is_read_and_its_report_sent_once_through_kills_and_a_destina
     std::fs::write(
         &config,
         format!(
-            "[read]\nsettle_s = 0\nbackoff_s = 1\nattempts = 60\n[[rule]]\nname = \"chest\"\nmodality = [\"CR\", \"DX\"]\n\
+            "[read]\nsettle_s = 0\nbackoff_s = 1\n[send]\nbackoff_s = 1\nmax_backoff_s = 2\n[[rule]]\nname = \"chest\"\nmodality = [\"CR\", \"DX\"]\n\
              send_to = [\"pacs\"]\n[[destination]]\nname = \"pacs\"\naet = \"PACS\"\nhost = \"127.0.0.1\"\nport = {port}\n"
         ),
     )

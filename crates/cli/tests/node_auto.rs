@@ -54,7 +54,7 @@ fn study(number: u32) -> String {
 fn config(dir: &Path, destination: &str, more: &str) -> String {
     let path = dir.join("hilum.toml");
     let text = format!(
-        "[read]\nsettle_s = 0\nbackoff_s = 1\nattempts = 60\nlease_s = 10\n{more}\n[[rule]]\nname = \"films\"\n\
+        "[send]\nbackoff_s = 1\nmax_backoff_s = 2\n[read]\nsettle_s = 0\nbackoff_s = 1\nattempts = 8\nlease_s = 10\n{more}\n[[rule]]\nname = \"films\"\n\
          modality = [\"CR\", \"DX\"]\nsend_to = [\"pacs\"]\n[[destination]]\nname = \"pacs\"\n{destination}\n"
     );
     std::fs::write(&path, text).unwrap();

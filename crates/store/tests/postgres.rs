@@ -54,7 +54,7 @@ async fn put(store: &Store, study: &str, sop: &str) -> Ingested {
     let job = NewJob {
         kind: "read".to_owned(),
         subject: study.to_owned(),
-        due: 0,
+        wait_ms: 0,
     };
     store.ingest(record, &incoming, Some(&job)).await.unwrap()
 }
