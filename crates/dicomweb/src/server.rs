@@ -1,5 +1,6 @@
 //! DICOMweb on a port of its own.
 
+use crate::account::Remote;
 use crate::listener::{WebLimits, WebListener};
 use crate::routes::router;
 use crate::state::WebState;
@@ -27,7 +28,8 @@ impl Server {
         let (address, secure) = (listener.address(), listener.is_secure());
         let (stop, mut stopped) = watch::channel(false);
         let app = Router::new().nest("/dicom-web", router(state));
-        let served = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let service = app.into_make_service_with_connect_info::<Remote>();
+        let served = axum::serve(listener, service).with_graceful_shutdown(async move {
             // An error means that the server was dropped.
             let _ = stopped.changed().await;
         });

@@ -1,5 +1,6 @@
 //! What all requests share.
 
+use crate::account::{Observer, Recent};
 use crate::error::{Result, WebError};
 use hilum_node::audit::Audit;
 use hilum_node::auto::Rules;
@@ -15,6 +16,8 @@ pub struct WebState {
     pub(crate) aet: Arc<str>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) audit: Audit,
+    pub(crate) observer: Option<Observer>,
+    pub(crate) recent: Arc<Recent>,
     /// SHA-256 of the token: comparing hashes takes as long whatever the first difference.
     pub(crate) token: Option<[u8; 32]>,
 }
@@ -32,8 +35,17 @@ impl WebState {
             aet: config.node.aet.as_str().into(),
             rules: Arc::new(Rules::new(config)),
             audit,
+            observer: None,
+            recent: Arc::default(),
             token,
         })
+    }
+
+    /// Has somebody told of every access, besides the audit log.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     /// Whether connections are TLS.
@@ -56,6 +68,14 @@ impl WebState {
         }
         Ok(objects)
     }
+}
+
+/// Whether a file holds a token that the server would take.
+///
+/// # Errors
+/// A file that cannot be read or holds no token of at least 16 characters.
+pub fn check_token(path: &std::path::Path) -> std::io::Result<()> {
+    token(path).map(|_| ())
 }
 
 fn token(path: &std::path::Path) -> std::io::Result<[u8; 32]> {

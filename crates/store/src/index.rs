@@ -412,10 +412,11 @@ pub(crate) async fn delete(
     Ok(deleted)
 }
 
-/// Takes what is left of a study when none of its objects is stored any more. Returns the files and folders that are to go.
+/// Takes what is left of a study when it was deleted: none of its objects is stored, and nobody has a job on it. Returns the
+/// files and folders that are to go.
 pub(crate) async fn sweep_study(db: &Db, study: &Uid) -> Result<Option<Vec<PathBuf>>> {
     let mut tx = db.work.begin_with(db.begin()).await?;
-    if sweep::is_there(&mut tx, study).await? {
+    if sweep::is_there(&mut tx, study).await? || sweep::has_jobs(&mut tx, study).await? {
         return Ok(None);
     }
     let paths = sweep::study(&mut tx, study).await?;

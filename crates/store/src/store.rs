@@ -338,8 +338,8 @@ impl Store {
         count
     }
 
-    /// Takes away what a worker made of a study that was deleted meanwhile. False when the study is there: then nothing is
-    /// touched.
+    /// Takes away what a worker made of a study that was deleted meanwhile. False when the study is there or another has a job
+    /// on it: then nothing is touched.
     ///
     /// # Errors
     /// As [`Store::delete`].

@@ -69,6 +69,15 @@ pub(crate) async fn is_there(tx: &mut Tx<'_>, study: &Uid) -> Result<bool> {
     Ok(row.is_some())
 }
 
+/// Whether anybody has or wants a job on a study; one that is to be fetched is not stored yet.
+pub(crate) async fn has_jobs(tx: &mut Tx<'_>, study: &Uid) -> Result<bool> {
+    let row = sqlx::query("SELECT kind FROM jobs WHERE subject = $1 LIMIT 1")
+        .bind(study.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(row.is_some())
+}
+
 /// Files of what is still to be sent, or was put aside and may be tried again.
 pub(crate) async fn unsent(db: &Db) -> Result<HashSet<PathBuf>> {
     let rows = sqlx::query("SELECT DISTINCT path FROM outbox WHERE state <> 'sent'")

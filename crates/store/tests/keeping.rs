@@ -250,6 +250,14 @@ async fn what_a_worker_made_of_a_study_deleted_meanwhile_is_swept() {
     assert!(!store.complete(&lease, &made).await.unwrap());
     assert!(store.sweep(&uid("1.2"), &made).await.unwrap());
     assert!(!reading.exists() && !outgoing.join("2.25.1.dcm").exists());
+    // A study that another fetches is not stored yet, and is nobody's to sweep.
+    let prior = NewJob {
+        kind: "prior".to_owned(),
+        ..read()
+    };
+    store.request(&prior).await.unwrap();
+    assert!(!store.sweep(&uid("1.2"), &[]).await.unwrap());
+    assert!(store.lease("prior", "b", 60_000).await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -256,7 +256,11 @@ async fn failed(work: &Work, lease: &Lease, error: &str) -> Result<(), StoreErro
     let what = lease.kind.as_str();
     warn!(attempt = lease.attempt, kind = what, "job not done");
     debug!(error, "job not done");
-    work.store.fail(lease, error, &failure).await?;
+    if !work.store.fail(lease, error, &failure).await? {
+        let study = Uid::new(&lease.subject, "StudyInstanceUID")?;
+        work.store.sweep(&study, &[]).await?;
+        return Ok(());
+    }
     work.audit.write(&audit::read(
         &work.config.node.aet,
         &work.worker,
