@@ -430,7 +430,7 @@ def by_dicomweb_client(hilum: Hilum, made: list[Path]) -> None:
     check("dicomweb-client retrieves metadata", client.retrieve_instance_metadata(*ids)["00100020"]["Value"])
 
 
-READ = "[read]\nsettle_s = 0\nbackoff_s = 1\nobjects = [\"sr\", \"seg\"]\n"
+READ = "[send]\nbackoff_s = 1\nmax_backoff_s = 2\n[read]\nsettle_s = 0\nbackoff_s = 1\nobjects = [\"sr\", \"seg\"]\n"
 
 
 def destinations(orthanc: Orthanc) -> str:

@@ -9,7 +9,7 @@ use crate::verbs::{
 #[cfg(feature = "ct")]
 use crate::verbs::{ct, drr_set};
 #[cfg(feature = "node")]
-use crate::verbs::{deidentify, echo, find, listen, move_, send, serve, worker};
+use crate::verbs::{deidentify, echo, find, get, listen, move_, queue, send, serve, worker};
 use clap::{Parser, Subcommand};
 
 /// Reads chest X-rays and reproduces published methods. Research use only: not a medical device.
@@ -96,12 +96,19 @@ pub enum Verb {
     /// Ask a DICOM node whether it is there
     #[cfg(feature = "node")]
     Echo(echo::Args),
-    /// Search a DICOM node
+    /// Search a DICOM node or a DICOMweb server
     #[cfg(feature = "node")]
     Find(find::Args),
     /// Have a DICOM node send objects to another one
     #[cfg(feature = "node")]
     Move(move_::Args),
+    /// Retrieve objects from a DICOMweb server
+    #[cfg(feature = "node")]
+    Get(get::Args),
+    /// What a node still has to do, and trying again what it put aside
+    #[cfg(feature = "node")]
+    #[command(subcommand)]
+    Queue(queue::Verb),
     /// Read studies that a listener received, on another machine
     #[cfg(feature = "node")]
     Worker(worker::Args),

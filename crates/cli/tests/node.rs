@@ -128,7 +128,7 @@ fn a_received_study_is_read_and_its_report_sent_once_through_kills_and_a_destina
     std::fs::write(
         &config,
         format!(
-            "[read]\nsettle_s = 0\nbackoff_s = 1\nattempts = 60\n[[rule]]\nname = \"chest\"\nmodality = [\"CR\", \"DX\"]\n\
+            "[read]\nsettle_s = 0\nbackoff_s = 1\n[send]\nbackoff_s = 1\nmax_backoff_s = 2\n[[rule]]\nname = \"chest\"\nmodality = [\"CR\", \"DX\"]\n\
              send_to = [\"pacs\"]\n[[destination]]\nname = \"pacs\"\naet = \"PACS\"\nhost = \"127.0.0.1\"\nport = {port}\n"
         ),
     )
@@ -187,6 +187,149 @@ fn dicomweb_answers_what_was_stored() {
     let uid = studies[0]["0020000D"]["Value"][0].as_str().unwrap();
     let objects = client.retrieve(&format!("/studies/{uid}")).unwrap();
     assert_eq!(objects.len(), 1);
+    here.terminate();
+}
+
+#[test]
+fn a_dicomweb_server_is_searched_and_its_objects_retrieved_by_url() {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let here = Listener::start(dir.path(), &["--http", "0"]);
+    let url = here.http.clone().unwrap();
+    let sent = send(&url, &dicom_samples()[..1]);
+    assert_eq!(code(&sent), 0, "{}", stderr(&sent));
+    let found = run(["find", &url, "Modality", "--json"]);
+    assert_eq!(code(&found), 0, "{}", stderr(&found));
+    let studies = lines(&found);
+    assert_eq!(studies.len(), 1);
+    let study = studies[0]["0020000D"]["Value"][0].as_str().unwrap();
+    let condition = format!("StudyInstanceUID={study}");
+    let images = lines(&run([
+        "find", &url, "--level", "image", "--json", &condition,
+    ]));
+    let instance = images[0]["00080018"]["Value"][0].as_str().unwrap();
+    assert_eq!(
+        lines(&run(["find", &url, "PatientID=NOBODY", "--json"])).len(),
+        0
+    );
+    let nonsense = run(["find", &url, "Nonsense=1"]);
+    assert_eq!(code(&nonsense), 2, "{}", stderr(&nonsense));
+
+    let folder = out.path().to_string_lossy().into_owned();
+    for _ in 0..2 {
+        let got = run(["get", &url, "--out", &folder, "--json", &condition]);
+        assert_eq!(code(&got), 0, "{}", stderr(&got));
+        let outcome = lines(&got);
+        assert_eq!(outcome.len(), 1);
+        assert_eq!(outcome[0]["sop_instance_uid"], instance);
+        let path = outcome[0]["path"].as_str().unwrap();
+        assert!(path.ends_with(&format!("{instance}.dcm")), "{path}");
+        let came = dicom_object::open_file(path).unwrap();
+        let original = dicom_object::open_file(&dicom_samples()[0]).unwrap();
+        let pixels = |object: &dicom_object::DefaultDicomObject| {
+            let element = object.element(dicom_dictionary_std::tags::PIXEL_DATA);
+            element.unwrap().to_bytes().unwrap().into_owned()
+        };
+        assert_eq!(pixels(&came), pixels(&original));
+    }
+    let none = run(["get", &url, "--out", &folder, "StudyInstanceUID=1.2.3"]);
+    assert_eq!(code(&none), 1, "{}", stderr(&none));
+    let entity = run(["get", &here.remote(), "--out", &folder, &condition]);
+    assert!(code(&entity) == 2 && stderr(&entity).contains("hilum move"));
+    here.terminate();
+}
+
+#[test]
+fn dicomweb_is_not_opened_to_everybody() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().to_string_lossy().into_owned();
+    let refused = run([
+        "listen", "--port", "0", "--http", "0", "--bind", "0.0.0.0", "--store", &store,
+    ]);
+    assert_eq!(code(&refused), 2, "{}", stdout(&refused));
+    assert!(
+        stderr(&refused).contains("http.token_file"),
+        "{}",
+        stderr(&refused)
+    );
+}
+
+/// A store with a result that was put aside and a job that waits.
+async fn put_aside(dir: &std::path::Path) -> Result<(), hilum_store::StoreError> {
+    use hilum_store::{NewJob, NewOutgoing, Options, Sent, Store};
+    let (store, _) = Store::open(dir, Options::default(), |_, _| None).await?;
+    let job = |wait_ms| NewJob {
+        kind: "read".to_owned(),
+        subject: "1.2.3".to_owned(),
+        wait_ms,
+    };
+    store.request(&job(0)).await?;
+    let lease = store.lease("read", "test", 60_000).await?.unwrap();
+    let result = NewOutgoing {
+        destination: "pacs".to_owned(),
+        sop_uid: "2.25.1".to_owned(),
+        sop_class: "1.2.840.10008.5.1.4.1.1.88.33".to_owned(),
+        path: "outbox/2.25.1.dcm".to_owned(),
+    };
+    store.complete(&lease, &[result]).await?;
+    let out = store.lease_outgoing("test", 60_000).await?.unwrap();
+    store
+        .finish_outgoing(&out, &Sent::Dead, "status 0xA900")
+        .await?;
+    store.request(&job(3_600_000)).await?;
+    store.close().await
+}
+
+#[test]
+fn what_was_put_aside_is_listed_and_tried_again_while_the_node_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().to_string_lossy().into_owned();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(put_aside(dir.path())).unwrap();
+    let here = Listener::start(dir.path(), &[]);
+    let list = |more: &[&str]| {
+        let mut args = vec!["queue", "list", "--store", &store, "--json"];
+        args.extend(more);
+        let listed = run(args);
+        assert_eq!(code(&listed), 0, "{}", stderr(&listed));
+        lines(&listed)
+    };
+    let all = list(&[]);
+    assert_eq!(all.len(), 2, "{all:?}");
+    let dead = list(&["--state", "dead"]);
+    assert_eq!(dead.len(), 1);
+    for (key, value) in [
+        ("what", "send"),
+        ("destination", "pacs"),
+        ("sop_uid", "2.25.1"),
+        ("study", "1.2.3"),
+        ("error", "status 0xA900"),
+    ] {
+        assert_eq!(dead[0][key], value);
+    }
+    assert_eq!(list(&["--kind", "read"]).len(), 1);
+    let text = stdout(&run(["queue", "list", "--store", &store]));
+    assert!(
+        text.contains("send to pacs") && text.contains("2 found"),
+        "{text}"
+    );
+    let retry = run([
+        "queue",
+        "retry",
+        "--store",
+        &store,
+        "--destination",
+        "other",
+    ]);
+    assert_eq!(stdout(&retry), "0 are tried again\n");
+    let retry = run(["queue", "retry", "--store", &store, "--json"]);
+    assert_eq!(lines(&retry)[0]["retried"], 1);
+    assert_eq!(list(&["--state", "dead"]).len(), 0);
+    assert_eq!(
+        list(&["--destination", "pacs", "--state", "waiting"]).len(),
+        1
+    );
+    let nowhere = run(["queue", "list", "--store", "/nowhere/at/all"]);
+    assert_eq!(code(&nowhere), 2);
     here.terminate();
 }
 
@@ -289,6 +432,37 @@ fn doctor_checks_a_nodes_configuration() {
         "{text}"
     );
     assert!(text.contains("disk") && text.contains("clock"), "{text}");
+    let missing = dir.path().join("nowhere");
+    std::fs::write(
+        &config,
+        format!(
+            "[node]\nport = 0\n[store]\ndatabase = \"postgres://hilum:sesame@127.0.0.1:1/x\"\n[read]\nobjects = [\"srr\"]\n\
+             [http]\nport = 0\nbind = \"0.0.0.0\"\n[audit]\nfile = {:?}\n[oidc]\nissuer = \"http://127.0.0.1:1\"\n\
+             client_id = \"x\"\nurl = \"http://localhost:8080\"\n[oidc.roles]\nadmin = [\"a\"]\n",
+            missing.join("audit.xml").to_string_lossy()
+        ),
+    )
+    .unwrap();
+    let text = stdout(&run([
+        "doctor".as_ref(),
+        "--config".as_ref(),
+        config.as_os_str(),
+    ]));
+    for what in ["database", "objects", "audit", "oidc", "access"] {
+        assert!(text.contains(&format!("PROBLEM  {what}")), "{what}: {text}");
+    }
+    assert!(!text.contains("sesame"), "{text}");
+    assert!(!missing.exists());
+    let token = dir.path().join("token");
+    std::fs::write(&token, "short\n").unwrap();
+    let line = format!("[http]\ntoken_file = {:?}\n", token.to_string_lossy());
+    std::fs::write(&config, line).unwrap();
+    let text = stdout(&run([
+        "doctor".as_ref(),
+        "--config".as_ref(),
+        config.as_os_str(),
+    ]));
+    assert!(text.contains("PROBLEM  token"), "{text}");
     std::fs::write(&config, "[node]\nwrong = 1\n").unwrap();
     let doctor = run(["doctor".as_ref(), "--config".as_ref(), config.as_os_str()]);
     assert!(stdout(&doctor).contains("wrong"), "{}", stdout(&doctor));

@@ -54,7 +54,7 @@ fn study(number: u32) -> String {
 fn config(dir: &Path, destination: &str, more: &str) -> String {
     let path = dir.join("hilum.toml");
     let text = format!(
-        "[read]\nsettle_s = 0\nbackoff_s = 1\nattempts = 60\nlease_s = 10\n{more}\n[[rule]]\nname = \"films\"\n\
+        "[send]\nbackoff_s = 1\nmax_backoff_s = 2\n[read]\nsettle_s = 0\nbackoff_s = 1\nattempts = 8\nlease_s = 10\n{more}\n[[rule]]\nname = \"films\"\n\
          modality = [\"CR\", \"DX\"]\nsend_to = [\"pacs\"]\n[[destination]]\nname = \"pacs\"\n{destination}\n"
     );
     std::fs::write(&path, text).unwrap();
@@ -217,7 +217,9 @@ fn results_go_to_a_dicomweb_server_once_though_its_first_answer_is_lost_and_it_r
         (count(&audit, "1 instances sent, 0 failed") == 1).then_some(())
     });
     let theirs = elsewhere.path().join("audit.xml");
-    assert_eq!(count(&theirs, "DICOMweb"), 1, "sent twice");
+    assert_eq!(count(&theirs, "csd-code=\"110104\""), 1, "sent twice");
+    // It was asked before, which is in its log too.
+    assert!(count(&theirs, "QIDO-RS, level IMAGE") >= 1);
     // The next result finds it away, and gets there when it is back.
     let (status, _, err) = pacs.terminate();
     assert_eq!(status, Some(0), "{err}");

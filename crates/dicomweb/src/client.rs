@@ -40,7 +40,7 @@ pub struct Client {
     agent: Agent,
 }
 
-/// Most time for one request and its answer: less than what sending one object may take before it is in doubt.
+/// Most time for one request and its answer.
 const LONGEST: Duration = Duration::from_secs(280);
 
 /// Largest answer that is read.

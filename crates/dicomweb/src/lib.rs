@@ -3,6 +3,7 @@
 //! [`router`] answers QIDO-RS, WADO-RS and STOW-RS and can be mounted in any axum application; [`Server`] serves it on a port of
 //! its own. [`Client`] asks other servers.
 
+mod account;
 pub mod client;
 pub mod error;
 mod frames;
@@ -20,6 +21,7 @@ mod state;
 mod stow;
 mod wado;
 
+pub use account::{Access, Caller, Observer};
 pub use client::{Client, ClientError};
 pub use error::WebError;
 pub use listener::{WebLimits, WebListener};
@@ -27,5 +29,5 @@ pub use peers::Peers;
 pub use routes::router;
 pub use server::Server;
 pub use serving::serve;
-pub use state::WebState;
+pub use state::{WebState, check_token};
 pub use wado::decoder;

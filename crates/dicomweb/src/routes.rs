@@ -2,7 +2,7 @@
 
 use crate::error::WebError;
 use crate::state::{WebState, hash};
-use crate::{qido, rendered, stow, wado};
+use crate::{account, qido, rendered, stow, wado};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -54,6 +54,10 @@ pub fn router(state: WebState) -> Router {
         .route(&at(STUDY, "/thumbnail"), get(rendered::study_thumbnail))
         .layer(DefaultBodyLimit::max(limit))
         .layer(middleware::from_fn_with_state(state.clone(), room_for_body))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            account::account,
+        ))
         .layer(middleware::from_fn_with_state(state.clone(), guard))
         .with_state(state)
 }
@@ -85,6 +89,7 @@ async fn guard(State(state): State<WebState>, request: Request, next: Next) -> R
     } else if is_let_in(&state, request.headers()) {
         next.run(request).await
     } else {
+        state.refused(&account::Caller::of(request.extensions()));
         WebError::Unauthorized.into_response()
     };
     let origin = state

@@ -1,5 +1,6 @@
 //! What all requests share.
 
+use crate::account::{Observer, Recent};
 use crate::error::{Result, WebError};
 use hilum_node::audit::Audit;
 use hilum_node::auto::Rules;
@@ -17,6 +18,8 @@ pub struct WebState {
     pub(crate) rules: Arc<Rules>,
     pub(crate) audit: Audit,
     pub(crate) bodies: Bodies,
+    pub(crate) observer: Option<Observer>,
+    pub(crate) recent: Arc<Recent>,
     /// SHA-256 of the token: comparing hashes takes as long whatever the first difference.
     pub(crate) token: Option<[u8; 32]>,
 }
@@ -35,8 +38,17 @@ impl WebState {
             rules: Arc::new(Rules::new(config)),
             audit,
             bodies: Bodies::new(config.node.memory_mb.max(config.http.max_body_mb)),
+            observer: None,
+            recent: Arc::default(),
             token,
         })
+    }
+
+    /// Has somebody told of every access, besides the audit log.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     /// Whether connections are TLS.
@@ -83,6 +95,14 @@ impl Bodies {
         // It is never closed.
         Arc::clone(&self.free).acquire_many_owned(wanted).await.ok()
     }
+}
+
+/// Whether a file holds a token that the server would take.
+///
+/// # Errors
+/// A file that cannot be read or holds no token of at least 16 characters.
+pub fn check_token(path: &std::path::Path) -> std::io::Result<()> {
+    token(path).map(|_| ())
 }
 
 fn token(path: &std::path::Path) -> std::io::Result<[u8; 32]> {

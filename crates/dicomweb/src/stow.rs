@@ -1,5 +1,6 @@
 //! STOW-RS: storing (PS3.18, 10.5). Every object is on the disk and in the index before it is answered for.
 
+use crate::account::Caller;
 use crate::error::{Result, WebError};
 use crate::metadata;
 use crate::multipart::{self, Part};
@@ -7,30 +8,34 @@ use crate::qido::base_url;
 use crate::state::WebState;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, Response, StatusCode, header};
 use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use hilum_node::dataset::split_file;
 use hilum_store::{Incoming, Ingested, Record, StoreError, Uid};
+use std::collections::BTreeMap;
 
 pub(crate) async fn store(
     state: State<WebState>,
+    extensions: Extensions,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response<Body>> {
-    store_all(state.0, None, &headers, body).await
+    store_all(state.0, &Caller::of(&extensions), None, &headers, body).await
 }
 
 pub(crate) async fn store_in_study(
     state: State<WebState>,
     Path(study): Path<String>,
+    extensions: Extensions,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response<Body>> {
     let study = Uid::new(&study, "StudyInstanceUID")?;
-    store_all(state.0, Some(study), &headers, body).await
+    let caller = Caller::of(&extensions);
+    store_all(state.0, &caller, Some(study), &headers, body).await
 }
 
 /// What became of the parts.
@@ -43,6 +48,7 @@ struct Outcome {
 
 async fn store_all(
     state: WebState,
+    caller: &Caller,
     study: Option<Uid>,
     headers: &HeaderMap,
     body: Bytes,
@@ -65,15 +71,17 @@ async fn store_all(
         let (uids, result) = store_one(&state, study.as_ref(), part).await;
         outcome.add(&base, uids, result);
     }
-    outcome.studies.sort();
-    outcome.studies.dedup();
-    for study in &outcome.studies {
-        let count = outcome.stored.len() as u64;
-        let from = std::net::IpAddr::from([127, 0, 0, 1]);
-        state.audit.write(&hilum_node::audit::received(
-            "DICOMweb", from, &state.aet, study, count,
-        ));
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for study in outcome.studies.drain(..) {
+        *counts.entry(study).or_default() += 1;
     }
+    for (study, count) in &counts {
+        let (user, from) = (&caller.user, caller.address);
+        let message = hilum_node::audit::stored(user, from, &state.aet, study, *count);
+        state.audit.write(&message);
+        state.tell(caller, study, &format!("stored, {count} instances"));
+    }
+    outcome.studies = counts.into_keys().collect();
     let status = match (outcome.stored.len(), outcome.failed.len()) {
         (_, 0) => StatusCode::OK,
         (0, _) => StatusCode::CONFLICT,

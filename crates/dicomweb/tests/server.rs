@@ -4,6 +4,8 @@
 #[path = "../../node/tests/common/certificates.rs"]
 mod certificates;
 
+use dicom_core::{DataElement, VR};
+use dicom_dictionary_std::tags;
 use hilum_dicomweb::{Client, ClientError, Server, WebState};
 use hilum_node::audit::Audit;
 use hilum_node::config::Config;
@@ -20,6 +22,10 @@ struct Web {
 
 impl Web {
     fn start(config: &Config) -> Self {
+        Web::audited(config, Audit::none())
+    }
+
+    fn audited(config: &Config, audit: Audit) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -30,7 +36,7 @@ impl Web {
             let (store, _) = Store::open(dir.path(), config.store.options(), |_, _| None)
                 .await
                 .unwrap();
-            let state = WebState::new(config, store, Audit::none()).unwrap();
+            let state = WebState::new(config, store, audit).unwrap();
             Server::start(([127, 0, 0, 1], 0).into(), state)
                 .await
                 .unwrap()
@@ -173,6 +179,81 @@ fn what_is_stored_is_found_and_comes_back_byte_for_byte() {
         assert_eq!(web.get(&bad, "*/*").0, expected, "{bad}");
     }
     assert_eq!(web.get(&format!("{path}/metadata"), "text/html").0, 406);
+}
+
+#[test]
+fn every_access_is_in_the_audit_log_with_the_callers_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, token) = (dir.path().join("audit.xml"), dir.path().join("token"));
+    std::fs::write(&token, "0123456789abcdefghij\n").unwrap();
+    let mut config = Config::default();
+    config.http.token_file = Some(token);
+    config.http.delete = true;
+    let web = Web::audited(&config, Audit::open(&log).unwrap());
+    let client = Client::new(&web.base, Some("0123456789abcdefghij"));
+    // Two objects of one study and one of another, in one request.
+    let source = sample("adult-pa.dcm");
+    let files: Vec<PathBuf> = [
+        ("1.9.1", "1.9.2.1"),
+        ("1.9.1", "1.9.2.2"),
+        ("1.9.3", "1.9.2.3"),
+    ]
+    .iter()
+    .map(|(study, instance)| {
+        let mut object = dicom_object::open_file(&source).unwrap();
+        for (tag, uid) in [
+            (tags::STUDY_INSTANCE_UID, *study),
+            (tags::SERIES_INSTANCE_UID, &format!("{study}.7")),
+            (tags::SOP_INSTANCE_UID, *instance),
+        ] {
+            object.put(DataElement::new(tag, VR::UI, uid));
+        }
+        object.update_meta(|m| m.media_storage_sop_instance_uid = (*instance).to_owned());
+        let path = dir.path().join(format!("{instance}.dcm"));
+        object.write_to_file(&path).unwrap();
+        path
+    })
+    .collect();
+    let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    client.store(&paths).unwrap();
+    let lines = || -> Vec<String> {
+        let text = std::fs::read_to_string(&log).unwrap();
+        text.lines().map(str::to_owned).collect()
+    };
+    let about = |study: &str, what: &str| {
+        let id = format!("ParticipantObjectID=\"{study}\"");
+        let found = lines();
+        let fit = |l: &&String| l.contains(&id) && l.contains(what);
+        found.iter().filter(fit).count()
+    };
+    assert_eq!(about("1.9.1", ">2 instances<"), 1, "{:?}", lines());
+    assert_eq!(about("1.9.3", ">1 instances<"), 1);
+    client.search("/studies", &[("PatientID", "X*")]).unwrap();
+    client.search("/studies/1.9.1/series", &[]).unwrap();
+    for _ in 0..2 {
+        client.metadata("/studies/1.9.1").unwrap();
+    }
+    client.retrieve("/studies/1.9.3").unwrap();
+    assert!(matches!(
+        client.retrieve("/studies/1.9.4"),
+        Err(ClientError::Status(404))
+    ));
+    assert!(web.client().retrieve("/studies/1.9.1").is_err());
+    let found = lines();
+    let count = |what: &str| found.iter().filter(|l| l.contains(what)).count();
+    assert_eq!(count("QIDO-RS, level STUDY"), 1);
+    assert_eq!(about("1.9.1", "QIDO-RS, level SERIES"), 1);
+    assert_eq!(about("1.9.1", "DICOMweb: metadata"), 1, "{found:?}");
+    assert_eq!(about("1.9.3", "DICOMweb: objects"), 1);
+    assert_eq!(about("1.9.1", "DICOMweb: objects"), 0, "it was refused");
+    assert_eq!(about("1.9.4", ""), 0, "it is not there");
+    assert_eq!(count("request refused"), 1);
+    assert!(
+        found
+            .iter()
+            .all(|l| l.contains("NetworkAccessPointID=\"127.0.0.1\""))
+    );
+    assert!(!found.iter().any(|l| l.contains("X*")));
 }
 
 #[test]

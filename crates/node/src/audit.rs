@@ -315,10 +315,63 @@ pub fn rejected(from: IpAddr, reason: &str) -> Message {
         )
 }
 
-/// Objects of a study were received.
+/// A request without the right token, or with none, was refused.
+pub fn let_in_refused(aet: &str, from: Option<IpAddr>) -> Message {
+    let from = from.map(|a| a.to_string());
+    let message = Message::new(SECURITY_ALERT, 'E', aet)
+        .kind(NODE_AUTHENTICATION)
+        .outcome(Outcome::Minor)
+        .participant("unknown", true, from.as_deref(), SOURCE);
+    let detail = "DICOMweb request refused: no right token".to_owned();
+    message.object(
+        from.as_deref().unwrap_or("unknown"),
+        NODE_ID,
+        13,
+        Some(detail),
+    )
+}
+
+/// A search by DICOMweb was answered, of a study or over all.
+pub fn searched(
+    aet: &str,
+    user: &str,
+    from: Option<IpAddr>,
+    study: Option<&str>,
+    level: &str,
+) -> Message {
+    // The information model that QIDO-RS searches (PS3.18, 10.6) is that of the study root.
+    const STUDY_ROOT: &str = "1.2.840.10008.5.1.4.1.2.2.1";
+    let from = from.map(|a| a.to_string());
+    let detail = format!("QIDO-RS, level {level}");
+    let message = Message::new(QUERY, 'E', aet)
+        .participant(user, true, from.as_deref(), SOURCE)
+        .participant(aet, false, None, DESTINATION)
+        .object(STUDY_ROOT, SOP_CLASS_UID, 24, Some(detail));
+    match study {
+        Some(study) => message.study(study, None),
+        None => message,
+    }
+}
+
+/// Something of a study was given by DICOMweb.
+pub fn served(aet: &str, user: &str, from: Option<IpAddr>, study: &str, what: &str) -> Message {
+    let from = from.map(|a| a.to_string());
+    Message::new(TRANSFERRED, 'R', aet)
+        .participant(aet, false, None, SOURCE)
+        .participant(user, true, from.as_deref(), DESTINATION)
+        .study(study, Some(format!("DICOMweb: {what}")))
+}
+
+/// Objects of a study were received by the DICOM network.
 pub fn received(calling: &str, from: IpAddr, aet: &str, study: &str, count: u64) -> Message {
+    stored(calling, Some(from), aet, study, count)
+}
+
+/// Objects of a study were received.
+pub fn stored(calling: &str, from: Option<IpAddr>, aet: &str, study: &str, count: u64) -> Message {
+    let from = from.map(|a| a.to_string());
     Message::new(TRANSFERRED, 'C', aet)
-        .participant(calling, true, Some(&from.to_string()), SOURCE)
+        .participant(calling, true, from.as_deref(), SOURCE)
         .participant(aet, false, None, DESTINATION)
         .study(study, Some(format!("{count} instances")))
 }

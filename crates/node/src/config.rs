@@ -26,6 +26,8 @@ pub struct Config {
     pub rule: Vec<Rule>,
     /// How they are read.
     pub read: ReadConfig,
+    /// How long results are tried to be sent.
+    pub send: SendConfig,
     /// Which earlier studies are fetched and read too.
     pub priors: PriorsConfig,
     /// The audit log.
@@ -163,6 +165,33 @@ pub struct HttpConfig {
     pub tls: Option<TlsConfig>,
 }
 
+impl HttpConfig {
+    /// Refuses a port that everybody who reaches it may use.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`] when it listens on more than loopback and asks for neither a token nor a certificate.
+    pub fn check_access(&self) -> Result<()> {
+        // With authorities, callers must show a certificate from one of them.
+        let asks = self.token_file.is_some() || self.tls.as_ref().is_some_and(|t| t.ca.is_some());
+        if asks || is_loopback(self.bind) {
+            return Ok(());
+        }
+        Err(NodeError::Config(format!(
+            "DICOMweb on {} would be open to everybody who reaches this machine: set http.token_file, or http.tls with ca, in \
+             the configuration, or keep it on loopback (http.bind = \"127.0.0.1\")",
+            self.bind
+        )))
+    }
+}
+
+/// Whether only this machine reaches an address.
+pub fn is_loopback(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V6(v6) => v6.is_loopback() || v6.to_ipv4_mapped().is_some_and(|v| v.is_loopback()),
+        IpAddr::V4(v4) => v4.is_loopback(),
+    }
+}
+
 impl Default for HttpConfig {
     fn default() -> Self {
         HttpConfig {
@@ -217,7 +246,7 @@ pub struct ReadConfig {
     pub settle_s: u64,
     /// Studies that are read at a time; 0 leaves reading to `hilum worker`.
     pub workers: usize,
-    /// Attempts before a study or an object to be sent is put aside.
+    /// Attempts before a study is put aside.
     pub attempts: i64,
     /// Seconds before the second attempt; every further one waits twice as long, up to an hour.
     pub backoff_s: u64,
@@ -240,6 +269,35 @@ impl Default for ReadConfig {
             objects: vec!["sr".to_owned()],
             models: None,
         }
+    }
+}
+
+/// How long results are tried to be sent. A destination may be away for a night, a weekend or an upgrade.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SendConfig {
+    /// Days after which an object that could not be sent is put aside.
+    pub days: u32,
+    /// Seconds before the second attempt; every further one waits twice as long.
+    pub backoff_s: u64,
+    /// Longest wait between two attempts, in seconds.
+    pub max_backoff_s: u64,
+}
+
+impl Default for SendConfig {
+    fn default() -> Self {
+        SendConfig {
+            days: 7,
+            backoff_s: 30,
+            max_backoff_s: 600,
+        }
+    }
+}
+
+impl SendConfig {
+    /// Milliseconds after which an object is put aside.
+    pub fn longest_ms(&self) -> i64 {
+        i64::from(self.days) * 86_400_000
     }
 }
 
@@ -361,6 +419,14 @@ impl Config {
         if let Some(oidc) = &self.oidc {
             oidc.check()?;
         }
+        if !(1..=365).contains(&self.send.days)
+            || self.send.max_backoff_s < self.send.backoff_s.max(1)
+        {
+            return fail(
+                "send.days is from 1 to 365, and send.max_backoff_s at least 1 and send.backoff_s"
+                    .to_owned(),
+            );
+        }
         if self.read.lease_s < 10 || self.read.attempts < 1 {
             return fail("read.lease_s is at least 10 and read.attempts at least 1".to_owned());
         }
@@ -404,12 +470,31 @@ mod tests {
     }
 
     #[test]
+    fn dicomweb_for_others_asks_who_they_are() {
+        let check = |text: &str| Config::parse(text).unwrap().http.check_access();
+        assert!(check("").is_ok() && check("[http]\nbind = \"::1\"").is_ok());
+        for open in [
+            "[http]\nbind = \"0.0.0.0\"",
+            "[http]\nbind = \"::\"",
+            "[http]\nbind = \"10.0.0.1\"\ntls = { cert = \"a\", key = \"b\" }",
+        ] {
+            let error = check(open).unwrap_err().to_string();
+            assert!(error.contains("http.token_file"), "{error}");
+        }
+        assert!(check("[http]\nbind = \"0.0.0.0\"\ntoken_file = \"t\"").is_ok());
+        let mutual = "[http]\nbind = \"::\"\ntls = { cert = \"a\", key = \"b\", ca = \"c\" }";
+        assert!(check(mutual).is_ok());
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, word) in [
             ("[node]\naett = \"X\"", "aett"),
             ("[node]\naet = \"SEVENTEEN CHARACTERS\"", "node.aet"),
             ("[[rule]]\nsend_to = [\"pacs\"]", "pacs"),
             ("[read]\nattempts = 0", "read.attempts"),
+            ("[send]\ndays = 0", "send.days"),
+            ("[send]\nbackoff_s = 9\nmax_backoff_s = 8", "max_backoff_s"),
             ("[priors]\nfrom = [\"pacs\"]", "pacs"),
             ("[priors]\nmax = 0", "priors.max"),
             (

@@ -107,7 +107,7 @@ pub enum NodeError {
 pub type Result<T, E = NodeError> = std::result::Result<T, E>;
 
 impl NodeError {
-    /// Whether the same may work later: the other side or the way there was not ready.
+    /// Whether the same may work in a moment: the other side or the way there was not ready.
     pub fn is_transient(&self) -> bool {
         match self {
             NodeError::Connect { .. }
@@ -119,6 +119,22 @@ impl NodeError {
             // A7xx: out of resources (PS3.4, table GG.4-1).
             NodeError::Status { status, .. } => status & 0xFF00 == 0xA700,
             _ => false,
+        }
+    }
+
+    /// Whether an object that was not sent for this reason may get there later. Only what lies in the object itself stays: a
+    /// destination that fails or refuses may be mended, set up otherwise, or have room again.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            // Does not match SOP class (A9xx), and attributes or instances that are not valid (PS3.7, annex C). Other refusals,
+            // C000 and 0110 above all, are given by archives for troubles of their own.
+            NodeError::Status { status, .. } => {
+                status & 0xFF00 != 0xA900 && !matches!(status, 0x0106 | 0x0117 | 0x0120 | 0x0121)
+            }
+            NodeError::Web { transient, .. } => *transient,
+            NodeError::DataSet(_) => false,
+            NodeError::File { source, .. } => source.kind() != io::ErrorKind::NotFound,
+            _ => true,
         }
     }
 
@@ -149,5 +165,34 @@ impl NodeError {
         NodeError::Malformed {
             reason: reason.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_in_the_object_stays() {
+        let status = |status| NodeError::Status {
+            status,
+            comment: String::new(),
+        };
+        for passes in [0x0110, 0x0122, 0x0124, 0xA700, 0xC000, 0xC123] {
+            assert!(status(passes).may_pass(), "{passes:#x}");
+        }
+        for stays in [0xA900, 0xA901, 0x0106, 0x0117] {
+            assert!(!status(stays).may_pass(), "{stays:#x}");
+        }
+        let file = |kind: io::ErrorKind| NodeError::File {
+            path: String::new(),
+            source: kind.into(),
+        };
+        assert!(!file(io::ErrorKind::NotFound).may_pass());
+        assert!(file(io::ErrorKind::PermissionDenied).may_pass());
+        // A certificate may be renewed, a destination come back into the configuration.
+        assert!(NodeError::Tls(String::new()).may_pass());
+        assert!(NodeError::Config(String::new()).may_pass());
+        assert!(!NodeError::DataSet(String::new()).may_pass());
     }
 }

@@ -1,4 +1,5 @@
-//! A reading as a FHIR bundle: a transaction that a server can be sent as it is.
+//! A reading as a FHIR bundle: a transaction that a server can be sent as it is, and again: every entry is a conditional create, so
+//! that what is there already is not made twice. Only a patient without an ID cannot be found again.
 //!
 //! Release 5 by default, release 4 by option. The two differ where the standard does: codes of series, names of
 //! devices, the reference from report to study, and image selections for regions, which release 4 does not have.
@@ -81,6 +82,7 @@ impl Maker<'_> {
         json!({ "reference": self.urn(parts) })
     }
 
+    /// Adds a resource that is made unless a search finds it.
     fn add(&mut self, parts: &[&str], resource: Value, unless: Option<String>) {
         let kind = resource["resourceType"]
             .as_str()
@@ -90,6 +92,19 @@ impl Maker<'_> {
         if let Some(query) = unless {
             request["ifNoneExist"] = query.into();
         }
+        self.push(parts, resource, request);
+    }
+
+    /// Adds a resource of this reading alone, known by the UUID that stands for it: the same reading gives the same one.
+    fn add_own(&mut self, parts: &[&str], mut resource: Value) {
+        const UUIDS: &str = "urn:ietf:rfc3986";
+        let urn = self.urn(parts);
+        resource["identifier"] = json!([{ "system": UUIDS, "value": urn }]);
+        let unless = found_by(UUIDS, &urn);
+        self.add(parts, resource, Some(unless));
+    }
+
+    fn push(&mut self, parts: &[&str], resource: Value, request: Value) {
         let url = self.urn(parts);
         self.entries
             .push(json!({ "fullUrl": url, "resource": resource, "request": request }));
@@ -98,9 +113,13 @@ impl Maker<'_> {
     fn patient(&mut self) {
         let get = |tag| self.context.sources.value(tag);
         let mut patient = object(json!({ "resourceType": "Patient" }));
+        let mut unless = None;
         if let Some(id) = get(tags::PATIENT_ID) {
-            let mut identifier = object(json!({ "value": id }));
-            if let Some(issuer) = get(tags::ISSUER_OF_PATIENT_ID) {
+            let issuer = get(tags::ISSUER_OF_PATIENT_ID);
+            let system = patient_system(issuer.as_deref());
+            unless = Some(found_by(&system, &id));
+            let mut identifier = object(json!({ "system": system, "value": id }));
+            if let Some(issuer) = issuer {
                 identifier.insert("assigner".into(), json!({ "display": issuer }));
             }
             patient.insert("identifier".into(), json!([identifier]));
@@ -119,9 +138,11 @@ impl Maker<'_> {
         }
         let born = get(tags::PATIENT_BIRTH_DATE).and_then(|d| hilum_dicom::meta::iso_date(&d));
         if let Some(born) = born {
+            // Where nobody says who gave the ID, another patient elsewhere may have it too.
+            unless = unless.map(|query| format!("{query}&birthdate={born}"));
             patient.insert("birthDate".into(), born.into());
         }
-        self.add(&["patient"], patient.into(), None);
+        self.add(&["patient"], patient.into(), unless);
     }
 
     /// The program, and each model as part of it.
@@ -129,10 +150,12 @@ impl Maker<'_> {
         let provenance = &self.context.reading.provenance;
         let version = provenance.version.clone();
         let program = self.device("Hilum", &version, None);
-        self.add(&["device"], program, None);
+        let unless = Some(device_search(&program));
+        self.add(&["device"], program, unless);
         for model in provenance.models.clone() {
             let device = self.device(&model.name, &version, Some(&model));
-            self.add(&["device", &model.name], device, None);
+            let unless = Some(device_search(&device));
+            self.add(&["device", &model.name], device, unless);
         }
     }
 
@@ -168,12 +191,15 @@ impl Maker<'_> {
                 device.insert("type".into(), json!([kind]));
             }
         }
-        if let Some(model) = model {
-            let system = format!("{OWN_SYSTEM}/weights-sha256");
-            device.insert(
-                "identifier".into(),
-                json!([{ "system": system, "value": model.sha256 }]),
-            );
+        let (kind, value) = match model {
+            Some(model) => ("weights-sha256", model.sha256.as_str()),
+            None => ("program", version),
+        };
+        device.insert(
+            "identifier".into(),
+            json!([{ "system": format!("{OWN_SYSTEM}/{kind}"), "value": value }]),
+        );
+        if model.is_some() {
             device.insert("parent".into(), self.link(&["device"]));
         }
         device.into()
@@ -242,13 +268,13 @@ impl Maker<'_> {
             let selections = self.selections(at, finding);
             let resource = self.finding(finding, &selections);
             let at = at.to_string();
-            self.add(&["finding", &at], resource, None);
+            self.add_own(&["finding", &at], resource);
             results.push(self.link(&["finding", &at]));
         }
         for (at, measurement) in reading.measurements.iter().enumerate() {
             let resource = self.measurement(measurement);
             let at = at.to_string();
-            self.add(&["measurement", &at], resource, None);
+            self.add_own(&["measurement", &at], resource);
             results.push(self.link(&["measurement", &at]));
         }
         results
@@ -359,7 +385,7 @@ impl Maker<'_> {
         for (n, region) in finding.regions.iter().enumerate() {
             if let Some(resource) = self.selection(finding, region) {
                 let (at, n) = (at.to_string(), n.to_string());
-                self.add(&["region", &at, &n], resource, None);
+                self.add_own(&["region", &at, &n], resource);
                 links.push(self.link(&["region", &at, &n]));
             }
         }
@@ -472,7 +498,7 @@ impl Maker<'_> {
             Release::R5 => "study",
         };
         report.insert(key.into(), json!([self.link(&["study"])]));
-        self.add(&["report"], report.into(), None);
+        self.add_own(&["report"], report.into());
     }
 }
 
@@ -481,6 +507,51 @@ fn object(value: Value) -> Map<String, Value> {
         Value::Object(map) => map,
         _ => Map::new(),
     }
+}
+
+/// System of the IDs that an issuer gives; of all that name none, when it is not known. Identifiers of other systems are never
+/// taken for these.
+fn patient_system(issuer: Option<&str>) -> String {
+    const SYSTEM: &str = "https://hilum-cxr.github.io/patient-id";
+    match issuer.map(str::trim).filter(|i| !i.is_empty()) {
+        Some(issuer) => format!("{SYSTEM}/{}", encoded(issuer)),
+        None => SYSTEM.to_owned(),
+    }
+}
+
+/// The search for a resource by an identifier. Signs that a search gives a meaning to are escaped (FHIR, search, section
+/// "escaping search parameters"), then those that a URL does.
+fn found_by(system: &str, value: &str) -> String {
+    let escape = |text: &str| {
+        let mut out = String::new();
+        for c in text.chars() {
+            if matches!(c, '\\' | '|' | '$' | ',') {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        encoded(&out)
+    };
+    format!("identifier={}|{}", escape(system), escape(value))
+}
+
+fn device_search(device: &Value) -> String {
+    let text = |key: &str| device["identifier"][0][key].as_str().unwrap_or_default();
+    found_by(text("system"), text("value"))
+}
+
+/// Text as a part of a URL's query.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b'/' => {
+                out.push(char::from(byte));
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// A UID under `2.25` as the UUID that it is.
@@ -626,6 +697,20 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_patient_is_found_by_who_gave_the_id_and_by_nothing_that_others_mean() {
+        let search = |issuer, id| found_by(&patient_system(issuer), id);
+        assert_eq!(
+            search(None, "P 1"),
+            "identifier=https://hilum-cxr.github.io/patient-id|P%201"
+        );
+        assert_ne!(search(Some("EAST"), "1"), search(Some("WEST"), "1"));
+        assert!(search(Some("St. Mary & Co"), "1").contains("/St.%20Mary%20%26%20Co|1"));
+        // Neither a second parameter, nor a list, nor another system.
+        assert!(search(None, "1&active=true").ends_with("|1%26active%3Dtrue"));
+        assert!(search(None, "1,2|3").ends_with("|1%5C%2C2%5C%7C3"));
+    }
 
     #[test]
     fn uids_are_uuids() {

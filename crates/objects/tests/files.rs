@@ -168,6 +168,35 @@ fn a_file_that_changed_since_is_refused_and_old_objects_go() {
 }
 
 #[test]
+fn a_bundle_that_is_sent_twice_makes_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (reading, folder) = reading_of("adult-pa.dcm", dir.path());
+    let bundle = || -> serde_json::Value {
+        files::write(dir.path(), &folder, &reading, &options()).unwrap();
+        serde_json::from_slice(&std::fs::read(folder.join("fhir.json")).unwrap()).unwrap()
+    };
+    let first = bundle();
+    let entries = first["entry"].as_array().unwrap();
+    let mut searches: Vec<String> = entries
+        .iter()
+        .map(|e| {
+            let unless = e["request"]["ifNoneExist"].as_str();
+            let kind = e["request"]["url"].as_str().unwrap();
+            let unless = unless.unwrap_or_else(|| panic!("{kind} would be made again"));
+            // The search finds what the entry makes.
+            let id = &e["resource"]["identifier"][0];
+            assert!(id["system"].is_string() && id["value"].is_string(), "{e}");
+            format!("{kind}?{unless}")
+        })
+        .collect();
+    let count = searches.len();
+    searches.sort();
+    searches.dedup();
+    assert_eq!(searches.len(), count, "two entries are found by one search");
+    assert_eq!(bundle(), first);
+}
+
+#[test]
 fn patient_and_study_are_those_of_the_source() {
     use dicom_dictionary_std::tags;
     let dir = tempfile::tempdir().unwrap();

@@ -5,8 +5,9 @@ use hilum_node::audit::{self, Audit, Outcome};
 use hilum_store::Db;
 use serde::Serialize;
 use sqlx::{Any, Row, Transaction};
+use std::time::Duration;
 use tokio::sync::mpsc;
-use tracing::warn;
+use tracing::{error, warn};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -52,9 +53,7 @@ impl Log {
         let task = tokio::spawn(async move {
             let mut rows = Vec::new();
             while receiver.recv_many(&mut rows, TOGETHER).await > 0 {
-                if let Err(error) = write(&db, &rows).await {
-                    warn!(%error, "audit rows not written");
-                }
+                keep(&db, &rows, || receiver.is_closed()).await;
                 rows.clear();
             }
         });
@@ -66,8 +65,8 @@ impl Log {
         (log, task)
     }
 
-    /// Notes what happened.
-    pub(crate) fn note(&self, by: &str, action: &'static str, study: &str, detail: &str) {
+    /// A row alone: its message of DICOM is written elsewhere.
+    pub(crate) fn row(&self, by: &str, action: &'static str, study: &str, detail: &str) {
         let seen = Seen {
             at: hilum_store::now(),
             by: by.to_owned(),
@@ -77,6 +76,11 @@ impl Log {
         };
         // The writer ends after all that could send.
         let _ = self.sender.send(seen);
+    }
+
+    /// Notes what happened.
+    pub(crate) fn note(&self, by: &str, action: &'static str, study: &str, detail: &str) {
+        self.row(by, action, study, detail);
         if study.is_empty() {
             return;
         }
@@ -101,6 +105,33 @@ impl Log {
         let words = format!("{action} {detail}");
         self.dicom
             .write(&audit::read(&self.aet, by, study, Outcome::Success, &words));
+    }
+}
+
+/// Longest pause between two attempts to write rows.
+const PAUSE: Duration = Duration::from_secs(10);
+/// Attempts that are made when the room ends.
+const AT_THE_END: u32 = 10;
+
+/// Writes rows, as often as it takes: a database that restarts must not cost what was seen meanwhile. Only when the room `ends`
+/// and the database stays away, rows are given up, and that is said.
+async fn keep(db: &Db, rows: &[Seen], ends: impl Fn() -> bool) {
+    let (mut pause, mut last) = (Duration::from_millis(100), 0);
+    while let Err(error) = write(db, rows).await {
+        warn!(%error, rows = rows.len(), "audit rows not written yet");
+        last += u32::from(ends());
+        if last > AT_THE_END {
+            error!(
+                rows = rows.len(),
+                "audit rows lost: the database stays away"
+            );
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause = match ends() {
+            true => Duration::from_millis(100),
+            false => (pause * 2).min(PAUSE),
+        };
     }
 }
 
@@ -171,4 +202,32 @@ pub(crate) async fn list(db: &Db, study: Option<&str>, limit: i64) -> Result<Vec
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn rows_wait_for_a_database_that_is_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::of_store(dir.path(), None).await.unwrap();
+        crate::db::migrate(&db).await.unwrap();
+        let run = async |sql: &'static str| {
+            sqlx::query(sql).execute(db.keep()).await.unwrap();
+        };
+        run("ALTER TABLE room_seen RENAME TO away").await;
+        let (log, task) = Log::start(db.clone(), Audit::none(), "HILUM");
+        log.note("ada", "viewed", "1.2", "");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        run("ALTER TABLE away RENAME TO room_seen").await;
+        drop(log);
+        task.await.unwrap();
+        let rows = list(&db, Some("1.2"), 10).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        assert_eq!(
+            (rows[0].by.as_str(), rows[0].action.as_str()),
+            ("ada", "viewed")
+        );
+    }
 }

@@ -86,6 +86,10 @@ pub(crate) async fn migrate(db: &Db) -> Result<()> {
     let found = version(&mut tx).await?.unwrap_or_default();
     tx.commit().await?;
     if found == VERSION {
+        // Whoever deletes a study, what readers said of it goes too. The work list's rows go when the list is brought into step.
+        for table in ["room_edits", "room_signatures"] {
+            db.goes_with_studies(table).await?;
+        }
         return Ok(());
     }
     Err(RoomError::Setup(format!(

@@ -568,7 +568,7 @@ async fn read_again(
     let job = NewJob {
         kind: READ.to_owned(),
         subject: uid.to_string(),
-        due: hilum_store::now(),
+        wait_ms: 0,
     };
     room.store().request(&job).await?;
     let name = &user.account.name;

@@ -9,9 +9,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use hilum_dicomweb::{WebLimits, WebListener, WebState};
+use hilum_dicomweb::{Access, WebLimits, WebListener, WebState};
 use hilum_node::audit::Audit;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What pages may load and run: their own files alone.
@@ -31,6 +32,10 @@ pub fn router(room: &Room, audit: Audit) -> Result<Router> {
     config.http.token_file = None;
     let web = WebState::new(&config, room.store().clone(), audit)
         .map_err(|e| RoomError::Setup(format!("http: {e}")))?;
+    let log = room.log().clone();
+    let web = web.observed_by(Arc::new(move |access: &Access| {
+        log.row(&access.by, "dicomweb", &access.study, &access.what);
+    }));
     let dicomweb = hilum_dicomweb::router(web).layer(middleware::from_fn_with_state(
         (room.clone(), Needs::DicomWeb),
         guard,

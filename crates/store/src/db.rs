@@ -12,7 +12,10 @@ use std::time::Duration;
 pub(crate) const FILE: &str = "index.sqlite";
 
 /// Version of the tables below.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+
+/// What makes tables of version 1 such of version 2.
+const FROM_1: &[&str] = &["ALTER TABLE outbox ADD COLUMN lost BIGINT NOT NULL DEFAULT 0"];
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +52,10 @@ impl Db {
     }
 
     async fn postgres(url: &str) -> Result<Self> {
+        Db::postgres_within(url, Duration::from_secs(30)).await
+    }
+
+    async fn postgres_within(url: &str, patience: Duration) -> Result<Self> {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(StoreError::Query {
                 reason: "a database URL starts with postgres://".to_owned(),
@@ -56,7 +63,7 @@ impl Db {
         }
         let pool = AnyPoolOptions::new()
             .max_connections(16)
-            .acquire_timeout(Duration::from_secs(30))
+            .acquire_timeout(patience)
             .connect(url)
             .await?;
         Ok(Db {
@@ -115,6 +122,56 @@ impl Db {
         }
     }
 
+    /// Milliseconds since 1970 by the database's clock, as part of a statement. Leases and waiting times are compared by this
+    /// clock alone: the machines that share a queue need not agree on the time.
+    pub(crate) fn clock(&self) -> &'static str {
+        match self.kind {
+            Kind::Sqlite => "CAST(ROUND(unixepoch('now', 'subsec') * 1000) AS INTEGER)",
+            Kind::Postgres => "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000 AS BIGINT)",
+        }
+    }
+
+    /// What the database says the time is, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn time(&self) -> Result<i64> {
+        let sql = format!("SELECT {}", self.clock());
+        Ok(sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&self.read)
+            .await?)
+    }
+
+    /// Looks at a database by URL without making or changing anything there: what it says the time is, in milliseconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`] for another kind of URL, [`StoreError::Database`] when it does not answer.
+    pub async fn probe(url: &str) -> Result<i64> {
+        install_default_drivers();
+        let db = Db::postgres_within(url, Duration::from_secs(5)).await?;
+        let time = db.time().await;
+        db.close().await;
+        time
+    }
+
+    /// Rows of a table that have a `study_uid` and go when the study is deleted, whoever deletes it.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`] for a name that is none, [`StoreError::Database`].
+    pub async fn goes_with_studies(&self, table: &str) -> Result<()> {
+        if !is_table(table) {
+            return Err(StoreError::Query {
+                reason: format!("{table:?} is no name of a table"),
+            });
+        }
+        sqlx::query("INSERT INTO study_tables (name) VALUES ($1) ON CONFLICT DO NOTHING")
+            .bind(table)
+            .execute(&self.work)
+            .await?;
+        Ok(())
+    }
+
     /// What a SELECT of rows to be changed ends with.
     pub(crate) fn skip_locked(&self) -> &'static str {
         match self.kind {
@@ -133,11 +190,22 @@ impl Db {
         for statement in schema() {
             tx.execute(AssertSqlSafe(statement)).await?;
         }
-        tx.execute("INSERT INTO hilum_meta (name, value) VALUES ('version', 1) ON CONFLICT (name) DO NOTHING")
+        sqlx::query("INSERT INTO hilum_meta (name, value) VALUES ('version', $1) ON CONFLICT (name) DO NOTHING")
+            .bind(VERSION)
+            .execute(&mut *tx)
             .await?;
-        let found: i64 = sqlx::query_scalar("SELECT value FROM hilum_meta WHERE name = 'version'")
-            .fetch_one(&mut *tx)
-            .await?;
+        let mut found: i64 =
+            sqlx::query_scalar("SELECT value FROM hilum_meta WHERE name = 'version'")
+                .fetch_one(&mut *tx)
+                .await?;
+        if found == 1 {
+            for statement in FROM_1 {
+                tx.execute(*statement).await?;
+            }
+            tx.execute("UPDATE hilum_meta SET value = 2 WHERE name = 'version'")
+                .await?;
+            found = 2;
+        }
         tx.commit().await?;
         if found == VERSION {
             Ok(())
@@ -155,6 +223,11 @@ impl Db {
         self.receive.close().await;
         self.work.close().await;
     }
+}
+
+/// Names that may be put into a statement.
+pub(crate) fn is_table(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
 async fn sqlite_pool(url: &str, connections: u32, synchronous: &'static str) -> Result<AnyPool> {
@@ -248,6 +321,10 @@ const OTHERS: &[&str] = &[
     "CREATE INDEX IF NOT EXISTS instances_by_study ON instances (study_uid)",
     // Files that are to go after their rows went: a kill between the two must not bring an object back.
     "CREATE TABLE IF NOT EXISTS deletions (path TEXT PRIMARY KEY)",
+    // Objects whose file is being replaced: after a kill, the row follows the file.
+    "CREATE TABLE IF NOT EXISTS swaps (sop_uid TEXT PRIMARY KEY)",
+    // Tables of what builds on the store whose rows go with their study.
+    "CREATE TABLE IF NOT EXISTS study_tables (name TEXT PRIMARY KEY)",
     "CREATE TABLE IF NOT EXISTS jobs (kind TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL, due BIGINT NOT NULL, \
      attempts BIGINT NOT NULL DEFAULT 0, again BIGINT NOT NULL DEFAULT 0, owner TEXT NOT NULL DEFAULT '', \
      lease_until BIGINT NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', created BIGINT NOT NULL, \
@@ -256,8 +333,11 @@ const OTHERS: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS outbox (destination TEXT NOT NULL, sop_uid TEXT NOT NULL, sop_class TEXT NOT NULL, \
      subject TEXT NOT NULL, path TEXT NOT NULL, state TEXT NOT NULL, due BIGINT NOT NULL, attempts BIGINT NOT NULL DEFAULT 0, \
      owner TEXT NOT NULL DEFAULT '', lease_until BIGINT NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', \
-     created BIGINT NOT NULL, changed BIGINT NOT NULL, PRIMARY KEY (destination, sop_uid))",
+     created BIGINT NOT NULL, changed BIGINT NOT NULL, lost BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (destination, sop_uid))",
     "CREATE INDEX IF NOT EXISTS outbox_by_state ON outbox (state, due)",
+    "CREATE INDEX IF NOT EXISTS outbox_by_object ON outbox (sop_uid)",
+    "CREATE INDEX IF NOT EXISTS outbox_by_subject ON outbox (subject)",
+    "CREATE INDEX IF NOT EXISTS outbox_by_path ON outbox (path)",
 ];
 
 #[cfg(test)]
@@ -277,6 +357,41 @@ mod tests {
         assert_eq!(asked(db.work.clone(), "PRAGMA synchronous").await, 2);
         assert_eq!(asked(db.receive.clone(), "PRAGMA synchronous").await, 1);
         assert_eq!(asked(db.receive.clone(), "PRAGMA foreign_keys").await, 1);
+        db.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn tables_of_the_first_version_are_brought_up_and_keep_their_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(FILE);
+        let db = Db::open(None, &file).await.unwrap();
+        for sql in [
+            "INSERT INTO outbox (destination, sop_uid, sop_class, subject, path, state, due, created, changed) \
+             VALUES ('pacs', '1.2', '1.3', '1.4', 'outbox/1.2.dcm', 'dead', 0, 0, 0)",
+            "ALTER TABLE outbox DROP COLUMN lost",
+            "UPDATE hilum_meta SET value = 1 WHERE name = 'version'",
+        ] {
+            db.work.execute(sql).await.unwrap();
+        }
+        db.close().await;
+        let db = Db::open(None, &file).await.unwrap();
+        let lost: i64 = sqlx::query_scalar("SELECT lost FROM outbox WHERE sop_uid = '1.2'")
+            .fetch_one(&db.read)
+            .await
+            .unwrap();
+        assert_eq!(lost, 0);
+        db.close().await;
+        // A second opening finds nothing to do.
+        Db::open(None, &file).await.unwrap().close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_databases_clock_is_in_milliseconds() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(None, &dir.path().join(FILE)).await.unwrap();
+        let apart = (db.time().await.unwrap() - crate::now()).abs();
+        assert!(apart < 5000, "{apart}");
+        assert!(db.goes_with_studies("room_edits; --").await.is_err());
         db.close().await;
     }
 

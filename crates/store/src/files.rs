@@ -4,17 +4,23 @@
 //! ```text
 //! DIR/instances/<study>/<series>/<instance>.dcm   what was received
 //! DIR/incoming/*.part                              what is being received
+//! DIR/readings/<study>/, DIR/outbox/               what was made of a study, and what of it is to be sent
+//! DIR/room/thumbnails/<instance>-<size>.png        small pictures, made by the reading room
 //! DIR/quarantine/                                  files found under instances/ that are no valid objects
 //! DIR/lock                                         held while a process has the store open
 //! DIR/clean                                        there when the last process closed the store
 //! ```
 
 use crate::error::{Result, StoreError};
+use crate::index::Located;
 use crate::record::Record;
+use crate::sweep;
 use crate::uid::Uid;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The folders of a store.
 #[derive(Debug)]
@@ -35,6 +41,8 @@ pub(crate) enum Placed {
 
 const DIRS: [&str; 3] = ["instances", "incoming", "quarantine"];
 const CLEAN: &str = "clean";
+const OUTBOX: &str = "outbox";
+const THUMBNAILS: &str = "room/thumbnails";
 
 impl Files {
     /// Makes the folders where they are missing and takes the lock.
@@ -83,7 +91,7 @@ impl Files {
 
     /// The study that a path made by [`Files::relative`] belongs to.
     pub(crate) fn study_of(path: &Path) -> Option<&str> {
-        path.iter().nth(1)?.to_str()
+        path.strip_prefix("instances").ok()?.iter().next()?.to_str()
     }
 
     /// Writes an object to the disk under its final name and returns when it is there for good.
@@ -127,21 +135,75 @@ impl Files {
         Ok(changed)
     }
 
-    /// Removes a file and the folders that become empty; a file that is gone already is no error.
+    /// Removes a file or folder of the store; one that is gone already is no error. Folders of received objects that become
+    /// empty go too.
     pub(crate) fn remove(&self, relative: &Path) -> Result<()> {
-        let path = self.root.join(relative);
-        match fs::remove_file(&path) {
+        let path = self.root.join(sweep::inside(relative)?);
+        let removed = match fs::symlink_metadata(&path) {
+            Ok(there) if there.is_dir() => fs::remove_dir_all(&path),
+            Ok(_) => fs::remove_file(&path),
+            Err(e) => Err(e),
+        };
+        match removed {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(StoreError::io(&path, e)),
         }
-        for dir in path.ancestors().skip(1).take(2) {
-            // Not empty is the usual case; the folder then stays.
-            if fs::remove_dir(dir).is_err() {
-                break;
+        if relative.starts_with("instances") {
+            for dir in path.ancestors().skip(1).take(2) {
+                // Not empty is the usual case; the folder then stays.
+                if fs::remove_dir(dir).is_err() {
+                    break;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Small pictures that the reading room made of objects, relative to the store's folder.
+    pub(crate) fn made_of(&self, objects: &[Located]) -> Result<Vec<PathBuf>> {
+        let folder = Path::new(THUMBNAILS);
+        let wanted: HashSet<&str> = objects.iter().map(|o| o.instance.as_str()).collect();
+        let names = self.names(folder)?;
+        let of_these = names.iter().filter(|name| {
+            let object = name.rsplit_once('-').map_or("", |(object, _)| object);
+            wanted.contains(object)
+        });
+        Ok(of_these.map(|name| folder.join(name)).collect())
+    }
+
+    /// Names of the files in a folder; none when the folder is not there.
+    fn names(&self, folder: &Path) -> Result<Vec<String>> {
+        let path = self.root.join(folder);
+        let fail = |e| StoreError::io(&path, e);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(fail(e)),
+        };
+        entries
+            .map(|entry| {
+                Ok(entry
+                    .map_err(fail)?
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned())
+            })
+            .collect()
+    }
+
+    /// Files in `outbox`, relative to the store's folder, that nobody touched for so long.
+    pub(crate) fn old_outgoing(&self, age: Duration) -> Result<Vec<PathBuf>> {
+        let folder = Path::new(OUTBOX);
+        let names = self.names(folder)?;
+        let paths = names.into_iter().map(|name| folder.join(name));
+        Ok(paths.filter(|path| self.is_old(path, age)).collect())
+    }
+
+    /// Whether nobody touched a file for so long.
+    pub(crate) fn is_old(&self, relative: &Path, age: Duration) -> bool {
+        let modified = fs::metadata(self.root.join(relative)).and_then(|m| m.modified());
+        modified.is_ok_and(|m| m.elapsed().is_ok_and(|e| e >= age))
     }
 
     /// Removes what was being received when the last process ended.

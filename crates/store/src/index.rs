@@ -7,9 +7,11 @@ use crate::keys::{self, Key, Level, Matching};
 use crate::queue::{self, NewJob};
 use crate::record::Record;
 use crate::uid::Uid;
+use crate::{outbox, sweep};
 use dicom_dictionary_std::tags;
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Row, Transaction};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub(crate) type Tx<'a> = Transaction<'a, Any>;
@@ -93,14 +95,102 @@ pub(crate) async fn insert(
     now: i64,
 ) -> Result<()> {
     let mut tx = db.receive.begin_with(db.begin()).await?;
-    study(&mut tx, record, now).await?;
-    let new_series = series(&mut tx, record).await?;
-    instance(&mut tx, record, source, now).await?;
-    counted(&mut tx, record, new_series).await?;
-    if let Some(job) = job {
-        queue::request(&mut tx, job, now).await?;
-    }
+    add(db, &mut tx, record, source, job, now).await?;
     tx.commit().await?;
+    Ok(())
+}
+
+/// Adds an object within a transaction.
+async fn add(
+    db: &Db,
+    tx: &mut Tx<'_>,
+    record: &Record,
+    source: &str,
+    job: Option<&NewJob>,
+    now: i64,
+) -> Result<()> {
+    study(tx, record, now).await?;
+    let new_series = series(tx, record).await?;
+    instance(tx, record, source, now).await?;
+    counted(tx, record, new_series).await?;
+    if let Some(job) = job {
+        // What went out from here and came back is no news of the study.
+        if !outbox::is_own(tx, &record.instance).await? {
+            queue::request(db, tx, job).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes that the file of an object is about to be replaced. The note goes with [`Swap::done`].
+pub(crate) async fn swapping(db: &Db, instance: &Uid) -> Result<()> {
+    sqlx::query("INSERT INTO swaps (sop_uid) VALUES ($1) ON CONFLICT DO NOTHING")
+        .bind(instance.as_str())
+        .execute(&db.work)
+        .await?;
+    Ok(())
+}
+
+/// A transaction in which the row of an object became that of another with the same UID. Dropped, nothing changed.
+pub(crate) struct Swap {
+    tx: Tx<'static>,
+    instance: Uid,
+    /// The file that the old object leaves, when the new one lies elsewhere; it is noted in `deletions`.
+    pub(crate) left: Option<PathBuf>,
+}
+
+impl Swap {
+    /// The new file is there: from now on the row says so.
+    pub(crate) async fn done(mut self) -> Result<()> {
+        sqlx::query("DELETE FROM swaps WHERE sop_uid = $1")
+            .bind(self.instance.as_str())
+            .execute(&mut *self.tx)
+            .await?;
+        self.tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// Begins to put an object into another's place. Conflicts show here, before a file is touched.
+pub(crate) async fn swap(
+    db: &Db,
+    old: &Located,
+    record: &Record,
+    source: &str,
+    job: Option<&NewJob>,
+    now: i64,
+) -> Result<Swap> {
+    let mut tx = db.work.begin_with(db.begin()).await?;
+    let elsewhere =
+        old.relative() != Files::relative(&record.study, &record.series, &record.instance);
+    match elsewhere {
+        true => drop_row(&mut tx, old).await?,
+        false => forget(&mut tx, old).await?,
+    }
+    add(db, &mut tx, record, source, job, now).await?;
+    Ok(Swap {
+        tx,
+        instance: record.instance.clone(),
+        left: elsewhere.then(|| old.relative()),
+    })
+}
+
+/// Objects whose file was being replaced when the last process ended.
+pub(crate) async fn swaps(db: &Db) -> Result<Vec<Uid>> {
+    let rows = sqlx::query("SELECT sop_uid FROM swaps")
+        .fetch_all(&db.work)
+        .await?;
+    rows.iter()
+        .map(|r| Uid::new(r.try_get::<&str, _>(0)?, "SOPInstanceUID"))
+        .collect()
+}
+
+/// File and row of a replaced object agree.
+pub(crate) async fn swapped(db: &Db, instance: &Uid) -> Result<()> {
+    sqlx::query("DELETE FROM swaps WHERE sop_uid = $1")
+        .bind(instance.as_str())
+        .execute(&db.work)
+        .await?;
     Ok(())
 }
 
@@ -270,8 +360,22 @@ pub enum Target {
     Instance(Uid),
 }
 
-/// Takes objects out of the index. Returns their files, which are listed in `deletions` until they are gone.
-pub(crate) async fn delete(db: &Db, target: &Target) -> Result<Vec<PathBuf>> {
+/// What a deletion took.
+#[derive(Debug, Default)]
+pub(crate) struct Deleted {
+    /// How many objects there were.
+    pub(crate) objects: usize,
+    /// Files and folders that are to go, relative to the store's folder; `deletions` lists them until they are gone.
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Takes objects out of the index, and with the last object of a study all that was made of it. `made_of` says which files
+/// were made of objects.
+pub(crate) async fn delete(
+    db: &Db,
+    target: &Target,
+    made_of: impl Fn(&[Located]) -> Result<Vec<PathBuf>>,
+) -> Result<Deleted> {
     let (column, uid) = match target {
         Target::Study(uid) => ("study_uid", uid),
         Target::Series(uid) => ("series_uid", uid),
@@ -284,20 +388,45 @@ pub(crate) async fn delete(db: &Db, target: &Target) -> Result<Vec<PathBuf>> {
         .fetch_all(&mut *tx)
         .await?;
     let found: Vec<Located> = rows.iter().map(Located::from_row).collect::<Result<_>>()?;
+    let mut deleted = Deleted {
+        objects: found.len(),
+        paths: found.iter().map(Located::relative).collect(),
+    };
     for object in &found {
         drop_row(&mut tx, object).await?;
     }
+    for path in made_of(&found)? {
+        sweep::note(&mut tx, &path).await?;
+        deleted.paths.push(path);
+    }
+    let mut studies: BTreeSet<&Uid> = found.iter().map(|o| &o.study).collect();
+    if let Target::Study(uid) = target {
+        studies.insert(uid);
+    }
+    for study in studies {
+        if !sweep::is_there(&mut tx, study).await? {
+            deleted.paths.extend(sweep::study(&mut tx, study).await?);
+        }
+    }
     tx.commit().await?;
-    Ok(found.iter().map(Located::relative).collect())
+    Ok(deleted)
+}
+
+/// Takes what is left of a study when it was deleted: none of its objects is stored, and nobody has a job on it. Returns the
+/// files and folders that are to go.
+pub(crate) async fn sweep_study(db: &Db, study: &Uid) -> Result<Option<Vec<PathBuf>>> {
+    let mut tx = db.work.begin_with(db.begin()).await?;
+    if sweep::is_there(&mut tx, study).await? || sweep::has_jobs(&mut tx, study).await? {
+        return Ok(None);
+    }
+    let paths = sweep::study(&mut tx, study).await?;
+    tx.commit().await?;
+    Ok(Some(paths))
 }
 
 /// Takes one object out of the index within a transaction and notes its file.
 pub(crate) async fn drop_row(tx: &mut Tx<'_>, object: &Located) -> Result<()> {
-    let path = object.relative();
-    sqlx::query("INSERT INTO deletions (path) VALUES ($1) ON CONFLICT DO NOTHING")
-        .bind(path.to_string_lossy().into_owned())
-        .execute(&mut **tx)
-        .await?;
+    sweep::note(tx, &object.relative()).await?;
     forget(tx, object).await
 }
 

@@ -15,8 +15,8 @@ pub struct NewJob {
     pub kind: String,
     /// What it is done to, e.g. a Study Instance UID.
     pub subject: String,
-    /// Not before this time, in milliseconds since 1970.
-    pub due: i64,
+    /// Not before so many milliseconds from now, by the database's clock.
+    pub wait_ms: i64,
 }
 
 /// A job in a worker's hands.
@@ -35,7 +35,7 @@ pub struct Lease {
 /// How a job ended that was not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// It is tried again, not before this time.
+    /// It is tried again, not before so many milliseconds from now.
     Retry(i64),
     /// It is put aside for a person to look at.
     Dead,
@@ -91,20 +91,21 @@ pub struct Counts {
 }
 
 /// Asks for a job within a transaction.
-pub(crate) async fn request(tx: &mut Tx<'_>, job: &NewJob, now: i64) -> Result<()> {
-    sqlx::query(
-        "INSERT INTO jobs (kind, subject, state, due, created, changed) VALUES ($1, $2, 'waiting', $3, $4, $4) \
+pub(crate) async fn request(db: &Db, tx: &mut Tx<'_>, job: &NewJob) -> Result<()> {
+    let now = db.clock();
+    let sql = format!(
+        "INSERT INTO jobs (kind, subject, state, due, created, changed) VALUES ($1, $2, 'waiting', {now} + $3, {now}, {now}) \
          ON CONFLICT (kind, subject) DO UPDATE SET due = excluded.due, changed = excluded.changed, \
          again = CASE WHEN jobs.state = 'leased' THEN 1 ELSE 0 END, \
          attempts = CASE WHEN jobs.state IN ('done', 'dead') THEN 0 ELSE jobs.attempts END, \
-         state = CASE WHEN jobs.state = 'leased' THEN 'leased' ELSE 'waiting' END",
-    )
-    .bind(job.kind.as_str())
-    .bind(job.subject.as_str())
-    .bind(job.due)
-    .bind(now)
-    .execute(&mut **tx)
-    .await?;
+         state = CASE WHEN jobs.state = 'leased' THEN 'leased' ELSE 'waiting' END"
+    );
+    sqlx::query(AssertSqlSafe(sql))
+        .bind(job.kind.as_str())
+        .bind(job.subject.as_str())
+        .bind(job.wait_ms)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -123,26 +124,25 @@ pub(crate) async fn release(db: &Db) -> Result<()> {
     Ok(())
 }
 
-/// Takes the job that is due longest, or one whose worker fell silent.
+/// Takes the job that is due longest, or one whose worker fell silent for `lease_ms`.
 pub(crate) async fn lease(
     db: &Db,
     kind: &str,
     worker: &str,
-    now: i64,
-    until: i64,
+    lease_ms: i64,
 ) -> Result<Option<Lease>> {
     let owner = format!("{worker}/{}", crate::random_token());
+    let now = db.clock();
     let sql = format!(
-        "UPDATE jobs SET state = 'leased', owner = $1, lease_until = $2, attempts = attempts + 1, changed = $3 \
-         WHERE kind = $4 AND subject = (SELECT subject FROM jobs WHERE kind = $4 AND ((state = 'waiting' AND due <= $3) \
-         OR (state = 'leased' AND lease_until < $3)) ORDER BY due LIMIT 1{}) RETURNING subject, attempts",
+        "UPDATE jobs SET state = 'leased', owner = $1, lease_until = {now} + $2, attempts = attempts + 1, changed = {now} \
+         WHERE kind = $3 AND subject = (SELECT subject FROM jobs WHERE kind = $3 AND ((state = 'waiting' AND due <= {now}) \
+         OR (state = 'leased' AND lease_until < {now})) ORDER BY due LIMIT 1{}) RETURNING subject, attempts",
         db.skip_locked()
     );
     // All rows are taken, there is at most one: a statement that is left half way would keep its transaction open.
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(owner.as_str())
-        .bind(until)
-        .bind(now)
+        .bind(lease_ms)
         .bind(kind)
         .fetch_all(&db.work)
         .await?;
@@ -159,73 +159,67 @@ pub(crate) async fn lease(
 }
 
 /// Says that the worker is still at it. False when the lease was lost.
-pub(crate) async fn heartbeat(db: &Db, lease: &Lease, until: i64) -> Result<bool> {
-    let done = sqlx::query(
-        "UPDATE jobs SET lease_until = $1 WHERE kind = $2 AND subject = $3 AND state = 'leased' AND owner = $4",
-    )
-    .bind(until)
-    .bind(lease.kind.as_str())
-    .bind(lease.subject.as_str())
-    .bind(lease.owner.as_str())
-    .execute(&db.work)
-    .await?;
+pub(crate) async fn heartbeat(db: &Db, lease: &Lease, lease_ms: i64) -> Result<bool> {
+    let sql = format!(
+        "UPDATE jobs SET lease_until = {} + $1 WHERE kind = $2 AND subject = $3 AND state = 'leased' AND owner = $4",
+        db.clock()
+    );
+    let done = sqlx::query(AssertSqlSafe(sql))
+        .bind(lease_ms)
+        .bind(lease.kind.as_str())
+        .bind(lease.subject.as_str())
+        .bind(lease.owner.as_str())
+        .execute(&db.work)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 
 /// The job is done: its results are put into the outbox in the same transaction. False when the lease was lost, and
 /// then nothing is put there.
-pub(crate) async fn complete(
-    db: &Db,
-    lease: &Lease,
-    results: &[NewOutgoing],
-    now: i64,
-) -> Result<bool> {
+pub(crate) async fn complete(db: &Db, lease: &Lease, results: &[NewOutgoing]) -> Result<bool> {
     let mut tx = db.work.begin_with(db.begin()).await?;
-    let done = sqlx::query(
+    let sql = format!(
         "UPDATE jobs SET state = CASE WHEN again = 1 THEN 'waiting' ELSE 'done' END, again = 0, attempts = 0, error = '', \
-         changed = $1 WHERE kind = $2 AND subject = $3 AND state = 'leased' AND owner = $4",
-    )
-    .bind(now)
-    .bind(lease.kind.as_str())
-    .bind(lease.subject.as_str())
-    .bind(lease.owner.as_str())
-    .execute(&mut *tx)
-    .await?;
+         changed = {} WHERE kind = $1 AND subject = $2 AND state = 'leased' AND owner = $3",
+        db.clock()
+    );
+    let done = sqlx::query(AssertSqlSafe(sql))
+        .bind(lease.kind.as_str())
+        .bind(lease.subject.as_str())
+        .bind(lease.owner.as_str())
+        .execute(&mut *tx)
+        .await?;
     if done.rows_affected() != 1 {
         return Ok(false);
     }
     for result in results {
-        outbox::put(&mut tx, result, &lease.subject, now).await?;
+        outbox::put(db, &mut tx, result, &lease.subject).await?;
     }
     tx.commit().await?;
     Ok(true)
 }
 
-/// The job was not done.
-pub(crate) async fn fail(
-    db: &Db,
-    lease: &Lease,
-    error: &str,
-    failure: &Failure,
-    now: i64,
-) -> Result<bool> {
-    let (state, due) = match failure {
-        Failure::Retry(due) => ("waiting", *due),
-        Failure::Dead => ("dead", now),
+/// The job was not done. What came meanwhile gives it as many attempts as a new job.
+pub(crate) async fn fail(db: &Db, lease: &Lease, error: &str, failure: &Failure) -> Result<bool> {
+    let (state, wait) = match failure {
+        Failure::Retry(wait) => ("waiting", *wait),
+        Failure::Dead => ("dead", 0),
     };
-    let done = sqlx::query(
-        "UPDATE jobs SET state = CASE WHEN again = 1 THEN 'waiting' ELSE $1 END, again = 0, due = $2, error = $3, \
-         changed = $4 WHERE kind = $5 AND subject = $6 AND state = 'leased' AND owner = $7",
-    )
-    .bind(state)
-    .bind(due)
-    .bind(error)
-    .bind(now)
-    .bind(lease.kind.as_str())
-    .bind(lease.subject.as_str())
-    .bind(lease.owner.as_str())
-    .execute(&db.work)
-    .await?;
+    let now = db.clock();
+    let sql = format!(
+        "UPDATE jobs SET state = CASE WHEN again = 1 THEN 'waiting' ELSE $1 END, \
+         attempts = CASE WHEN again = 1 THEN 0 ELSE attempts END, again = 0, due = {now} + $2, error = $3, \
+         changed = {now} WHERE kind = $4 AND subject = $5 AND state = 'leased' AND owner = $6"
+    );
+    let done = sqlx::query(AssertSqlSafe(sql))
+        .bind(state)
+        .bind(wait)
+        .bind(error)
+        .bind(lease.kind.as_str())
+        .bind(lease.subject.as_str())
+        .bind(lease.owner.as_str())
+        .execute(&db.work)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -9,13 +9,15 @@ use crate::query::{self, Found, Query};
 use crate::queue::{self, Counts, Failure, Lease, NewJob};
 use crate::record::{Incoming, Record};
 use crate::same::same_content;
+use crate::sweep;
 use crate::uid::Uid;
 use crate::{NewOutgoing, now};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use hilum_dicom::object;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Mutex, broadcast};
 
 /// What happens to an object whose SOP Instance UID is stored with another content.
@@ -223,23 +225,64 @@ impl Store {
                 Duplicates::Replace => Ingested::Replaced,
             },
         };
-        if before.is_some() {
-            self.delete_locked(&Target::Instance(record.instance.clone()))
-                .await?;
+        match &before {
+            None => self.add(&record, &head, incoming, job).await?,
+            Some(old) => self.replace(old, &record, &head, incoming, job).await?,
         }
+        self.changed(record.study.as_str());
+        Ok(outcome)
+    }
+
+    /// Places an object that is not there yet.
+    async fn add(
+        &self,
+        record: &Record,
+        head: &[u8],
+        incoming: &Incoming<'_>,
+        job: Option<&NewJob>,
+    ) -> Result<()> {
         // Flushing to the disk takes milliseconds; other associations go on meanwhile.
         let placed =
-            tokio::task::block_in_place(|| self.inner.files.place(&record, &head, incoming.data))?;
+            tokio::task::block_in_place(|| self.inner.files.place(record, head, incoming.data))?;
         let source = incoming.source;
-        if let Err(error) = index::insert(&self.inner.db, &record, source, job, now()).await {
+        if let Err(error) = index::insert(&self.inner.db, record, source, job, now()).await {
             if placed == Placed::New {
                 let path = Files::relative(&record.study, &record.series, &record.instance);
                 self.inner.files.remove(&path)?;
             }
             return Err(error);
         }
-        self.changed(record.study.as_str());
-        Ok(outcome)
+        Ok(())
+    }
+
+    /// Puts an object into another's place. The old one was acknowledged: until the new one is on the disk as a whole, nothing
+    /// of it is touched.
+    async fn replace(
+        &self,
+        old: &Located,
+        record: &Record,
+        head: &[u8],
+        incoming: &Incoming<'_>,
+        job: Option<&NewJob>,
+    ) -> Result<()> {
+        let (db, files) = (&self.inner.db, &self.inner.files);
+        index::swapping(db, &record.instance).await?;
+        let swap = index::swap(db, old, record, incoming.source, job, now()).await?;
+        tokio::task::block_in_place(|| files.place(record, head, incoming.data))?;
+        let left = swap.left.clone();
+        if let Err(error) = swap.done().await {
+            if left.is_some() {
+                let path = Files::relative(&record.study, &record.series, &record.instance);
+                files.remove(&path)?;
+            }
+            return Err(error);
+        }
+        if let Some(path) = left {
+            files.remove(&path)?;
+            index::deleted(db, &path).await?;
+            self.changed(old.study.as_str());
+        }
+        Ok(())
     }
 
     /// The same object once more: its file must still be there before anybody is told so.
@@ -280,28 +323,67 @@ impl Store {
         self.inner.locks[sum % LOCKS].lock().await
     }
 
-    /// Deletes objects. Returns how many there were.
+    /// Deletes objects, and with the last one of a study all that was made of it: its reading, its jobs, what of it is to be
+    /// sent, and the rows that others keep of it ([`Db::goes_with_studies`]). Returns how many objects there were.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Io`]; what is not deleted then goes when the store is opened next.
     pub async fn delete(&self, target: &Target) -> Result<usize> {
-        let count = self.delete_locked(target).await;
+        let made_of = |objects: &[Located]| self.inner.files.made_of(objects);
+        let deleted = index::delete(&self.inner.db, target, made_of).await?;
+        let count = self.remove(&deleted.paths).await.map(|()| deleted.objects);
         if let Target::Study(uid) = target {
             self.changed(uid.as_str());
         }
         count
     }
 
-    async fn delete_locked(&self, target: &Target) -> Result<usize> {
-        let paths = index::delete(&self.inner.db, target).await?;
-        for path in &paths {
-            self.inner.files.remove(path)?;
+    /// Takes away what a worker made of a study that was deleted meanwhile. False when the study is there or another has a job
+    /// on it: then nothing is touched.
+    ///
+    /// # Errors
+    /// As [`Store::delete`].
+    pub async fn sweep(&self, study: &Uid, made: &[NewOutgoing]) -> Result<bool> {
+        let Some(mut paths) = index::sweep_study(&self.inner.db, study).await? else {
+            return Ok(false);
+        };
+        paths.extend(made.iter().map(|m| PathBuf::from(&m.path)));
+        self.remove(&paths).await?;
+        Ok(true)
+    }
+
+    /// Removes files that are noted in `deletions`.
+    async fn remove(&self, paths: &[PathBuf]) -> Result<()> {
+        for path in paths {
+            tokio::task::block_in_place(|| self.inner.files.remove(path))?;
             index::deleted(&self.inner.db, path).await?;
             if let Some(study) = Files::study_of(path) {
                 self.changed(study);
             }
         }
-        Ok(paths.len())
+        Ok(())
+    }
+
+    /// Removes files of `outbox` that every destination has, or that a worker left which did not get to the end, when nobody
+    /// touched them for `age`: a study that is being read again writes them anew. Returns how many.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Io`].
+    pub async fn prune_outbox(&self, age: Duration) -> Result<usize> {
+        let files = &self.inner.files;
+        let old = files.old_outgoing(age)?;
+        if old.is_empty() {
+            return Ok(0);
+        }
+        let unsent = sweep::unsent(&self.inner.db).await?;
+        let mut count = 0;
+        for path in old.iter().filter(|p| !unsent.contains(*p)) {
+            if files.is_old(path, age) {
+                files.remove(path)?;
+                count += 1;
+            }
+        }
+        Ok(count)
     }
 
     /// Answers a search.
@@ -338,8 +420,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn lease(&self, kind: &str, worker: &str, lease_ms: i64) -> Result<Option<Lease>> {
-        let at = now();
-        let lease = queue::lease(&self.inner.db, kind, worker, at, at + lease_ms).await?;
+        let lease = queue::lease(&self.inner.db, kind, worker, lease_ms).await?;
         if let Some(lease) = &lease {
             self.changed(&lease.subject);
         }
@@ -351,7 +432,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn heartbeat(&self, lease: &Lease, lease_ms: i64) -> Result<bool> {
-        queue::heartbeat(&self.inner.db, lease, now() + lease_ms).await
+        queue::heartbeat(&self.inner.db, lease, lease_ms).await
     }
 
     /// The job is done and its results are to be sent, both or neither; false when the lease was lost.
@@ -359,7 +440,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn complete(&self, lease: &Lease, results: &[NewOutgoing]) -> Result<bool> {
-        let done = queue::complete(&self.inner.db, lease, results, now()).await?;
+        let done = queue::complete(&self.inner.db, lease, results).await?;
         self.changed(&lease.subject);
         Ok(done)
     }
@@ -369,7 +450,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn fail(&self, lease: &Lease, error: &str, failure: &Failure) -> Result<bool> {
-        let failed = queue::fail(&self.inner.db, lease, error, failure, now()).await?;
+        let failed = queue::fail(&self.inner.db, lease, error, failure).await?;
         self.changed(&lease.subject);
         Ok(failed)
     }
@@ -381,7 +462,7 @@ impl Store {
     pub async fn request(&self, job: &NewJob) -> Result<()> {
         let db = &self.inner.db;
         let mut tx = db.work.begin_with(db.begin()).await?;
-        queue::request(&mut tx, job, now()).await?;
+        queue::request(db, &mut tx, job).await?;
         tx.commit().await?;
         self.changed(&job.subject);
         Ok(())
@@ -392,8 +473,23 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn lease_outgoing(&self, worker: &str, lease_ms: i64) -> Result<Option<Outgoing>> {
-        let at = now();
-        outbox::lease(&self.inner.db, worker, at, at + lease_ms).await
+        outbox::lease(&self.inner.db, worker, lease_ms).await
+    }
+
+    /// Says that the sender is still at it; false when the lease was lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn heartbeat_outgoing(&self, out: &Outgoing, lease_ms: i64) -> Result<bool> {
+        outbox::heartbeat(&self.inner.db, out, lease_ms).await
+    }
+
+    /// SOP Instance UIDs of the objects of a study that go or went out from here.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn own_objects(&self, study: &str) -> Result<HashSet<String>> {
+        outbox::of_study(&self.inner.db, study).await
     }
 
     /// Says how an attempt to send ended; false when the lease was lost.
@@ -401,7 +497,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn finish_outgoing(&self, out: &Outgoing, sent: &Sent, error: &str) -> Result<bool> {
-        outbox::finish(&self.inner.db, out, sent, error, now()).await
+        outbox::finish(&self.inner.db, out, sent, error).await
     }
 
     /// Jobs by state.
@@ -431,10 +527,40 @@ impl Store {
             index::deleted(&self.inner.db, &path).await?;
             report.deleted += 1;
         }
+        for instance in index::swaps(&self.inner.db).await? {
+            self.follow_file(&instance, &job).await?;
+            index::swapped(&self.inner.db, &instance).await?;
+        }
         if !self.inner.files.take_clean()? {
             self.compare(&job, &mut report).await?;
         }
         Ok(report)
+    }
+
+    /// Makes the row of an object whose file was being replaced that of the file as it is.
+    async fn follow_file(
+        &self,
+        instance: &Uid,
+        job: &impl Fn(&Record, &str) -> Option<NewJob>,
+    ) -> Result<()> {
+        let Some(old) = index::locate(&self.inner.db, instance).await? else {
+            return Ok(());
+        };
+        let path = self.path(&old);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            // What has no file is looked for below.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(StoreError::io(&path, e)),
+        };
+        let record = stored_record(&bytes)?;
+        if record.sha256 == old.sha256 {
+            return Ok(());
+        }
+        let source = source_of(&bytes);
+        let job = job(&record, &source);
+        let swap = index::swap(&self.inner.db, &old, &record, &source, job.as_ref(), now());
+        swap.await?.done().await
     }
 
     /// Brings files and index in step: every file into the index, every row without a file out of it.

@@ -11,7 +11,8 @@ use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use hilum_store::{
-    Incoming, Ingested, Level, NewJob, NewOutgoing, Options, Query, Sent, Store, Target, Uid, keys,
+    Chosen, Db, EntryState, Incoming, Ingested, Level, NewJob, NewOutgoing, Options, Query, Sent,
+    Store, Target, Uid, keys,
 };
 use postgres::Postgres;
 use std::path::Path;
@@ -54,7 +55,7 @@ async fn put(store: &Store, study: &str, sop: &str) -> Ingested {
     let job = NewJob {
         kind: "read".to_owned(),
         subject: study.to_owned(),
-        due: 0,
+        wait_ms: 0,
     };
     store.ingest(record, &incoming, Some(&job)).await.unwrap()
 }
@@ -100,7 +101,26 @@ async fn objects_searches_jobs_and_what_is_to_be_sent() {
     assert!(other.complete(&lease, &[result]).await.unwrap());
     let out = store.lease_outgoing("a", 60_000).await.unwrap().unwrap();
     assert!(other.lease_outgoing("b", 60_000).await.unwrap().is_none());
+    assert!(store.heartbeat_outgoing(&out, 60_000).await.unwrap());
+    assert!(store.finish_outgoing(&out, &Sent::Dead, "").await.unwrap());
+    // Put aside, listed, and tried again.
+    let dead = Chosen {
+        states: vec![EntryState::Dead],
+        ..Chosen::default()
+    };
+    assert_eq!(store.db().entries(&dead).await.unwrap().len(), 1);
+    assert_eq!(store.db().retry(&dead).await.unwrap(), 1);
+    let out = store.lease_outgoing("a", 60_000).await.unwrap().unwrap();
+    assert!(out.attempt == 2 && out.lost == 0 && out.age_ms < 60_000);
     assert!(store.finish_outgoing(&out, &Sent::Yes, "").await.unwrap());
+    assert!(store.own_objects("1.2").await.unwrap().contains("2.25.1"));
+    let apart = Db::probe(&server.url()).await.unwrap() - hilum_store::now();
+    assert!(apart.abs() < 60_000, "{apart}");
+    store.db().goes_with_studies("notes").await.unwrap();
+    sqlx::query("CREATE TABLE notes (study_uid TEXT NOT NULL)")
+        .execute(store.db().keep())
+        .await
+        .unwrap();
     assert_eq!(
         store
             .delete(&Target::Study(Uid::new("1.2", "x").unwrap()))
@@ -115,6 +135,8 @@ async fn objects_searches_jobs_and_what_is_to_be_sent() {
             .unwrap()
             .is_empty()
     );
+    let left = store.db().entries(&Chosen::default()).await.unwrap();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,10 +43,82 @@ pub(super) fn check(path: &Path, found: &mut Findings) {
             Err(error) => found.problem("tls", &format!("{what}: {error}")),
         }
     }
+    if let Some(file) = &config.http.token_file {
+        match hilum_dicomweb::check_token(file) {
+            Ok(()) => found.ok("token", &format!("http: {} can be used", file.display())),
+            Err(error) => found.problem("token", &format!("http: {}: {error}", file.display())),
+        }
+    }
+    if let Some(url) = &config.store.database {
+        database(url, found);
+    }
+    if let Some(provider) = &config.oidc {
+        match hilum_room::access::check_provider(provider) {
+            Ok(()) => found.ok("oidc", &format!("{} answers", provider.issuer)),
+            Err(error) => found.problem("oidc", &format!("{}: {error}", provider.issuer)),
+        }
+    }
+    for kind in &config.read.objects {
+        if let Err(error) = kind.parse::<hilum_objects::Kind>() {
+            found.problem("objects", &format!("read.objects: {error}"));
+        }
+    }
+    if let Some(folder) = &config.read.models
+        && let Err(error) = crate::places::store(Some(folder))
+    {
+        found.problem("models", &format!("read.models: {error}"));
+    }
+    if let Some(file) = &config.audit.file {
+        audit(file, found);
+    }
     if config.rule.is_empty() {
         found.note("rules", "none: what is received is kept and not read");
     } else {
         found.ok("rules", &format!("{}", config.rule.len()));
+    }
+}
+
+/// Whether the database answers, and how far its clock is from this machine's. Nothing is made there.
+fn database(url: &str, found: &mut Findings) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let asked = match runtime {
+        Ok(runtime) => runtime.block_on(hilum_store::Db::probe(url)),
+        Err(error) => return found.problem("database", &error.to_string()),
+    };
+    // The URL may hold a password.
+    match asked {
+        Ok(time) => {
+            let apart = (time - hilum_store::now()).abs() / 1000;
+            match apart {
+                0..=5 => found.ok("database", "answers, its clock is in step"),
+                _ => found.note(
+                    "database",
+                    &format!(
+                        "answers; its clock is {apart} s apart from this machine's: the queue goes by the database's, the audit log by each \
+                         machine's own"
+                    ),
+                ),
+            }
+        }
+        Err(error) => found.problem("database", &format!("store.database: {error}")),
+    }
+}
+
+/// Whether audit messages can be written where they are wanted; the file is not made.
+fn audit(file: &Path, found: &mut Findings) {
+    let opened = std::fs::OpenOptions::new().append(true).open(file);
+    let checked = match opened {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let folder = file.parent().filter(|f| !f.as_os_str().is_empty());
+            tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).map(|_| ())
+        }
+        other => other.map(|_| ()),
+    };
+    match checked {
+        Ok(()) => found.ok("audit", &format!("{} can be written to", file.display())),
+        Err(error) => found.problem("audit", &format!("{}: {error}", file.display())),
     }
 }
 
@@ -79,13 +151,8 @@ fn open_to_others(config: &Config, found: &mut Findings) {
         );
     }
     let web = config.http.port.is_some() && !config.http.bind.is_loopback();
-    // With authorities, callers must show a certificate from one of them.
-    let mutual = config.http.tls.as_ref().is_some_and(|t| t.ca.is_some());
-    if web && config.http.token_file.is_none() && !mutual {
-        found.problem(
-            "access",
-            "the DICOMweb port is open to other machines without a token (http.token_file) or certificates of callers (http.tls.ca)",
-        );
+    if let (true, Err(error)) = (web, config.http.check_access()) {
+        found.problem("access", &format!("`hilum listen` does not start: {error}"));
     }
     if web && config.http.tls.is_none() {
         found.note(

@@ -7,7 +7,11 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags, uids};
 use dicom_object::InMemDicomObject;
+use hilum_dicomweb::Peers;
+use hilum_node::config::WebService;
 use hilum_node::scu::Proposed;
+use hilum_node::web::WebClient;
+use hilum_store::Uid;
 use std::fmt::Write as _;
 
 /// Level of a search.
@@ -69,7 +73,7 @@ impl Level {
     }
 }
 
-/// Search a DICOM node (C-FIND, study root).
+/// Search a DICOM node (C-FIND, study root), or a DICOMweb server (QIDO-RS) when its URL is given.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -87,6 +91,21 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: &Args) -> Result<Code> {
+    let answers = match args.remote.web()? {
+        Some(service) => by_web(args, &service)?,
+        None => by_dicom(args)?,
+    };
+    if args.remote.json {
+        for answer in &answers {
+            node_parts::say(&format!("{}\n", dicom_json::to_string(answer)?))?;
+        }
+    } else {
+        node_parts::say(&table(args.level, &answers))?;
+    }
+    Ok(Code::Success)
+}
+
+fn by_dicom(args: &Args) -> Result<Vec<InMemDicomObject>> {
     const MODEL: &str = uids::STUDY_ROOT_QUERY_RETRIEVE_INFORMATION_MODEL_FIND;
     let mut identifier = identifier(args.level, &args.conditions)?;
     for tag in args.level.returned() {
@@ -102,14 +121,75 @@ pub fn run(args: &Args) -> Result<Code> {
         answers.len() < args.limit
     })?;
     session.release()?;
-    if args.remote.json {
-        for answer in &answers {
-            node_parts::say(&format!("{}\n", dicom_json::to_string(answer)?))?;
+    Ok(answers)
+}
+
+fn by_web(args: &Args, service: &WebService) -> Result<Vec<InMemDicomObject>> {
+    let asked = WebSearch::new(args.level, &args.conditions)?;
+    let limit = args.limit.to_string();
+    let mut parameters: Vec<(&str, &str)> = asked
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    parameters.push(("limit", &limit));
+    let mut answers = Peers.search(service, &asked.path, &parameters)?;
+    // Not every server keeps to a limit.
+    answers.truncate(args.limit);
+    Ok(answers)
+}
+
+/// A search as QIDO-RS has it: UIDs of higher levels lead the path, since not every server searches below a level without them.
+#[derive(Debug, PartialEq, Eq)]
+struct WebSearch {
+    path: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl WebSearch {
+    fn new(level: Level, conditions: &[String]) -> Result<Self> {
+        let (mut study, mut series) = (None, None);
+        let mut parameters = Vec::new();
+        for condition in conditions {
+            let (keyword, value) = condition.split_once('=').unwrap_or((condition, ""));
+            let Some(entry) = StandardDataDictionary.by_expr(keyword) else {
+                bail!(Usage(format!("{keyword:?} is no keyword of the standard")));
+            };
+            let one = Uid::new(value, "UID").ok();
+            match (entry.tag(), one) {
+                (tags::STUDY_INSTANCE_UID, Some(uid)) if level != Level::Study => {
+                    study = Some(uid);
+                }
+                (tags::SERIES_INSTANCE_UID, Some(uid)) if level == Level::Image => {
+                    series = Some(uid);
+                }
+                _ if value.is_empty() => {
+                    parameters.push(("includefield".to_owned(), entry.alias().to_owned()));
+                }
+                _ => parameters.push((entry.alias().to_owned(), value.replace('\\', ","))),
+            }
         }
-    } else {
-        node_parts::say(&table(args.level, &answers))?;
+        for tag in level.returned() {
+            if let Some(entry) = StandardDataDictionary.by_tag(*tag) {
+                parameters.push(("includefield".to_owned(), entry.alias().to_owned()));
+            }
+        }
+        let leaf = match level {
+            Level::Study => "/studies",
+            Level::Series => "/series",
+            Level::Image => "/instances",
+        };
+        let path = match (study, series) {
+            (Some(study), Some(series)) => format!("/studies/{study}/series/{series}{leaf}"),
+            (Some(study), None) => format!("/studies/{study}{leaf}"),
+            (None, Some(series)) => {
+                parameters.push(("SeriesInstanceUID".to_owned(), series.to_string()));
+                leaf.to_owned()
+            }
+            (None, None) => leaf.to_owned(),
+        };
+        Ok(WebSearch { path, parameters })
     }
-    Ok(Code::Success)
 }
 
 /// The identifier of a search: its level and conditions.
@@ -162,4 +242,43 @@ fn table(level: Level, answers: &[InMemDicomObject]) -> String {
     }
     let _ = writeln!(text, "{} found", answers.len());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uids_of_higher_levels_lead_the_path_of_a_web_search() {
+        let search = |level, conditions: &[&str]| {
+            let owned: Vec<String> = conditions.iter().map(|t| (*t).to_owned()).collect();
+            WebSearch::new(level, &owned)
+        };
+        let path = |level, conditions: &[&str]| search(level, conditions).unwrap().path;
+        assert_eq!(path(Level::Study, &["StudyInstanceUID=1.2"]), "/studies");
+        assert_eq!(
+            path(Level::Series, &["StudyInstanceUID=1.2"]),
+            "/studies/1.2/series"
+        );
+        let both = ["SeriesInstanceUID=1.3", "StudyInstanceUID=1.2"];
+        assert_eq!(
+            path(Level::Image, &both),
+            "/studies/1.2/series/1.3/instances"
+        );
+        // A list of UIDs, and what is no UID, stay conditions.
+        assert_eq!(
+            path(Level::Series, &["StudyInstanceUID=1.2\\1.3"]),
+            "/series"
+        );
+        assert_eq!(path(Level::Series, &["StudyInstanceUID=../x"]), "/series");
+        let asked = search(Level::Study, &["PatientID=A\\B", "ReferringPhysicianName"]).unwrap();
+        let has = |name: &str, value: &str| {
+            asked
+                .parameters
+                .contains(&(name.to_owned(), value.to_owned()))
+        };
+        assert!(has("PatientID", "A,B") && has("includefield", "ReferringPhysicianName"));
+        assert!(has("includefield", "StudyDescription"));
+        assert!(search(Level::Study, &["Nonsense=1"]).is_err());
+    }
 }

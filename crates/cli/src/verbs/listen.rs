@@ -2,7 +2,7 @@
 
 use super::node_parts::{self, Remotes};
 use super::node_read::{self, Reading};
-use crate::exit::Code;
+use crate::exit::{Code, Usage};
 use anyhow::{Context, Result};
 use hilum_node::audit::Audit;
 use hilum_node::auto::{Rules, Work};
@@ -87,6 +87,12 @@ fn settings(args: &Args) -> Result<Config> {
         config.destination.push(Remotes::parse(text)?);
     }
     config.validate()?;
+    if config.http.port.is_some() {
+        config
+            .http
+            .check_access()
+            .map_err(|e| Usage(e.to_string()))?;
+    }
     Ok(config)
 }
 

@@ -28,6 +28,8 @@ pub mod federated_client;
 mod federation;
 #[cfg(feature = "node")]
 pub mod find;
+#[cfg(feature = "node")]
+pub mod get;
 pub mod index;
 pub mod inspect;
 mod labelled;
@@ -46,6 +48,8 @@ mod npy;
 #[cfg(feature = "objects")]
 pub mod objects;
 pub mod phantom;
+#[cfg(feature = "node")]
+pub mod queue;
 pub mod quiz;
 pub mod read;
 pub mod run;
@@ -106,6 +110,10 @@ pub fn run(verb: Verb) -> Result<Code> {
         Verb::Find(args) => find::run(&args),
         #[cfg(feature = "node")]
         Verb::Move(args) => move_::run(&args),
+        #[cfg(feature = "node")]
+        Verb::Get(args) => get::run(&args),
+        #[cfg(feature = "node")]
+        Verb::Queue(verb) => queue::run(&verb),
         #[cfg(feature = "node")]
         Verb::Worker(args) => worker::run(&args),
         #[cfg(feature = "node")]

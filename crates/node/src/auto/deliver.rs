@@ -5,8 +5,9 @@
 //! not have it gets it again, with the same UID.
 
 use crate::audit;
-use crate::auto::worker::{Work, due};
-use crate::config::{Address, Entity, WebService};
+use crate::auto::worker::{Work, wait_ms};
+use crate::command::status;
+use crate::config::{Address, Entity, SendConfig, WebService};
 use crate::error::{NodeError, Result};
 use crate::scu::{Item, Proposed, Remote, Sender};
 use dicom_core::{DataElement, VR};
@@ -15,7 +16,8 @@ use dicom_object::InMemDicomObject;
 use hilum_store::{Outgoing, Sent};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tracing::{debug, info, warn};
 
 /// How one entry ended.
@@ -31,11 +33,18 @@ pub enum Delivery {
     PutAside,
 }
 
-/// Seconds that sending one object may take before it is in doubt.
-const LEASE_MS: i64 = 300_000;
+/// How long a sender may be silent before its object is in doubt and another may take it. One at work says so in time.
+const LEASE_MS: i64 = 60_000;
+
+/// Attempts in a row that may end without a word: more than that, and the object itself may be what ends the process.
+const LOST: i64 = 5;
+
+/// How often files are looked for that every destination has by now, and how long they are left alone.
+const PRUNE: Duration = Duration::from_secs(120);
 
 /// Sends until `stop`. Blocks its thread.
-pub fn deliver(work: &Work, runtime: &tokio::runtime::Handle, stop: &AtomicBool) {
+pub fn deliver(work: &Work, runtime: &Handle, stop: &AtomicBool) {
+    let mut pruned: Option<Instant> = None;
     while !stop.load(Ordering::SeqCst) {
         match runtime.block_on(work.store.lease_outgoing(&work.worker, LEASE_MS)) {
             Ok(Some(out)) => {
@@ -47,47 +56,86 @@ pub fn deliver(work: &Work, runtime: &tokio::runtime::Handle, stop: &AtomicBool)
                 std::thread::sleep(Duration::from_secs(1));
             }
         }
+        if pruned.is_none_or(|at| at.elapsed() >= PRUNE) {
+            pruned = Some(Instant::now());
+            if let Err(error) = runtime.block_on(work.store.prune_outbox(PRUNE)) {
+                warn!(kind = error.kind(), "outbox not tidied up");
+            }
+        }
     }
 }
 
-fn one(work: &Work, runtime: &tokio::runtime::Handle, out: &Outgoing) -> Delivery {
-    let result = attempt(work, out);
-    let (delivery, sent, error) = match result {
-        Ok(delivery) => (delivery, Sent::Yes, String::new()),
-        Err(error) => {
-            let again = out.attempt < work.config.read.attempts && may_work_later(&error);
-            let text = error.to_string();
-            warn!(
-                destination = out.entry.destination,
-                attempt = out.attempt,
-                kind = error.kind(),
-                "result not sent"
-            );
-            debug!(error = text, "result not sent");
-            match again {
-                true => (
-                    Delivery::Later,
-                    Sent::Retry(due(work.config.read.backoff_s, out.attempt)),
-                    text,
-                ),
-                false => (Delivery::PutAside, Sent::Dead, text),
-            }
+fn one(work: &Work, runtime: &Handle, out: &Outgoing) -> Delivery {
+    let (delivery, sent, error) = match too_often(out) {
+        Some(error) => (Delivery::PutAside, Sent::Dead, error),
+        None => {
+            let beat = heartbeat(work, runtime, out);
+            let result = attempt(work, out);
+            beat.abort();
+            ended(&work.config.send, out, result)
         }
     };
-    if let Err(error) = runtime.block_on(work.store.finish_outgoing(out, &sent, &error)) {
-        warn!(kind = error.kind(), "outbox not reached");
+    if !error.is_empty() {
+        debug!(error, "result not sent");
+    }
+    match runtime.block_on(work.store.finish_outgoing(out, &sent, &error)) {
+        Ok(true) => {}
+        Ok(false) => {
+            warn!("an object was sent that another worker has by now, or that was deleted")
+        }
+        Err(error) => warn!(kind = error.kind(), "outbox not reached"),
     }
     account(work, out, delivery);
     delivery
 }
 
-/// A destination that refuses once may be set up by the next attempt; what is wrong with the object itself stays wrong.
-fn may_work_later(error: &NodeError) -> bool {
-    error.is_transient()
-        || matches!(
-            error,
-            NodeError::Rejected { .. } | NodeError::NotAccepted { .. }
-        )
+/// Why an object is not tried once more, of which nobody ever said how it went.
+fn too_often(out: &Outgoing) -> Option<String> {
+    (out.lost > LOST).then(|| {
+        warn!(
+            destination = out.entry.destination,
+            attempt = out.attempt,
+            "result put aside"
+        );
+        format!("given up: {} attempts ended without a word", out.lost)
+    })
+}
+
+/// What an attempt comes to.
+fn ended(send: &SendConfig, out: &Outgoing, result: Result<Delivery>) -> (Delivery, Sent, String) {
+    let error = match result {
+        Ok(delivery) => return (delivery, Sent::Yes, String::new()),
+        Err(error) => error,
+    };
+    warn!(
+        destination = out.entry.destination,
+        attempt = out.attempt,
+        kind = error.kind(),
+        "result not sent"
+    );
+    let text = error.to_string();
+    if error.may_pass() && out.age_ms < send.longest_ms() {
+        let longest = i64::try_from(send.max_backoff_s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let wait = wait_ms(send.backoff_s, out.attempt).min(longest);
+        return (Delivery::Later, Sent::Retry(wait), text);
+    }
+    (Delivery::PutAside, Sent::Dead, text)
+}
+
+/// Says in time that the object is still being sent, however long that takes.
+fn heartbeat(work: &Work, runtime: &Handle, out: &Outgoing) -> tokio::task::AbortHandle {
+    let (store, out) = (work.store.clone(), out.clone());
+    let pause = Duration::from_millis(LEASE_MS.unsigned_abs() / 4);
+    let task = async move {
+        loop {
+            tokio::time::sleep(pause).await;
+            // Not reached is tried again; a lost lease shows at the end.
+            if let Ok(false) = store.heartbeat_outgoing(&out, LEASE_MS).await {
+                return;
+            }
+        }
+    };
+    runtime.spawn(task).abort_handle()
 }
 
 fn attempt(work: &Work, out: &Outgoing) -> Result<Delivery> {
@@ -106,9 +154,17 @@ fn attempt(work: &Work, out: &Outgoing) -> Result<Delivery> {
             &out.subject,
         ));
     };
-    match &destination.at {
+    let sent = match &destination.at {
         Address::Dicom(entity) => by_dicom(work, entity, out, &file, ask, begin),
         Address::Web(service) => by_web(work, service, out, &file, ask, begin),
+    };
+    match sent {
+        // It has an object with this UID, which nobody else gives: the one of an attempt whose answer was lost.
+        Err(NodeError::Status {
+            status: status::DUPLICATE_SOP_INSTANCE,
+            ..
+        }) => Ok(Delivery::WasThere),
+        other => other,
     }
 }
 
@@ -126,13 +182,8 @@ fn by_dicom(
     }
     begin();
     let item = Item::of_file(file)?;
-    let mut result = Ok(());
-    Sender::new(&remote).send(&[item], |_, _, how| {
-        if let Err(error) = how {
-            result = Err(copy(error));
-        }
-    });
-    result.map(|()| Delivery::Sent)
+    Sender::new(&remote).send_one(&item)?;
+    Ok(Delivery::Sent)
 }
 
 fn by_web(
@@ -150,24 +201,6 @@ fn by_web(
     begin();
     work.web.store(service, file, uid)?;
     Ok(Delivery::Sent)
-}
-
-/// The error of an item, which the sender keeps.
-fn copy(error: &NodeError) -> NodeError {
-    match error {
-        NodeError::Status { status, comment } => NodeError::Status {
-            status: *status,
-            comment: comment.clone(),
-        },
-        NodeError::NotAccepted { what } => NodeError::NotAccepted { what: what.clone() },
-        NodeError::Rejected { reason, transient } => NodeError::Rejected {
-            reason: reason.clone(),
-            transient: *transient,
-        },
-        NodeError::DataSet(text) => NodeError::DataSet(text.clone()),
-        other if other.is_transient() => NodeError::Io(std::io::Error::other(other.to_string())),
-        other => NodeError::DataSet(other.to_string()),
-    }
 }
 
 /// Whether the destination has the object. One that answers no searches cannot tell; the object is then sent again, which

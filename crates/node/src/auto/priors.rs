@@ -44,7 +44,7 @@ pub(crate) async fn request(work: &Work, study: &str) -> Result<(), StoreError> 
     let job = NewJob {
         kind: SEARCH.to_owned(),
         subject: study.to_owned(),
-        due: hilum_store::now(),
+        wait_ms: 0,
     };
     work.store.request(&job).await
 }
@@ -134,7 +134,7 @@ async fn want(work: &Work, study: &Uid) -> Result<(), StoreError> {
     let job = NewJob {
         kind: PRIOR.to_owned(),
         subject: study.to_string(),
-        due: hilum_store::now(),
+        wait_ms: 0,
     };
     work.store.request(&job).await
 }

@@ -3,7 +3,7 @@
 use crate::auto::READ;
 use crate::config::{Action, Config, Rule};
 use dicom_core::Tag;
-use dicom_dictionary_std::tags;
+use dicom_dictionary_std::{tags, uids};
 use hilum_store::{Found, NewJob, Record};
 
 /// The rules of a configuration.
@@ -47,13 +47,17 @@ impl Rules {
         Some(NewJob {
             kind: READ.to_owned(),
             subject: record.study.to_string(),
-            due: hilum_store::now() + self.settle_ms,
+            wait_ms: self.settle_ms,
         })
     }
 
     /// The rule by which an object is read; `None` when it is not. An object that was fetched has no source: of the rules for
-    /// certain senders, those that read hold for it and those that ignore do not.
+    /// certain senders, those that read hold for it and those that ignore do not. What is no image, or was made by Hilum of a
+    /// reading, is never read, whatever the rules say.
     pub(crate) fn decide(&self, facts: &impl Facts, source: Option<&str>) -> Option<&Rule> {
+        if is_no_image(facts.value(tags::SOP_CLASS_UID)) || is_own(facts) {
+            return None;
+        }
         self.rules
             .iter()
             .find(|rule| fits(rule, facts, source))
@@ -70,6 +74,33 @@ impl Rules {
                 && known(&rule.body_part, body_part)
         })
     }
+}
+
+/// Storage classes whose objects tell of images, or of something else, and are none (PS3.4, annex B.5): presentation states,
+/// waveforms, segmentations and registrations, real world values, surfaces, structured reports and documents, eye measurements,
+/// plans and doses.
+const NO_IMAGES: [&str; 16] = [
+    "9.", "11.", "30", "34.", "38.", "39.", "43.", "44.", "45.", "66", "67", "68.", "78.", "79.",
+    "88.", "104.",
+];
+
+fn is_no_image(sop_class: &str) -> bool {
+    const STORAGE: &str = "1.2.840.10008.5.1.4.1.1.";
+    const PORTAL_IMAGE: &str = "481.1";
+    let Some(kind) = sop_class.strip_prefix(STORAGE) else {
+        return false;
+    };
+    NO_IMAGES.iter().any(|none| match none.strip_suffix('.') {
+        Some(_) => kind.starts_with(none),
+        None => kind == *none || kind.strip_prefix(none).is_some_and(|k| k.starts_with('.')),
+    }) || (kind.starts_with("481.") && kind != PORTAL_IMAGE)
+}
+
+/// The overlay of a reading: a capture that carries the source's modality. Pictures that Hilum was given name no manufacturer, and
+/// projections are no captures.
+fn is_own(facts: &impl Facts) -> bool {
+    facts.value(tags::SOP_CLASS_UID) == uids::SECONDARY_CAPTURE_IMAGE_STORAGE
+        && facts.value(tags::MANUFACTURER).trim() == "Hilum"
 }
 
 fn one_of(list: &[String], value: &str) -> bool {
@@ -100,6 +131,52 @@ mod tests {
                 tags::BODY_PART_EXAMINED => self.1,
                 _ => "",
             }
+        }
+    }
+
+    struct Object(&'static str, &'static str);
+
+    impl Facts for Object {
+        fn value(&self, tag: Tag) -> &str {
+            match tag {
+                tags::SOP_CLASS_UID => self.0,
+                tags::MANUFACTURER => self.1,
+                tags::MODALITY => "DX",
+                _ => "",
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_image_or_was_made_here_is_never_read() {
+        let rules = Rules::new(&Config::parse("[[rule]]\nmodality = [\"DX\"]").unwrap());
+        let read = |class, maker| rules.decide(&Object(class, maker), Some("PACS")).is_some();
+        let capture = uids::SECONDARY_CAPTURE_IMAGE_STORAGE;
+        assert!(!read(capture, "Hilum"));
+        assert!(read(capture, "") && read(capture, "ACME"));
+        let film = uids::DIGITAL_X_RAY_IMAGE_STORAGE_FOR_PRESENTATION;
+        // A projection of `hilum drr`, for one.
+        assert!(read(film, "Hilum") && read(film, ""));
+        for class in [
+            uids::SEGMENTATION_STORAGE,
+            uids::COMPREHENSIVE3_DSR_STORAGE,
+            uids::GRAYSCALE_SOFTCOPY_PRESENTATION_STATE_STORAGE,
+            uids::ENCAPSULATED_PDF_STORAGE,
+            uids::KEY_OBJECT_SELECTION_DOCUMENT_STORAGE,
+            uids::RAW_DATA_STORAGE,
+            uids::PARAMETRIC_MAP_STORAGE,
+            uids::RT_DOSE_STORAGE,
+        ] {
+            assert!(!read(class, ""), "{class}");
+        }
+        for class in [
+            uids::COMPUTED_RADIOGRAPHY_IMAGE_STORAGE,
+            uids::CT_IMAGE_STORAGE,
+            uids::RT_IMAGE_STORAGE,
+            uids::MULTI_FRAME_GRAYSCALE_WORD_SECONDARY_CAPTURE_IMAGE_STORAGE,
+            "1.2.3.4",
+        ] {
+            assert!(read(class, ""), "{class}");
         }
     }
 

@@ -91,6 +91,17 @@ fn one(
     lease: &Lease,
     lease_ms: i64,
 ) {
+    if lease.attempt > work.config.read.attempts {
+        // Whoever had it before never came to say how it went: the job itself may be what ends the process.
+        let error = format!(
+            "given up: {} attempts, the last of which ended without a word",
+            lease.attempt - 1
+        );
+        if let Err(error) = runtime.block_on(failed(work, lease, &error)) {
+            warn!(kind = error.kind(), "queue not reached");
+        }
+        return;
+    }
     let beat = heartbeat(work, runtime, lease, lease_ms);
     let result = match lease.kind.as_str() {
         SEARCH => priors::search(work, runtime, &lease.subject).map(|()| Vec::new()),
@@ -171,6 +182,7 @@ fn heartbeat(
 async fn files(work: &Work, study: &str, prior: bool) -> Result<StudyFiles, StoreError> {
     let send = !prior || work.config.priors.send;
     let rules = Rules::new(&work.config);
+    let own = work.store.own_objects(study).await?;
     let mut wanted = StudyFiles {
         study: study.to_owned(),
         files: Vec::new(),
@@ -178,6 +190,9 @@ async fn files(work: &Work, study: &str, prior: bool) -> Result<StudyFiles, Stor
     };
     let mut send_to = BTreeSet::new();
     for found in rows(work, study).await? {
+        if own.contains(found.value(tags::SOP_INSTANCE_UID)) {
+            continue;
+        }
         let uid = Uid::new(found.value(tags::SOP_INSTANCE_UID), "SOPInstanceUID")?;
         let Some(object) = work.store.locate(&uid).await? else {
             continue;
@@ -203,7 +218,11 @@ async fn rows(work: &Work, study: &str) -> Result<Vec<Found>, StoreError> {
 
 async fn done(work: &Work, lease: &Lease, results: &[NewOutgoing]) -> Result<(), StoreError> {
     if !work.store.complete(lease, results).await? {
-        warn!("a study was read, but another worker has it by now");
+        let study = Uid::new(&lease.subject, "StudyInstanceUID")?;
+        match work.store.sweep(&study, results).await? {
+            true => info!("a study was deleted while it was read; its reading is gone too"),
+            false => warn!("a study was read, but another worker has it by now"),
+        }
         return Ok(());
     }
     let what = match lease.kind.as_str() {
@@ -230,14 +249,18 @@ async fn failed(work: &Work, lease: &Lease, error: &str) -> Result<(), StoreErro
         (Failure::Dead, Outcome::Serious)
     } else {
         (
-            Failure::Retry(due(read.backoff_s, lease.attempt)),
+            Failure::Retry(wait_ms(read.backoff_s, lease.attempt)),
             Outcome::Minor,
         )
     };
     let what = lease.kind.as_str();
     warn!(attempt = lease.attempt, kind = what, "job not done");
     debug!(error, "job not done");
-    work.store.fail(lease, error, &failure).await?;
+    if !work.store.fail(lease, error, &failure).await? {
+        let study = Uid::new(&lease.subject, "StudyInstanceUID")?;
+        work.store.sweep(&study, &[]).await?;
+        return Ok(());
+    }
     work.audit.write(&audit::read(
         &work.config.node.aet,
         &work.worker,
@@ -248,12 +271,12 @@ async fn failed(work: &Work, lease: &Lease, error: &str) -> Result<(), StoreErro
     Ok(())
 }
 
-/// When the attempt after attempt `n` (from 1) is due.
-pub(crate) fn due(backoff_s: u64, n: i64) -> i64 {
+/// Milliseconds between attempt `n` (from 1) and the next one.
+pub(crate) fn wait_ms(backoff_s: u64, n: i64) -> i64 {
     let retries = Retries {
         count: u32::MAX,
         wait: Duration::from_secs(backoff_s),
     };
     let wait = retries.wait_before(u32::try_from(n - 1).unwrap_or(0));
-    hilum_store::now() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2)
+    i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2)
 }

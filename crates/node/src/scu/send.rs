@@ -129,6 +129,21 @@ impl<'a> Sender<'a> {
         report
     }
 
+    /// Sends one file in an association of its own.
+    ///
+    /// # Errors
+    /// Those of [`Remote::associate`], [`NodeError::NotAccepted`], [`NodeError::Status`], [`NodeError::File`],
+    /// [`NodeError::DataSet`].
+    pub fn send_one(&self, item: &Item) -> Result<()> {
+        let mut open = None;
+        let result = self.one(&mut open, &[item.proposed()], item);
+        if let Some(session) = open {
+            // The answer is here; how the association ends changes nothing.
+            let _ = Session::release(session);
+        }
+        result
+    }
+
     fn one(&self, open: &mut Option<Session>, contexts: &[Proposed], item: &Item) -> Result<()> {
         let mut n = 0;
         loop {

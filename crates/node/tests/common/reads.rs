@@ -70,6 +70,13 @@ impl Reads {
         assert_eq!(self.studies(), studies);
     }
 
+    /// How many files a study had, each time it was read.
+    pub fn files(&self, study: &str) -> Vec<usize> {
+        let read = self.recorder.0.lock().unwrap();
+        let of = read.iter().filter(|s| s.study == study);
+        of.map(|s| s.files.len()).collect()
+    }
+
     /// Where the results of a study go.
     pub fn send_to(&self, study: &str) -> Vec<String> {
         let read = self.recorder.0.lock().unwrap();

@@ -5,8 +5,9 @@
 use super::sessions::CurrentUser;
 use super::users::Role;
 use crate::error::{Result, RoomError};
+use crate::server::Caller;
 use crate::state::Room;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -51,7 +52,12 @@ pub(crate) async fn guard(
 
 async fn enter(room: Room, what: Needs, mut request: Request, next: Next) -> Response {
     let (method, headers) = (request.method().clone(), request.headers().clone());
-    match admitted(&room, what, &method, &headers).await {
+    let user = admitted(&room, what, &method, &headers).await;
+    if let (Needs::DicomWeb, Ok(user)) = (what, &user) {
+        let caller = caller(user.as_ref(), &request);
+        request.extensions_mut().insert(caller);
+    }
+    match user {
         Ok(Some(user)) => {
             request.extensions_mut().insert(user);
             next.run(request).await
@@ -59,6 +65,19 @@ async fn enter(room: Room, what: Needs, mut request: Request, next: Next) -> Res
         Ok(None) => next.run(request).await,
         Err(error) => error.into_response(),
     }
+}
+
+/// Who asks, for the audit log of DICOMweb: a program with the token has no account.
+fn caller(user: Option<&CurrentUser>, request: &Request) -> hilum_dicomweb::Caller {
+    let from = request.extensions().get::<ConnectInfo<Caller>>();
+    let mut caller = hilum_dicomweb::Caller {
+        address: from.map(|c| c.0.0.ip()),
+        ..hilum_dicomweb::Caller::default()
+    };
+    if let Some(user) = user {
+        caller.user.clone_from(&user.account.name);
+    }
+    caller
 }
 
 async fn admitted(

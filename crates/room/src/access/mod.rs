@@ -9,6 +9,7 @@ mod users;
 pub(crate) use guard::{Needs, guard, needs};
 pub(crate) use limit::Attempts;
 pub(crate) use oidc::Oidc;
+pub use oidc::check_provider;
 pub(crate) use sessions::{
     CurrentUser, Sessions, attempt_cookie, attempt_of, set_cookie, unset_cookie,
 };

@@ -55,6 +55,14 @@ pub(crate) struct Begun {
     pub(crate) browser: String,
 }
 
+/// Whether a provider answers, is who the configuration says, and the secret and authorities can be read. Blocks its thread.
+///
+/// # Errors
+/// [`RoomError`] that says what is wrong.
+pub fn check_provider(config: &OidcConfig) -> Result<()> {
+    Client::new(config)?.authorization_endpoint().map(|_| ())
+}
+
 impl Oidc {
     /// # Errors
     /// [`RoomError::Setup`] for a secret or a certificate that cannot be read.
