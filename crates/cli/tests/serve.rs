@@ -36,6 +36,8 @@ fn the_demo_opens_and_shows_samples() {
     let session = me.get("/api/session").json();
     assert_eq!(session["user"]["name"], "local");
     assert_eq!(session["demo"], true);
+    // Dates are those of the browser's language.
+    assert!(session["locale"].is_null());
     let openapi = me.get("/api/openapi.json").json();
     assert!(openapi["openapi"].as_str().unwrap().starts_with("3."));
     assert!(openapi["paths"]["/api/worklist"]["get"].is_object());
@@ -187,9 +189,27 @@ fn a_reading_is_corrected_by_two_signed_and_exported() {
     let early = one.get(&format!("/api/studies/{uid}/export/fhir"));
     assert_eq!(early.header("x-hilum-status"), "preliminary");
     assert!(String::from_utf8_lossy(&early.body).contains("\"preliminary\""));
-    let sign = format!("/api/studies/{uid}/sign");
-    assert_eq!(one.post(&sign, &json!({ "base_revision": 4 })).status, 409);
-    let signed = one.post(&sign, &json!({ "base_revision": 6 }));
+    assert_eq!(one.sign(&uid, 4).kind(), "conflict");
+    // Of another reading than the one of now, and of none: neither signed nor changed.
+    let hash = study["reading_hash"].clone();
+    assert_eq!(hash.as_str().map(str::len), Some(64));
+    for other in [json!("00"), Value::Null] {
+        let path = format!("/api/studies/{uid}/sign");
+        let body = json!({ "base_revision": 6, "reading_hash": other });
+        let refused = one.post(&path, &body);
+        assert_eq!(
+            (refused.status, refused.kind().as_str()),
+            (409, "read_again")
+        );
+        assert!(text(&refused.json()["error"]["message"]).contains("reading"));
+        let accept = json!({ "type": "finding", "code": code_of, "decision": "accept" });
+        let refused = one.edit_of(&uid, 6, &other, accept);
+        assert_eq!(
+            (refused.status, refused.kind().as_str()),
+            (409, "read_again")
+        );
+    }
+    let signed = one.sign(&uid, 6);
     assert_eq!(
         signed.status,
         200,
@@ -221,6 +241,25 @@ fn a_reading_is_corrected_by_two_signed_and_exported() {
     assert!(bundle.contains("\"final\"") && bundle.contains("A child's chest."));
     assert_eq!(export("json").json()["status"], "signed");
     assert_eq!(export("exe").status, 404);
+    assert!(bundle.contains("absent by local") && bundle.contains("\"issued\""));
+    // SR and PDF stand beside the image.
+    let found = one.get(&format!("/dicom-web/studies/{uid}/series")).json();
+    let modalities: Vec<String> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| text(&s["00080060"]["Value"][0]))
+        .collect();
+    for modality in ["SR", "DOC"] {
+        assert!(modalities.iter().any(|m| m == modality), "{modalities:?}");
+    }
+    // What was drawn and written is data too.
+    let lines = String::from_utf8(one.get("/api/labels.jsonl").body).unwrap();
+    let kinds: Vec<String> = lines
+        .lines()
+        .map(|l| text(&serde_json::from_str::<Value>(l).unwrap()["kind"]))
+        .collect();
+    assert_eq!(kinds, ["finding", "box", "sentence", "note"]);
     // The labels are what the audit reads.
     let labels = one.get("/api/labels?format=csv");
     let table = String::from_utf8(labels.body).unwrap();

@@ -57,6 +57,9 @@ pub struct Args {
     /// Organisation that persons sign for
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
+    /// Language of dates and numbers, e.g. de-CH [default: that of each browser]
+    #[arg(long, value_name = "TAG", value_parser = locale)]
+    locale: Option<String>,
     /// Attribution to make and judge for findings worth explaining, e.g. deep-lift; makes reading slower
     #[arg(long, value_name = "METHOD")]
     explain: Option<String>,
@@ -288,9 +291,22 @@ fn options(args: &Args, config: &Config) -> Result<RoomOptions> {
         segmenter: store.segmenter().map(Model::reference),
         runs: Some(args.runs.clone()),
         organisation: args.organisation.clone(),
+        locale: args.locale.clone(),
         hosts: args.host.clone(),
         loopback: is_loopback(bind),
     })
+}
+
+/// A language tag as far as its form goes (RFC 5646, 2.1): what browsers would refuse is refused here.
+fn locale(text: &str) -> Result<String, String> {
+    let mut parts = text.split('-');
+    let language = parts.next().unwrap_or_default();
+    let alphabetic = language.bytes().all(|b| b.is_ascii_alphabetic());
+    let fits = |p: &str| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric());
+    match alphabetic && (2..=8).contains(&language.len()) && parts.all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no language tag such as en, de-CH")),
+    }
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -355,6 +371,16 @@ fn start_workers(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn languages_have_tags() {
+        for tag in ["en", "de-CH", "zh-Hans-TW", "sr-Latn-RS"] {
+            assert_eq!(locale(tag).as_deref(), Ok(tag));
+        }
+        for none in ["", "e", "de_CH", "de-", "de-CH;q=0.9", "<b>", "1a"] {
+            assert!(locale(none).is_err(), "{none}");
+        }
+    }
 
     #[test]
     fn only_this_machine_is_loopback() {
