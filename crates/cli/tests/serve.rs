@@ -21,6 +21,15 @@ fn raw(base: &str, request: &str) -> String {
     answer
 }
 
+fn is_explained(study: &Value) -> bool {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let reading = &study["reading"];
+    let judged = |e: &Value| e["map"].is_string() && e["trust"].is_object();
+    let explained = |f: &Value| list(&f["explanations"]).iter().any(judged);
+    let cases = |s: &Value| !list(&s["cases"]).is_empty();
+    list(&reading["findings"]).iter().any(explained) && list(&reading["similar"]).iter().any(cases)
+}
+
 #[test]
 fn the_demo_opens_and_shows_samples() {
     let server = Server::start(&["--demo"]);
@@ -82,6 +91,14 @@ fn the_demo_opens_and_shows_samples() {
         let picture = me.get(overlay["url"].as_str().unwrap());
         assert!(picture.body.starts_with(b"\x89PNG"));
     }
+    until(
+        "a sample with a map that was judged and with known cases",
+        || {
+            let list = me.get("/api/worklist?state=read&limit=100").json();
+            let mut studies = list["items"].as_array()?.iter();
+            studies.find_map(|i| is_explained(&me.study(&text(&i["study_uid"]))).then_some(()))
+        },
+    );
     assert_eq!(me.get("/dicom-web/studies").status, 200);
     assert!(!me.get("/api/methods").json().as_array().unwrap().is_empty());
     let models = me.get("/api/models").json();

@@ -9,6 +9,7 @@ use crate::state::{Room, blocking};
 use hilum_node::auto;
 use hilum_store::{Incoming, NewOutgoing, Uid};
 use sqlx::{AnyConnection, Row};
+use std::path::Path;
 
 /// What is stored and sent: name in the configuration, file.
 const OBJECTS: [(&str, &str); 2] = [("sr", "sr.dcm"), ("pdf", "pdf.dcm")];
@@ -63,8 +64,11 @@ pub(super) async fn finish(room: &Room, study: &str, revision: i64, at: i64) -> 
         let mut results = Vec::new();
         for (name, file) in OBJECTS {
             let path = signed_folder(room, study, revision, at).join(file);
-            let bytes =
-                blocking(move || std::fs::read(path).map_err(RoomError::io("signed"))).await?;
+            let Some(bytes) = blocking(move || read(&path)).await? else {
+                // Somebody took the file away; trying again would not bring it back.
+                tracing::warn!(name, "a signed object is gone");
+                continue;
+            };
             let object = keep(room, &bytes).await?;
             if room.config().signed.send.iter().any(|s| s == name) {
                 results.push(object);
@@ -80,6 +84,15 @@ pub(super) async fn finish(room: &Room, study: &str, revision: i64, at: i64) -> 
         .execute(room.db().keep())
         .await?;
     Ok(())
+}
+
+/// A file; `None` where there is none.
+fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(RoomError::io("signed")(e)),
+    }
 }
 
 /// Puts objects into the outbox, for the destinations that the configuration names, else those of the rules.
