@@ -34,6 +34,7 @@ const studies = new Map(
         edits: [],
         revision: 0,
         signed: null,
+        reading_hash: 'of-the-fixture',
         received: new Date(Date.now() - k * 3.7e6).toISOString(),
         name: NAMES[k % NAMES.length],
         patient: reading.study.patient ?? `P${100 + k}`,
@@ -190,6 +191,7 @@ function study(s) {
     edits: s.edits,
     edited: edited(s),
     signed: s.signed,
+    reading_hash: s.reading_hash,
     prior: priors[0] ?? null,
     priors,
     images: s.images.map((i, n) => ({

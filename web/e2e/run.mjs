@@ -366,6 +366,36 @@ await step('read: sentence to evidence, region to sentence', async () => {
   await page.context().close();
 });
 
+await step('the demo explains: heat maps with their trust, cases that look alike', async () => {
+  const page = await open('/');
+  const found = await until(
+    'a sample with a map and with cases',
+    async () => {
+      const { body } = await api(page, '/api/worklist?limit=100&state=read');
+      for (const item of body.items) {
+        const { reading, item: i } = await study(page, item.study_uid);
+        const map = reading?.findings.some((f) => f.explanations?.some((e) => e.map && e.trust));
+        if (map && reading.similar?.some((s) => s.cases.length > 0)) return i.study_uid;
+      }
+      return null;
+    },
+    240_000,
+  );
+  await page.goto(`${server.base}/study/${found}`);
+  await ready(page);
+  await page.getByRole('tab', { name: 'Why' }).click();
+  await page
+    .locator('.why li', { hasText: /believable|not to be trusted/ })
+    .first()
+    .waitFor();
+  await page.locator('.similar tbody tr').first().waitFor();
+  await page.locator('.why').getByRole('button', { name: 'Show' }).first().click();
+  await page.locator('.viewport svg image').first().waitFor();
+  await clean(page, 'why');
+  await shot(page, 'why');
+  await page.context().close();
+});
+
 await step('view: zoom, pan, invert, reset, overlays by keyboard', async () => {
   const page = await open('/');
   const s = await demoStudy(page);
@@ -573,6 +603,81 @@ await step('sign and export', async () => {
   const labels = await page.evaluate(async () => (await fetch('/api/labels?format=csv')).text());
   assert.match(labels, /study_uid/);
   await page.context().close();
+});
+
+/** Answers of the server to `uid`, changed by `change` as long as it says so: what a page shows that has not heard of a new reading. */
+async function stale(page, uid, change) {
+  await page.route(`**/api/studies/${uid}`, async (route) => {
+    if (route.request().method() !== 'GET') return route.continue();
+    const answer = await route.fetch();
+    const body = await answer.json();
+    change(body);
+    await route.fulfill({ response: answer, json: body });
+  });
+}
+
+await step('a study that was read again is not signed or edited unseen', async () => {
+  const page = await open('/');
+  let old = true;
+  await stale(page, small.study, (s) => {
+    if (old) s.reading_hash = '0'.repeat(64);
+  });
+  await page.goto(`${server.base}/study/${small.study}`);
+  await ready(page);
+  const before = await fetch(`${server.base}/api/studies/${small.study}`).then((r) => r.json());
+  await page.locator('.study-head button.primary').click();
+  await page.locator('dialog[open]').waitFor();
+  await page.locator('dialog button.primary').click();
+  await page.getByText('Look at the new reading before you sign it').waitFor();
+  await clean(page, 'a signature that is refused');
+  await page.getByRole('button', { name: 'Show the new reading' }).click();
+  await page
+    .locator('.finding')
+    .nth(0)
+    .getByRole('button', { name: /^Accept/ })
+    .click();
+  await page.keyboard.press('m');
+  await page.locator('.text-form textarea').fill('About the earlier reading.');
+  old = false;
+  await page.keyboard.press('Control+Enter');
+  const dialog = page.locator('dialog[open]', { hasText: 'read again' });
+  await dialog.waitFor();
+  assert.match(await dialog.innerText(), /About the earlier reading/);
+  await clean(page, 'changes of an earlier reading');
+  await shot(page, 'read-again');
+  const now = async () => fetch(`${server.base}/api/studies/${small.study}`).then((r) => r.json());
+  assert.equal((await now()).edits.length, before.edits.length, 'nothing was taken over');
+  await dialog.getByRole('button', { name: 'Keep on the new reading' }).click();
+  const after = await until('both changes', async () => {
+    const s = await now();
+    return s.edits.length === before.edits.length + 2 ? s : null;
+  });
+  const [answer, note] = after.edits.slice(-2).map((e) => e.op);
+  assert.equal(answer.decision, 'change', 'what was meant, whatever the program says now');
+  assert.equal(note.text, 'About the earlier reading.');
+  await page.context().close();
+});
+
+await step('a signature of an earlier reading says so, as the list does', async () => {
+  const page = await open('/');
+  await stale(page, small.study, (s) => {
+    s.item.signed = false;
+    s.item.revision = s.signed.revision;
+  });
+  await page.goto(`${server.base}/study/${small.study}`);
+  await page.getByText('read again since').waitFor();
+  await page.context().close();
+});
+
+await step('dates are those of the browser’s language', async () => {
+  for (const [locale, expected] of [
+    ['de-CH', '06. Jan. 2026'],
+    ['en-US', 'Jan 06, 2026'],
+  ]) {
+    const page = await open('/?q=E2E-2', { locale });
+    await page.locator(`tr[data-uid="${small.study}"]`).getByText(expected).waitFor();
+    await page.context().close();
+  }
 });
 
 await step('lost connection: said, kept, sent later', async () => {

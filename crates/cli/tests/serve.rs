@@ -21,6 +21,15 @@ fn raw(base: &str, request: &str) -> String {
     answer
 }
 
+fn is_explained(study: &Value) -> bool {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let reading = &study["reading"];
+    let judged = |e: &Value| e["map"].is_string() && e["trust"].is_object();
+    let explained = |f: &Value| list(&f["explanations"]).iter().any(judged);
+    let cases = |s: &Value| !list(&s["cases"]).is_empty();
+    list(&reading["findings"]).iter().any(explained) && list(&reading["similar"]).iter().any(cases)
+}
+
 #[test]
 fn the_demo_opens_and_shows_samples() {
     let server = Server::start(&["--demo"]);
@@ -36,6 +45,8 @@ fn the_demo_opens_and_shows_samples() {
     let session = me.get("/api/session").json();
     assert_eq!(session["user"]["name"], "local");
     assert_eq!(session["demo"], true);
+    // Dates are those of the browser's language.
+    assert!(session["locale"].is_null());
     let openapi = me.get("/api/openapi.json").json();
     assert!(openapi["openapi"].as_str().unwrap().starts_with("3."));
     assert!(openapi["paths"]["/api/worklist"]["get"].is_object());
@@ -80,6 +91,14 @@ fn the_demo_opens_and_shows_samples() {
         let picture = me.get(overlay["url"].as_str().unwrap());
         assert!(picture.body.starts_with(b"\x89PNG"));
     }
+    until(
+        "a sample with a map that was judged and with known cases",
+        || {
+            let list = me.get("/api/worklist?state=read&limit=100").json();
+            let mut studies = list["items"].as_array()?.iter();
+            studies.find_map(|i| is_explained(&me.study(&text(&i["study_uid"]))).then_some(()))
+        },
+    );
     assert_eq!(me.get("/dicom-web/studies").status, 200);
     assert!(!me.get("/api/methods").json().as_array().unwrap().is_empty());
     let models = me.get("/api/models").json();
@@ -187,9 +206,27 @@ fn a_reading_is_corrected_by_two_signed_and_exported() {
     let early = one.get(&format!("/api/studies/{uid}/export/fhir"));
     assert_eq!(early.header("x-hilum-status"), "preliminary");
     assert!(String::from_utf8_lossy(&early.body).contains("\"preliminary\""));
-    let sign = format!("/api/studies/{uid}/sign");
-    assert_eq!(one.post(&sign, &json!({ "base_revision": 4 })).status, 409);
-    let signed = one.post(&sign, &json!({ "base_revision": 6 }));
+    assert_eq!(one.sign(&uid, 4).kind(), "conflict");
+    // Of another reading than the one of now, and of none: neither signed nor changed.
+    let hash = study["reading_hash"].clone();
+    assert_eq!(hash.as_str().map(str::len), Some(64));
+    for other in [json!("00"), Value::Null] {
+        let path = format!("/api/studies/{uid}/sign");
+        let body = json!({ "base_revision": 6, "reading_hash": other });
+        let refused = one.post(&path, &body);
+        assert_eq!(
+            (refused.status, refused.kind().as_str()),
+            (409, "read_again")
+        );
+        assert!(text(&refused.json()["error"]["message"]).contains("reading"));
+        let accept = json!({ "type": "finding", "code": code_of, "decision": "accept" });
+        let refused = one.edit_of(&uid, 6, &other, accept);
+        assert_eq!(
+            (refused.status, refused.kind().as_str()),
+            (409, "read_again")
+        );
+    }
+    let signed = one.sign(&uid, 6);
     assert_eq!(
         signed.status,
         200,
@@ -221,6 +258,25 @@ fn a_reading_is_corrected_by_two_signed_and_exported() {
     assert!(bundle.contains("\"final\"") && bundle.contains("A child's chest."));
     assert_eq!(export("json").json()["status"], "signed");
     assert_eq!(export("exe").status, 404);
+    assert!(bundle.contains("absent by local") && bundle.contains("\"issued\""));
+    // SR and PDF stand beside the image.
+    let found = one.get(&format!("/dicom-web/studies/{uid}/series")).json();
+    let modalities: Vec<String> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| text(&s["00080060"]["Value"][0]))
+        .collect();
+    for modality in ["SR", "DOC"] {
+        assert!(modalities.iter().any(|m| m == modality), "{modalities:?}");
+    }
+    // What was drawn and written is data too.
+    let lines = String::from_utf8(one.get("/api/labels.jsonl").body).unwrap();
+    let kinds: Vec<String> = lines
+        .lines()
+        .map(|l| text(&serde_json::from_str::<Value>(l).unwrap()["kind"]))
+        .collect();
+    assert_eq!(kinds, ["finding", "box", "sentence", "note"]);
     // The labels are what the audit reads.
     let labels = one.get("/api/labels?format=csv");
     let table = String::from_utf8(labels.body).unwrap();

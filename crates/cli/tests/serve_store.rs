@@ -124,9 +124,8 @@ fn on_postgresql_two_persons_correct_sign_and_find_it_again() {
     let revision = one.study(&bravo)["item"]["revision"].as_i64().unwrap();
     assert_eq!(revision, 8);
     // Signing covers a revision.
-    let sign = format!("/api/studies/{bravo}/sign");
-    assert_eq!(two.post(&sign, &json!({ "base_revision": 7 })).status, 409);
-    assert_eq!(two.post(&sign, &json!({ "base_revision": 8 })).status, 200);
+    assert_eq!(two.sign(&bravo, 7).status, 409);
+    assert_eq!(two.sign(&bravo, 8).status, 200);
     assert_eq!(found(&one, "state=signed"), ["bravo"]);
     // The server ends without a word, and the database does the same.
     server.kill();
@@ -248,8 +247,10 @@ fn a_full_disk_is_said_and_what_was_kept_stays() {
     assert_eq!(std::fs::read_dir(incoming).unwrap().count(), 0);
     // Edits and signatures go on as long as there is room for them, and are then refused with the same words.
     let mut kept = 0;
+    let hash = me.reading_hash(&first);
     let refused = (0..4000).find_map(|n| {
-        let answer = me.edit(&first, 0, note(&format!("{n} {}", "x".repeat(3900))));
+        let long = note(&format!("{n} {}", "x".repeat(3900)));
+        let answer = me.edit_of(&first, 0, &hash, long);
         kept += i64::from(answer.status == 201);
         (answer.status != 201).then_some(answer)
     });
@@ -260,7 +261,7 @@ fn a_full_disk_is_said_and_what_was_kept_stays() {
     );
     let signed = me.post(
         &format!("/api/studies/{first}/sign"),
-        &json!({ "base_revision": kept + 1 }),
+        &json!({ "base_revision": kept + 1, "reading_hash": hash }),
     );
     assert_eq!((signed.status, signed.kind().as_str()), (507, "disk_full"));
     // What was there is still shown, also after a kill.

@@ -3,6 +3,7 @@
 pub use crate::destination::{Address, Destination, Entity, WebService};
 use crate::error::{NodeError, Result};
 pub use crate::oidc::{OidcConfig, OidcRoles, is_safe_url};
+pub use crate::signed::SignedConfig;
 use crate::tls::TlsConfig;
 use hilum_store::{Duplicates, Options};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,8 @@ pub struct Config {
     pub send: SendConfig,
     /// Which earlier studies are fetched and read too.
     pub priors: PriorsConfig,
+    /// What becomes of a signed reading.
+    pub signed: SignedConfig,
     /// The audit log.
     pub audit: AuditConfig,
     /// Who vouches for accounts of the reading room, besides its own.
@@ -416,6 +419,7 @@ impl Config {
         if !(1..=100).contains(&self.priors.max) || !(1..=150).contains(&self.priors.years) {
             return fail("priors.max is from 1 to 100 and priors.years from 1 to 150".to_owned());
         }
+        self.signed.check(self)?;
         if let Some(oidc) = &self.oidc {
             oidc.check()?;
         }

@@ -15,6 +15,7 @@ pub mod message;
 mod oidc;
 pub mod scp;
 pub mod scu;
+mod signed;
 pub mod tls;
 pub mod web;
 

@@ -9,6 +9,7 @@ use dicom_dictionary_std::tags;
 use hilum_core::{ModelRef, Reading};
 use hilum_dicom::write::{DataSet, uid};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// A person who looked at the reading, mended it where it had to be, and answers for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,24 @@ pub struct Signature {
     pub organisation: String,
     /// When, in UTC.
     pub at: Moment,
+}
+
+/// What persons said in a reading, so that it is not put into a model's mouth.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Readers {
+    /// Answers to findings, by code.
+    pub findings: BTreeMap<String, Answered>,
+    /// Who measured, by place in the reading's measurements.
+    pub measurements: BTreeMap<usize, String>,
+}
+
+/// A person's answer to a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The person's name.
+    pub by: String,
+    /// The model said the same; else the answer is the person's alone.
+    pub confirms: bool,
 }
 
 /// One reading on its way into objects.
@@ -34,6 +53,8 @@ pub struct Context<'a> {
     pub segmenter: Option<ModelRef>,
     /// Who signed it; null for a draft that nobody checked.
     pub signature: Option<Signature>,
+    /// What persons said in it.
+    pub readers: Readers,
     seed: String,
 }
 
@@ -56,6 +77,7 @@ impl<'a> Context<'a> {
             at,
             segmenter: None,
             signature: None,
+            readers: Readers::default(),
             seed: crate::source::hex(&hash.finalize()),
         })
     }

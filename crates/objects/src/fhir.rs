@@ -5,7 +5,7 @@
 //! devices, the reference from report to study, and image selections for regions, which release 4 does not have.
 
 use crate::code::{self, Code};
-use crate::context::Context;
+use crate::context::{Answered, Context};
 use crate::error::Result;
 use crate::report::{measurement_name, unit};
 use dicom_dictionary_std::tags;
@@ -272,12 +272,18 @@ impl Maker<'_> {
             results.push(self.link(&["finding", &at]));
         }
         for (at, measurement) in reading.measurements.iter().enumerate() {
-            let resource = self.measurement(measurement);
+            let reader = self.context.readers.measurements.get(&at);
+            let resource = self.measurement(measurement, reader.map(String::as_str));
             let at = at.to_string();
             self.add_own(&["measurement", &at], resource);
             results.push(self.link(&["measurement", &at]));
         }
         results
+    }
+
+    /// When it was made available to others: a draft was not.
+    fn issued(&self) -> Option<String> {
+        self.context.signature.as_ref()?.at.instant()
     }
 
     /// Nobody checked a draft; a signed reading is final.
@@ -302,12 +308,16 @@ impl Maker<'_> {
         if let Some(date) = self.date() {
             resource.insert("effectiveDateTime".into(), date.into());
         }
+        if let Some(issued) = self.issued() {
+            resource.insert("issued".into(), issued.into());
+        }
         resource
     }
 
     fn finding(&self, finding: &Finding, selections: &[Value]) -> Value {
         let codes = code::of_finding(&finding.code, &finding.name);
         let mut resource = self.observation(concept_of(&codes, &finding.name));
+        let reader = self.context.readers.findings.get(&finding.code);
         match (finding.status, finding.set) {
             (FindingStatus::NotAssessed, _) => {
                 let reason = finding.reason.as_deref().unwrap_or("no reason given");
@@ -315,7 +325,7 @@ impl Maker<'_> {
                 resource.insert("dataAbsentReason".into(), absent("not-performed", &words));
             }
             (FindingStatus::Assessed, Some(set)) => {
-                resource.insert("valueCodeableConcept".into(), answer(set));
+                resource.insert("valueCodeableConcept".into(), answer(set, reader));
             }
             (FindingStatus::Assessed, None) => {
                 let words = "No conformal answer; see the components.";
@@ -329,7 +339,12 @@ impl Maker<'_> {
         let mut from = vec![self.link(&["study"])];
         from.extend_from_slice(selections);
         resource.insert("derivedFrom".into(), from.into());
-        resource.insert("device".into(), self.model_link(finding.model.as_deref()));
+        if let Some(reader) = reader {
+            resource.insert("performer".into(), person(&reader.by));
+        }
+        if reader.is_none_or(|r| r.confirms) {
+            resource.insert("device".into(), self.model_link(finding.model.as_deref()));
+        }
         resource.into()
     }
 
@@ -422,7 +437,7 @@ impl Maker<'_> {
         }))
     }
 
-    fn measurement(&self, m: &Measurement) -> Value {
+    fn measurement(&self, m: &Measurement, reader: Option<&str>) -> Value {
         let name = m.name.replace('_', " ");
         let code = concept_of(&[measurement_name(&m.name)], &name);
         let mut resource = self.observation(code);
@@ -457,7 +472,10 @@ impl Maker<'_> {
             resource.insert("note".into(), notes.into());
         }
         resource.insert("derivedFrom".into(), json!([self.link(&["study"])]));
-        resource.insert("device".into(), self.link(&["device"]));
+        match reader {
+            Some(name) => resource.insert("performer".into(), person(name)),
+            None => resource.insert("device".into(), self.link(&["device"])),
+        };
         resource.into()
     }
 
@@ -488,8 +506,10 @@ impl Maker<'_> {
             report.insert("effectiveDateTime".into(), date.into());
         }
         if let Some(signature) = &context.signature {
-            let person = json!([{ "type": "Practitioner", "display": signature.name }]);
-            report.insert("resultsInterpreter".into(), person);
+            report.insert("resultsInterpreter".into(), person(&signature.name));
+        }
+        if let Some(issued) = self.issued() {
+            report.insert("issued".into(), issued.into());
         }
         let conclusion = format!("{} {RESEARCH_NOTICE}", draft.impression);
         report.insert("conclusion".into(), conclusion.trim().into());
@@ -625,21 +645,32 @@ fn concept_of(codes: &[Code], text: &str) -> Value {
     concept(&codings, text)
 }
 
-fn answer(set: PredictionSet) -> Value {
+/// An answer, and whose it is.
+fn answer(set: PredictionSet, reader: Option<&Answered>) -> Value {
     let (id, words) = match set {
         PredictionSet::Present => ("52101004", "Present"),
         PredictionSet::Absent => ("2667000", "Absent"),
         PredictionSet::Undecided => ("82334004", "Indeterminate"),
     };
-    let text = match set {
-        PredictionSet::Undecided => "undecided by the model",
-        PredictionSet::Present => "present by the model",
-        PredictionSet::Absent => "absent by the model",
+    let said = match set {
+        PredictionSet::Undecided => "undecided",
+        PredictionSet::Present => "present",
+        PredictionSet::Absent => "absent",
+    };
+    let text = match reader {
+        None => format!("{said} by the model"),
+        Some(Answered { by, confirms: true }) => format!("{said} by the model, confirmed by {by}"),
+        Some(Answered { by, .. }) => format!("{said} by {by}"),
     };
     concept(
         &[json!({ "system": SNOMED, "code": id, "display": words })],
-        text,
+        &text,
     )
+}
+
+/// Persons by name, as references that no server needs to know.
+fn person(name: &str) -> Value {
+    json!([{ "type": "Practitioner", "display": name }])
 }
 
 fn absent(code: &str, words: &str) -> Value {

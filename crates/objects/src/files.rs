@@ -1,6 +1,6 @@
 //! The objects of one reading as files beside `reading.json`.
 
-use crate::context::{Context, Signature};
+use crate::context::{Context, Readers, Signature};
 use crate::error::{ObjectError, Result};
 use crate::fhir::{self, Release};
 use crate::seg::{self, Structures};
@@ -12,7 +12,6 @@ use hilum_image::draw::Rgb;
 use hilum_image::{ImageError, Mask, Plane, decode};
 use std::io::Write;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +68,7 @@ impl std::str::FromStr for Kind {
 pub struct Options {
     /// Which objects.
     pub kinds: Vec<Kind>,
-    /// The time that the objects carry; that of the study when null.
+    /// The time that the objects carry, as clocks of the study's zone show it; when null that of the signature, else of the study.
     pub at: Option<Moment>,
     /// Release of FHIR.
     pub release: Release,
@@ -77,6 +76,8 @@ pub struct Options {
     pub segmenter: Option<ModelRef>,
     /// Who signed the reading; objects of a draft without one.
     pub signature: Option<Signature>,
+    /// Who answered and measured besides the models.
+    pub readers: Readers,
     /// Limits for reading the sources again.
     pub limits: Limits,
 }
@@ -183,18 +184,22 @@ fn objects(
             "values of the source that are not valid were left out: {list}"
         ));
     }
-    let at = match (&options.at, &sources.moment) {
-        (Some(at), _) | (None, Some(at)) => at.clone(),
-        (None, None) => {
+    let signed = options.signature.as_ref().map(|s| &s.at);
+    let at = match (&options.at, signed, &sources.moment) {
+        (Some(at), _, _) => at.clone(),
+        (None, Some(signed), _) => sources.local(signed),
+        (None, None, Some(at)) => at.clone(),
+        (None, None, None) => {
             notes.push(
                 "the source has no date: the objects carry the time of now (--at sets another)"
                     .to_owned(),
             );
-            now()
+            sources.local(&Moment::now())
         }
     };
     let mut context = Context::new(reading, &sources, at)?;
     context.segmenter = options.segmenter.clone();
+    context.readers = options.readers.clone();
     if let Some(signature) = &options.signature {
         context = context.signed(signature.clone());
     }
@@ -346,46 +351,9 @@ fn overlay(folder: &Path) -> Result<Option<Plane<Rgb>>> {
         .map_err(|e| picture(e.to_string()))
 }
 
-/// The clock, in UTC.
-fn now() -> Moment {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
-    let (year, month, day) = civil(seconds / 86_400);
-    let of_day = seconds % 86_400;
-    Moment {
-        date: format!("{year:04}{month:02}{day:02}"),
-        time: format!(
-            "{:02}{:02}{:02}",
-            of_day / 3600,
-            of_day / 60 % 60,
-            of_day % 60
-        ),
-    }
-}
-
-/// Year, month and day of a day since 1970-01-01 (Hinnant, `civil_from_days`).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let z = days + 719_468;
-    let (era, of_era) = (z / 146_097, z % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + u64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_have_dates() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(11_016), (2000, 2, 29));
-        assert_eq!(civil(20_787), (2026, 11, 30));
-    }
 
     #[test]
     fn own_files_are_known_by_name() {

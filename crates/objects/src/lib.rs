@@ -16,12 +16,13 @@ pub mod fhir;
 pub mod files;
 pub mod gsps;
 pub mod item;
+mod moment;
 pub mod pdf;
 pub mod report;
 pub mod sc;
 pub mod seg;
 pub mod source;
 
-pub use context::{Context, Signature};
+pub use context::{Answered, Context, Readers, Signature};
 pub use error::{ObjectError, Result};
 pub use files::{Kind, Options, Written};

@@ -2,6 +2,8 @@
 //! taken over from the files, and what others refer to.
 
 use crate::error::{ObjectError, Result};
+pub use crate::moment::Moment;
+use crate::moment::offset_minutes;
 use dicom_core::{PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
@@ -71,40 +73,6 @@ pub struct SourceImage {
     pub display: Vec<InMemElement>,
 }
 
-/// What a clock or a file says about when.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
-    /// `YYYYMMDD`.
-    pub date: String,
-    /// `HHMMSS`.
-    pub time: String,
-}
-
-impl Moment {
-    /// From `YYYY-MM-DDTHH:MM:SS`, local time.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong.
-    pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        let wrong = || format!("{text:?} is no time: YYYY-MM-DDTHH:MM:SS is");
-        let (date, time) = text.split_once(['T', ' ']).ok_or_else(wrong)?;
-        let date = iso_date(date).ok_or_else(wrong)?.replace('-', "");
-        let parts: Vec<&str> = time.split(':').collect();
-        let [h, m, s] = parts.as_slice() else {
-            return Err(wrong());
-        };
-        let fits =
-            |part: &str, top: u32| part.len() == 2 && part.parse::<u32>().is_ok_and(|v| v <= top);
-        if !(fits(h, 23) && fits(m, 59) && fits(s, 59)) {
-            return Err(wrong());
-        }
-        Ok(Moment {
-            date,
-            time: format!("{h}{m}{s}"),
-        })
-    }
-}
-
 /// All images of a reading and what they share.
 #[derive(Debug, Clone)]
 pub struct Sources {
@@ -171,6 +139,13 @@ impl Sources {
     /// A data set with patient and study in it.
     pub fn data_set(&self) -> DataSet {
         self.shared.clone()
+    }
+
+    /// A moment of UTC in the zone that the files tell; they often tell none, and then it stays what it is. All times of an object
+    /// without an offset of their own are of that zone (PS3.3, C.12.1.1.1).
+    pub fn local(&self, utc: &Moment) -> Moment {
+        let offset = self.value(tags::TIMEZONE_OFFSET_FROM_UTC);
+        utc.in_zone(offset.as_deref().unwrap_or_default())
     }
 
     /// A value of patient or study, e.g. of Patient's Name.
@@ -345,8 +320,7 @@ fn is_time(value: &str) -> bool {
 }
 
 fn is_offset(value: &str) -> bool {
-    let bytes = value.as_bytes();
-    bytes.len() == 5 && matches!(bytes[0], b'+' | b'-') && bytes[1..].iter().all(u8::is_ascii_digit)
+    offset_minutes(value).is_some()
 }
 
 /// When the image came to be: the first date that the file tells, with its time.
@@ -399,20 +373,6 @@ mod tests {
         ];
         for (tag, vr, value) in wrong {
             assert!(!is_valid(tag, vr, value), "{value}");
-        }
-    }
-
-    #[test]
-    fn moments_of_the_command_line() {
-        let moment = Moment::parse("2026-11-30T09:05:07").unwrap();
-        assert_eq!((&*moment.date, &*moment.time), ("20261130", "090507"));
-        for wrong in [
-            "2026-11-30",
-            "2026-02-30T00:00:00",
-            "2026-11-30T24:00:00",
-            "",
-        ] {
-            assert!(Moment::parse(wrong).is_err(), "{wrong}");
         }
     }
 }

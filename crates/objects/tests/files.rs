@@ -6,8 +6,9 @@ use hilum_core::{Masks, Point, Reading, RegionKind, View};
 use hilum_dicom::Limits;
 use hilum_image::{Mask, Plane, draw};
 use hilum_objects::back::{self, Opened};
+use hilum_objects::fhir::Release;
 use hilum_objects::source::Moment;
-use hilum_objects::{Kind, Options, files};
+use hilum_objects::{Answered, Kind, Options, Readers, Signature, files};
 use hilum_reading::{sample, write_report};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -242,4 +243,140 @@ fn segmentations_that_are_cut_short_are_refused() {
         ..Limits::default()
     };
     assert!(back::open(&bytes, "seg".as_ref(), &tight).is_err());
+}
+
+/// The sample as a film of a hospital whose clocks are `offset` ahead of UTC.
+fn in_zone(mut reading: Reading, offset: &str, dir: &Path) -> Reading {
+    use dicom_core::VR;
+    use dicom_dictionary_std::tags;
+    let bytes = std::fs::read(&reading.images[0].path).unwrap();
+    let mut set = hilum_dicom::write::DataSet(hilum_dicom::object::parse(&bytes).unwrap().data);
+    set.text(tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, offset);
+    let value = |tag| hilum_dicom::object::text(&set.0, tag).unwrap();
+    let (class, instance) = (value(tags::SOP_CLASS_UID), value(tags::SOP_INSTANCE_UID));
+    let path = dir.join("zone.dcm");
+    std::fs::write(&path, set.file(&class, &instance).unwrap()).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let loaded =
+        hilum_dicom::load_bytes(&bytes, &path, Default::default(), 0, &Limits::default()).unwrap();
+    reading.images[0].sha256 = loaded.sha256;
+    reading.images[0].path = path.to_string_lossy().into_owned();
+    reading
+}
+
+fn signed() -> Options {
+    Options {
+        kinds: vec![Kind::Sr, Kind::Pdf, Kind::Fhir],
+        signature: Some(Signature {
+            name: "Ada".to_owned(),
+            organisation: "Clinic".to_owned(),
+            at: Moment::parse("2026-11-30T23:30:05").unwrap(),
+        }),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn a_signature_is_one_moment_in_every_zone() {
+    use dicom_dictionary_std::tags;
+    for (offset, date, time) in [
+        ("+0900", "20261201", "083005"),
+        ("-0330", "20261130", "200005"),
+        // No zone that there is: it is left out, and nothing is added to the moment.
+        ("+9900", "20261130", "233005"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (reading, folder) = reading_of("adult-pa.dcm", dir.path());
+        let reading = in_zone(reading, offset, dir.path());
+        files::write(dir.path(), &folder, &reading, &signed()).unwrap();
+        for name in ["sr.dcm", "pdf.dcm"] {
+            let bytes = std::fs::read(folder.join(name)).unwrap();
+            let object = hilum_dicom::object::parse(&bytes).unwrap().data;
+            let text = |tag| hilum_dicom::object::text(&object, tag).unwrap();
+            let content = (text(tags::CONTENT_DATE), text(tags::CONTENT_TIME));
+            assert_eq!(content, (date.to_owned(), time.to_owned()), "{name}");
+            if name == "sr.dcm" {
+                let observers = object
+                    .element(tags::VERIFYING_OBSERVER_SEQUENCE)
+                    .unwrap()
+                    .items()
+                    .unwrap();
+                let at = hilum_dicom::object::text(&observers[0], tags::VERIFICATION_DATE_TIME);
+                assert_eq!(at.as_deref(), Some("20261130233005+0000"));
+            }
+        }
+        judge(&folder, &["sr.dcm".to_owned(), "pdf.dcm".to_owned()]);
+        let bundle = bundle(&folder);
+        for kind in ["DiagnosticReport", "Observation"] {
+            for resource in resources(&bundle, kind) {
+                assert_eq!(resource["issued"], "2026-11-30T23:30:05Z", "{resource}");
+            }
+        }
+    }
+}
+
+fn bundle(folder: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(folder.join("fhir.json")).unwrap()).unwrap()
+}
+
+fn resources<'a>(bundle: &'a serde_json::Value, kind: &str) -> Vec<&'a serde_json::Value> {
+    let entries = bundle["entry"].as_array().unwrap().iter();
+    let all = entries.map(|e| &e["resource"]);
+    let found: Vec<_> = all.filter(|r| r["resourceType"] == kind).collect();
+    assert!(!found.is_empty(), "{kind}");
+    found
+}
+
+#[test]
+fn what_a_reader_said_is_no_models() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut reading, folder) = reading_of("adult-pa.dcm", dir.path());
+    let answered: Vec<usize> = (0..reading.findings.len())
+        .filter(|&n| reading.findings[n].set.is_some())
+        .take(3)
+        .collect();
+    let [changed, confirmed, left] = answered[..] else {
+        panic!("the sample has three answers");
+    };
+    reading.findings[changed].model = None;
+    let mut own = reading.measurements[0].clone();
+    own.name = "width".to_owned();
+    reading.measurements.push(own);
+    let by = |confirms| Answered {
+        by: "Ada".to_owned(),
+        confirms,
+    };
+    let code = |n: usize| reading.findings[n].code.clone();
+    let readers = Readers {
+        findings: [(code(changed), by(false)), (code(confirmed), by(true))].into(),
+        measurements: [(reading.measurements.len() - 1, "Ada".to_owned())].into(),
+    };
+    for release in [Release::R4, Release::R5] {
+        let options = Options {
+            readers: readers.clone(),
+            release,
+            ..signed()
+        };
+        files::write(dir.path(), &folder, &reading, &options).unwrap();
+        let bundle = bundle(&folder);
+        let all = resources(&bundle, "Observation");
+        let text = |n: usize| {
+            let text = all[n]["valueCodeableConcept"]["text"].as_str();
+            text.unwrap().to_owned()
+        };
+        assert!(text(changed).ends_with(" by Ada"), "{}", text(changed));
+        assert!(!text(changed).contains("model"));
+        assert!(text(confirmed).ends_with(" by the model, confirmed by Ada"));
+        assert!(text(left).ends_with(" by the model"));
+        let last = all.len() - 1;
+        for (n, device, performer) in [
+            (changed, false, true),
+            (confirmed, true, true),
+            (left, true, false),
+            (last, false, true),
+        ] {
+            assert_eq!(all[n]["device"].is_object(), device, "{}", all[n]);
+            assert_eq!(all[n]["performer"][0]["display"] == "Ada", performer);
+        }
+    }
 }

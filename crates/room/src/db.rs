@@ -29,6 +29,9 @@ const TABLES: &[&str] = &[
      name TEXT NOT NULL, op TEXT NOT NULL, target TEXT NOT NULL, context TEXT NOT NULL, PRIMARY KEY (study_uid, revision))",
     "CREATE TABLE IF NOT EXISTS room_signatures (study_uid TEXT NOT NULL, revision BIGINT NOT NULL, at BIGINT NOT NULL, \
      name TEXT NOT NULL, reading TEXT NOT NULL, PRIMARY KEY (study_uid, revision, at))",
+    // Signatures whose objects are not stored and sent yet.
+    "CREATE TABLE IF NOT EXISTS room_unfinished (study_uid TEXT NOT NULL, revision BIGINT NOT NULL, at BIGINT NOT NULL, \
+     PRIMARY KEY (study_uid, revision, at))",
     "CREATE TABLE IF NOT EXISTS room_users (name TEXT PRIMARY KEY, role TEXT NOT NULL, password TEXT NOT NULL, \
      created BIGINT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS room_sessions (token TEXT PRIMARY KEY, name TEXT NOT NULL, created BIGINT NOT NULL, \

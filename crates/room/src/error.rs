@@ -55,6 +55,11 @@ pub enum RoomError {
         /// Edits since the revision that the request knew, as JSON.
         edits: Value,
     },
+    /// The request is about another reading than the one that is there now.
+    #[error(
+        "the study was read since this was shown (`reading_hash` is another one); look at the reading that is there now"
+    )]
+    ReadAgain,
     /// A body over the limit.
     #[error("{0}")]
     TooLarge(String),
@@ -163,6 +168,7 @@ impl RoomError {
             RoomError::NotOurs(_) => "not_ours",
             RoomError::TooMany(_) => "too_many_attempts",
             RoomError::Conflict { .. } => "conflict",
+            RoomError::ReadAgain => "read_again",
             RoomError::TooLarge(_) => "too_large",
             RoomError::DiskFull => "disk_full",
             RoomError::Image(error) => error.kind(),
@@ -183,7 +189,9 @@ impl RoomError {
                 StatusCode::BAD_REQUEST
             }
             RoomError::NotFound(_) | RoomError::Deleted => StatusCode::NOT_FOUND,
-            RoomError::NotRead | RoomError::Conflict { .. } => StatusCode::CONFLICT,
+            RoomError::NotRead | RoomError::Conflict { .. } | RoomError::ReadAgain => {
+                StatusCode::CONFLICT
+            }
             RoomError::Unauthorized | RoomError::WrongPassword => StatusCode::UNAUTHORIZED,
             RoomError::LogIn { .. } | RoomError::Forbidden(_) | RoomError::NotOurs(_) => {
                 StatusCode::FORBIDDEN

@@ -60,7 +60,12 @@ pub fn label(set: Option<PredictionSet>) -> i8 {
 }
 
 /// The labels of one study: the last decision that stands on each finding.
-fn of_study(study: &str, reading: &Reading, edits: &[Edit], signed: bool) -> Vec<LabelRow> {
+pub(crate) fn of_study(
+    study: &str,
+    reading: &Reading,
+    edits: &[Edit],
+    signed: bool,
+) -> Vec<LabelRow> {
     let edited = Edited::of(reading, edits);
     let state = active(edits);
     let mut rows: Vec<LabelRow> = Vec::new();
@@ -74,7 +79,8 @@ fn of_study(study: &str, reading: &Reading, edits: &[Edit], signed: bool) -> Vec
         let decided = edited.findings.iter().find(|f| f.code == *code);
         let row = LabelRow {
             study_uid: study.to_owned(),
-            image: image_of(reading, code),
+            image: image_of(reading, code)
+                .map_or(String::new(), |at| reading.images[at].sha256.clone()),
             patient: reading
                 .study
                 .patient
@@ -98,15 +104,11 @@ fn of_study(study: &str, reading: &Reading, edits: &[Edit], signed: bool) -> Vec
 }
 
 /// The image that the finding was seen in: that of its first region, else the first frontal one.
-fn image_of(reading: &Reading, code: &str) -> String {
+pub(crate) fn image_of(reading: &Reading, code: &str) -> Option<usize> {
     let finding = reading.findings.iter().find(|f| f.code == code);
     let region = finding.and_then(|f| f.regions.first()).map(|r| r.image);
     let frontal = reading.images.iter().position(|i| i.view.is_frontal());
-    let at = region.or(frontal).unwrap_or(0);
-    reading
-        .images
-        .get(at)
-        .map_or(String::new(), |i| i.sha256.clone())
+    Some(region.or(frontal).unwrap_or(0)).filter(|at| *at < reading.images.len())
 }
 
 /// All labels.

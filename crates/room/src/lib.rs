@@ -7,6 +7,7 @@
 //! Nothing here overwrites what a model said: [`edits`] are rows that are added, and [`edits::Edited`] is made of both each time.
 
 pub mod access;
+pub mod annotations;
 mod assets;
 mod audit;
 pub mod compare;

@@ -1,6 +1,7 @@
 //! The paths of the API. [`api`] is the one list of them: each with what it needs, so that no route can be without a guard.
 
 use crate::access::{self, Account, CurrentUser, Needs, Role, needs, set_cookie, unset_cookie};
+use crate::annotations::{self, Annotation};
 use crate::audit::{self, SeenRow};
 use crate::compare::{self, Comparison};
 use crate::edits::{self, Edit, Edited, NewEdit, Op};
@@ -8,7 +9,7 @@ use crate::error::{ErrorBody, Result, RoomError};
 use crate::labels::{self, LabelQuery};
 use crate::list::{self, ListQuery, Page};
 use crate::runs::{self, Run};
-use crate::sign::{self, Format, Signed};
+use crate::sign::{self, Format, Shown, Signed};
 use crate::state::{Room, blocking};
 use crate::study::{self, Study};
 use crate::upload::{self, UploadAnswer, UploadForm};
@@ -101,6 +102,7 @@ pub(crate) fn api(room: &Room) -> (Router<Room>, OpenApi) {
         (At(Role::Editor), unlimited(routes!(uploads))),
         (At(Role::Reader), routes!(events)),
         (At(Role::Reader), routes!(export_labels)),
+        (At(Role::Reader), routes!(export_annotations)),
         (At(Role::Reader), routes!(methods)),
         (At(Role::Reader), routes!(models)),
         (At(Role::Reader), routes!(list_runs)),
@@ -136,8 +138,8 @@ struct SessionAnswer {
     demo: bool,
     /// Version of the program.
     version: &'static str,
-    /// Language of the texts.
-    locale: &'static str,
+    /// Language of dates and numbers; that of the browser when null.
+    locale: Option<String>,
     /// Said wherever a result is shown.
     notice: &'static str,
 }
@@ -154,7 +156,7 @@ fn session_answer(room: &Room, user: Option<CurrentUser>) -> SessionAnswer {
         provider: room.oidc().map(|o| o.name().to_owned()),
         demo: room.options().demo,
         version: env!("CARGO_PKG_VERSION"),
-        locale: "en",
+        locale: room.options().locale.clone(),
         notice: hilum_reading::RESEARCH_NOTICE,
     }
 }
@@ -467,6 +469,8 @@ async fn compare_studies(
 struct EditRequest {
     /// Revision of the study that the page shows.
     base_revision: i64,
+    /// `reading_hash` of the study that the page shows.
+    reading_hash: Option<String>,
     /// The edit.
     op: Op,
 }
@@ -484,6 +488,7 @@ async fn add_edit(
     let study = uid.as_str();
     list::one(&room, study).await?;
     let reading = room.reading(study).await?.ok_or(RoomError::NotRead)?;
+    study::same_reading(&reading, request.reading_hash.as_deref())?;
     let before = edits::list(room.db(), study).await?;
     let context = Edited::of(&reading, &before).context(&request.op, &reading);
     let new = NewEdit {
@@ -508,6 +513,8 @@ async fn add_edit(
 struct SignRequest {
     /// Revision of the study that the page shows.
     base_revision: i64,
+    /// `reading_hash` of the study that the page shows.
+    reading_hash: Option<String>,
 }
 
 /// Sign a study
@@ -521,7 +528,11 @@ async fn sign_study(
 ) -> Result<Json<Signed>> {
     let uid = study::uid(&uid)?;
     let name = &user.account.name;
-    let signed = sign::sign(&room, uid.as_str(), request.base_revision, name).await?;
+    let shown = Shown {
+        revision: request.base_revision,
+        reading: request.reading_hash,
+    };
+    let signed = sign::sign(&room, uid.as_str(), &shown, name).await?;
     let told = serde_json::to_value(&signed).map_err(|e| RoomError::Internal(e.to_string()))?;
     room.events().signed(uid.as_str(), &told);
     list::refresh(&room, uid.as_str()).await?;
@@ -629,6 +640,27 @@ async fn export_labels(
     headers.insert("x-hilum-left-out", HeaderValue::from(left_out));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// All that readers said, drew, measured and wrote, one JSON object a line
+#[utoipa::path(get, path = "/api/labels.jsonl", responses(
+    (status = 200, content_type = "application/x-ndjson", body = Annotation)))]
+async fn export_annotations(
+    State(room): State<Room>,
+    Extension(user): Extension<CurrentUser>,
+) -> Result<Response> {
+    let text = annotations::text(&annotations::all(&room).await?)?;
+    room.log()
+        .note(&user.account.name, "labels_exported", "", "all kinds");
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ndjson"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"labels.jsonl\"",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, text).into_response())
 }
 
 /// Methods with their claims and results

@@ -31,6 +31,8 @@ pub struct RoomOptions {
     pub runs: Option<PathBuf>,
     /// Organisation that persons sign for.
     pub organisation: Option<String>,
+    /// Language of dates and numbers (BCP 47); that of each browser when null.
+    pub locale: Option<String>,
     /// Names under which browsers may ask, besides those of this machine; empty for any where the room listens on more than loopback.
     pub hosts: Vec<String>,
     /// Whether the room listens on loopback alone.
@@ -126,7 +128,8 @@ impl Room {
         self.inner.store.db()
     }
 
-    pub(crate) fn config(&self) -> &Config {
+    /// The configuration.
+    pub fn config(&self) -> &Config {
         &self.inner.config
     }
 

@@ -84,6 +84,8 @@ pub struct Study {
     /// The model's reading (docs/reading.schema.json); null before the study was read.
     #[schema(value_type = Object)]
     pub reading: Option<Reading>,
+    /// Stands for what the reading says: edits and signatures name the one that they were made of. Null without a reading.
+    pub reading_hash: Option<String>,
     /// Images.
     pub images: Vec<Image>,
     /// The newest earlier study of the patient.
@@ -96,6 +98,18 @@ pub struct Study {
     pub edited: Edited,
     /// The last signature, whatever was changed since.
     pub signed: Option<Signed>,
+}
+
+/// Checks that a request was made of the reading that is there now, by the hash that came with it. Gives the hash.
+///
+/// # Errors
+/// [`RoomError::ReadAgain`], also for a request that says of none.
+pub(crate) fn same_reading(reading: &Reading, hash: Option<&str>) -> Result<String> {
+    let now = list::hash(reading)?;
+    match hash == Some(now.as_str()) {
+        true => Ok(now),
+        false => Err(RoomError::ReadAgain),
+    }
 }
 
 /// A Study Instance UID that was given in a path.
@@ -184,8 +198,13 @@ pub(crate) async fn image(room: &Room, study: &str, index: usize) -> Result<Foun
 /// [`RoomError::Deleted`], [`RoomError::NotFound`].
 pub(crate) async fn study(room: &Room, study: &str) -> Result<Study> {
     let rows = rows(room, study).await?;
-    let (edits, priors) = (rows.edits, rows.priors);
+    let (mut item, edits, priors) = (rows.item, rows.edits, rows.priors);
     let reading = room.reading(study).await?;
+    let reading_hash = reading.as_ref().map(list::hash).transpose()?;
+    // The row of the list follows a moment later; what is shown here is of one moment.
+    item.revision = edits.last().map_or(0, |e| e.revision);
+    let signed = rows.signed.as_ref().zip(reading_hash.as_deref());
+    item.signed = signed.is_some_and(|(kept, hash)| kept.covers(item.revision, hash));
     let edited = match &reading {
         Some(reading) => Edited::of(reading, &edits),
         None => Edited::default(),
@@ -193,7 +212,8 @@ pub(crate) async fn study(room: &Room, study: &str) -> Result<Study> {
     let found = arranged(room, rows.images, reading.as_ref());
     let images = described(room, study, found, reading.as_ref()).await?;
     Ok(Study {
-        item: rows.item,
+        item,
+        reading_hash,
         reading: reading.map(without_paths),
         images,
         prior: priors.first().cloned(),

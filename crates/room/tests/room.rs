@@ -87,6 +87,7 @@ async fn every_route_of_the_contract_is_described_and_answers() {
         ("/api/uploads", "POST"),
         ("/api/events", "GET"),
         ("/api/labels", "GET"),
+        ("/api/labels.jsonl", "GET"),
         ("/api/methods", "GET"),
         ("/api/models", "GET"),
         ("/api/runs", "GET"),

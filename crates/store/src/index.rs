@@ -56,7 +56,7 @@ impl Located {
     }
 
     /// Where the file lies, relative to the store's folder.
-    pub(crate) fn relative(&self) -> PathBuf {
+    pub fn relative(&self) -> PathBuf {
         Files::relative(&self.study, &self.series, &self.instance)
     }
 }

@@ -468,6 +468,20 @@ impl Store {
         Ok(())
     }
 
+    /// Puts objects of a study into the outbox; those that are in it for the same destination stay as they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; none are put in then.
+    pub async fn send(&self, study: &str, objects: &[NewOutgoing]) -> Result<()> {
+        let db = &self.inner.db;
+        let mut tx = db.work.begin_with(db.begin()).await?;
+        for object in objects {
+            outbox::put(db, &mut tx, object, study).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Takes something that is to be sent.
     ///
     /// # Errors

@@ -93,8 +93,10 @@ export const api = {
   study: (uid: string, signal?: AbortSignal) => json<Study>('GET', study(uid), undefined, signal),
   compare: (uid: string, prior: string, signal?: AbortSignal) =>
     json<Comparison>('GET', `${study(uid)}/compare?prior=${encodeURIComponent(prior)}`, undefined, signal),
-  edit: (uid: string, base_revision: number, op: Op) => json<Edit>('POST', `${study(uid)}/edits`, { base_revision, op }),
-  sign: (uid: string, base_revision: number) => json<Signed>('POST', `${study(uid)}/sign`, { base_revision }),
+  edit: (uid: string, base_revision: number, reading_hash: string | null, op: Op) =>
+    json<Edit>('POST', `${study(uid)}/edits`, { base_revision, reading_hash, op }),
+  sign: (uid: string, base_revision: number, reading_hash: string | null) =>
+    json<Signed>('POST', `${study(uid)}/sign`, { base_revision, reading_hash }),
   readAgain: (uid: string) => json<unknown>('POST', `${study(uid)}/read`),
   remove: (uid: string) => json<void>('DELETE', study(uid)),
   exportUrl: (uid: string, format: 'sr' | 'pdf' | 'fhir' | 'json') => `${study(uid)}/export/${format}`,
@@ -103,6 +105,9 @@ export const api = {
   models: () => json<ModelCard[]>('GET', '/api/models'),
   audit: (uid: string) => json<AuditEntry[]>('GET', uid ? `/api/audit?study=${encodeURIComponent(uid)}` : '/api/audit'),
 };
+
+/** The study was read again since the page showed it: what was said was said of another reading. */
+export const isReadAgain = (e: unknown): boolean => e instanceof ApiError && e.kind === 'read_again';
 
 /** What a 409 of the edits carries, or null for any other failure. */
 export function conflictOf(e: unknown): Conflict | null {

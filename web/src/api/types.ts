@@ -14,6 +14,7 @@ export interface Session {
   provider?: string | null;
   demo: boolean;
   version: string;
+  /** Language of dates and numbers where the server sets one. */
   locale: string | null;
 }
 
@@ -303,6 +304,8 @@ export interface PriorRef {
 export interface Study {
   item: Item;
   reading: Reading | null;
+  /** Stands for what the reading says; edits and signatures name the one that they were made of. */
+  reading_hash: string | null;
   images: StudyImage[];
   prior: PriorRef | null;
   priors: PriorRef[];

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, whenUnauthorised } from '../api/client';
 import { connect, disconnect } from '../api/events';
 import type { Session } from '../api/types';
-import { setLocale } from '../format/format';
+import { browserLocale, setLocale } from '../format/format';
 import { en } from '../texts/en';
 import { Login } from '../login/Login';
 import { WorkList } from '../worklist/WorkList';
@@ -30,7 +30,7 @@ export function App() {
   const load = (): void => {
     setError(null);
     api.session().then((s) => {
-      setLocale(s.locale ?? undefined);
+      setLocale(s.locale ?? browserLocale());
       setSession(s);
     }, setError);
   };
@@ -108,7 +108,7 @@ export function App() {
           <Login
             provider={session.provider ?? null}
             onDone={(s) => {
-              setLocale(s.locale ?? undefined);
+              setLocale(s.locale ?? browserLocale());
               setSession(s);
             }}
           />

@@ -197,6 +197,16 @@ function MethodDetail({ m }: { m: Method }) {
         </p>
       )}
       <Intervals rows={rows} title={m.title} />
+      <h3>{b.plots}</h3>
+      {!m.plots?.length ? (
+        <p class="dim">{b.noPlots}</p>
+      ) : (
+        <div class="plots">
+          {m.plots.map((p, i) => (
+            <PlotFigure key={i} plot={p} />
+          ))}
+        </div>
+      )}
       {rows.length > 0 && (
         <div class="wide-table">
           <table class="plain">
@@ -228,16 +238,6 @@ function MethodDetail({ m }: { m: Method }) {
               ))}
             </tbody>
           </table>
-        </div>
-      )}
-      <h3>{b.plots}</h3>
-      {!m.plots?.length ? (
-        <p class="dim">{b.noPlots}</p>
-      ) : (
-        <div class="plots">
-          {m.plots.map((p, i) => (
-            <PlotFigure key={i} plot={p} />
-          ))}
         </div>
       )}
     </article>

@@ -1,13 +1,16 @@
 import type { ClaimRow, Plot } from '../api/types';
 import { number } from '../format/format';
 import { en } from '../texts/en';
-import { digitsFor, extent, linear, pathOf } from './plots';
+import { digitsFor, extent, linear, lineOf, pathOf } from './plots';
 
 const b = en.bench;
-// Lines differ by dash as well as by colour.
+// Lines differ by dash as well as by colour, and the seventh is not drawn as the first.
 const DASHES = ['none', '7 3', '2 3', '9 3 2 3', '4 2', '1 3'];
 const COLOURS = ['#7db8f0', '#f0b25c', '#9fd3a3', '#e08fb0', '#cfd38a', '#b9a7f0'];
-const style = (i: number) => ({ stroke: `var(--plot-${i % 6}, ${COLOURS[i % 6]})`, strokeDasharray: DASHES[i % DASHES.length] });
+const style = (i: number) => {
+  const { colour, dash } = lineOf(i, COLOURS.length, DASHES.length);
+  return { stroke: `var(--plot-${colour}, ${COLOURS[colour]})`, strokeDasharray: DASHES[dash] };
+};
 
 /** Claims of a method with their intervals: one row a claim, the paper's figure as a hollow mark. */
 export function Intervals({ rows, title }: { rows: ClaimRow[]; title: string }) {
@@ -75,7 +78,7 @@ export function PlotFigure({ plot }: { plot: Plot }) {
         {plot.note && <small>{plot.note}</small>}
       </figcaption>
       {plot.kind === 'confusion' ? <Confusion plot={plot} /> : <Curves plot={plot} />}
-      {plot.kind !== 'confusion' && (plot.series?.length ?? 0) > 1 && (
+      {plot.kind !== 'confusion' && (plot.series?.length ?? 0) > 0 && (
         <ul class="legend">
           {plot.series!.map((s, i) => (
             <li key={s.name}>

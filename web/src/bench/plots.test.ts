@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { digitsFor, extent, linear, pathOf, ticks } from './plots';
+import { digitsFor, extent, linear, lineOf, pathOf, ticks } from './plots';
 
 describe('plots', () => {
   it('have round ticks within the range', () => {
@@ -26,5 +26,9 @@ describe('plots', () => {
     expect(low).toBeLessThan(0.5);
     expect(high).toBeGreaterThan(0.7);
     expect(extent([])).toEqual([0, 1]);
+  });
+  it('draw no two lines alike', () => {
+    const looks = Array.from({ length: 36 }, (_, i) => lineOf(i, 6, 6)).map((l) => `${l.colour} ${l.dash}`);
+    expect(new Set(looks).size).toBe(36);
   });
 });

@@ -43,3 +43,9 @@ export function extent(values: (number | null | undefined)[]): [number, number] 
     room = (high - low || Math.abs(high) || 1) * 0.05;
   return [low - room, high + room];
 }
+
+/** Colour and dash of a line: no two of the first `colours` times `dashes` lines look alike. */
+export const lineOf = (i: number, colours: number, dashes: number): { colour: number; dash: number } => ({
+  colour: i % colours,
+  dash: (i + Math.floor(i / colours)) % dashes,
+});

@@ -1,6 +1,7 @@
 import { describe as group, expect, it } from 'vitest';
 import type { Edit, Edited, Op } from '../api/types';
 import { applyOp, decided, lastOwn, targetOf } from './apply';
+import { carried, onto } from './carried';
 import { merge } from './conflict';
 
 const start: Edited = {
@@ -143,4 +144,33 @@ group('a conflict', () => {
         edits: [edit(1, 7, 'ben', { type: 'sentence', index: 0, text: 'x' }), edit(2, 8, 'ben', { type: 'undo', edit: 1 })],
       }).kind,
     ).toBe('resend'));
+});
+
+group('a change that was made of an earlier reading', () => {
+  it('keeps what the reader meant, not what the model said', () => {
+    for (const decision of ['accept', 'reject'] as const) {
+      const op: Op = { type: 'finding', code: 'nodule', decision };
+      const meant = decided(op, 'present');
+      expect(carried(op, meant)).toEqual({ type: 'finding', code: 'nodule', decision: 'change', set: meant });
+    }
+  });
+  it('is lost where it is about words or places that may be gone', () => {
+    expect(carried({ type: 'sentence', index: 0, text: 'x' }, null)).toBeNull();
+    expect(carried({ type: 'sentence_remove', index: 0 }, null)).toBeNull();
+    expect(carried({ type: 'region_remove', region: 'nodule/0' }, null)).toBeNull();
+    expect(carried({ type: 'finding', code: 'hernia', decision: 'accept' }, null)).toBeNull();
+  });
+  it('stays where it is the reader’s own', () => {
+    const own: Op[] = [
+      { type: 'note', text: 'x' },
+      { type: 'region_remove', region: 'reader/3' },
+      { type: 'undo', edit: 3 },
+    ];
+    for (const op of own) expect(carried(op, null)).toEqual(op);
+  });
+  it('is about the new reading then', () => {
+    const waiting = { key: 'a', op: { type: 'note', text: 'x' } as Op, sent: false, reading: 'old', meant: null };
+    expect(onto(waiting, 'new')).toEqual([{ ...waiting, reading: 'new' }]);
+    expect(onto({ ...waiting, op: { type: 'sentence_remove', index: 0 } as Op }, 'new')).toEqual([]);
+  });
 });

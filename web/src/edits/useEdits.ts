@@ -1,16 +1,21 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { api, ApiError, conflictOf } from '../api/client';
+import { api, ApiError, conflictOf, isReadAgain } from '../api/client';
 import { watchLive } from '../api/events';
-import type { Edit, Edited, Op, Study } from '../api/types';
+import type { Edit, Edited, FindingSet, Op, Study } from '../api/types';
 import { say } from '../app/say';
 import { en } from '../texts/en';
-import { applyOp, lastOwn } from './apply';
+import { applyOp, decided, lastOwn } from './apply';
+import { onto } from './carried';
 import { merge } from './conflict';
 
 export interface Pending {
   key: string;
   op: Op;
   sent: boolean;
+  /** Hash of the reading that it was made of. */
+  reading: string | null;
+  /** The answer that it gives to a finding, whatever it says about the model's. */
+  meant: FindingSet | null;
 }
 export interface Asked {
   mine: Pending;
@@ -49,6 +54,9 @@ export function useEdits(
   edited: Edited | null;
   pending: Pending[];
   asked: Asked | null;
+  /** Changes that were made of an earlier reading. */
+  outdated: Pending[];
+  carry: (keep: boolean) => void;
   submit: (op: Op) => void;
   undo: () => void;
   answer: (op: Op | null) => void;
@@ -57,10 +65,12 @@ export function useEdits(
   const uid = study?.item.study_uid ?? '';
   const [pending, setPending] = useState<Pending[]>([]);
   const [asked, setAsked] = useState<Asked | null>(null);
+  const [readAgain, setReadAgain] = useState(false);
   const queue = useRef<Pending[]>([]);
   const revision = useRef(0);
   const busy = useRef(false);
   const blocked = useRef(false);
+  const retried = useRef(0);
 
   const set = useCallback(
     (next: Pending[]): void => {
@@ -99,8 +109,9 @@ export function useEdits(
 
   const sendOne = async (mine: Pending): Promise<boolean> => {
     try {
-      const edit = await api.edit(uid, revision.current, mine.op);
+      const edit = await api.edit(uid, revision.current, mine.reading, mine.op);
       revision.current = Math.max(revision.current, edit.revision);
+      retried.current = 0;
       set(queue.current.map((p) => (p.key === mine.key ? { ...p, sent: true } : p)));
       reload();
       return true;
@@ -121,6 +132,12 @@ export function useEdits(
         }
         blocked.current = true;
         setAsked({ mine, theirs: outcome.theirs, base_revision: outcome.base_revision });
+        return false;
+      }
+      if (isReadAgain(e)) {
+        blocked.current = true;
+        setReadAgain(true);
+        reload();
         return false;
       }
       if (e instanceof ApiError && (e.offline || e.status === 401 || [502, 503, 504].includes(e.status))) return false; // kept, and sent when the line is back
@@ -148,10 +165,31 @@ export function useEdits(
 
   const submit = useCallback(
     (op: Op): void => {
-      set([...queue.current, { key: `p${Date.now().toString(36)}-${keys++}`, op, sent: false }]);
+      const model = op.type === 'finding' ? study?.edited.findings.find((f) => f.code === op.code)?.model_set : null;
+      const meant = op.type === 'finding' ? decided(op, model ?? null) : null;
+      const key = `p${Date.now().toString(36)}-${keys++}`;
+      set([...queue.current, { key, op, sent: false, reading: study?.reading_hash ?? null, meant }]);
       void flush();
     },
-    [set, flush],
+    [set, flush, study],
+  );
+
+  const now = study?.reading_hash ?? null;
+  // What came meanwhile says what the reading before said: nothing to ask about.
+  useEffect(() => {
+    if (!readAgain || queue.current.some((p) => !p.sent && p.reading !== now)) return;
+    blocked.current = false;
+    setReadAgain(false);
+    if (retried.current++ < 3) void flush();
+  }, [study]);
+  const carry = useCallback(
+    (keep: boolean): void => {
+      blocked.current = false;
+      setReadAgain(false);
+      set(queue.current.flatMap((p) => (p.sent || p.reading === now ? [p] : keep ? onto(p, now) : [])));
+      void flush();
+    },
+    [set, flush, now],
   );
 
   const undo = useCallback((): void => {
@@ -185,5 +223,7 @@ export function useEdits(
     () => (study ? pending.reduce((e, p) => applyOp(e, p.op, user, p.key), study.edited) : null),
     [study, pending, user],
   );
-  return { edited, pending: pending.filter((p) => !p.sent), asked, submit, undo, answer, flush: () => void flush() };
+  const open = pending.filter((p) => !p.sent);
+  const outdated = readAgain ? open.filter((p) => p.reading !== now) : [];
+  return { edited, pending: open, asked, outdated, carry, submit, undo, answer, flush: () => void flush() };
 }

@@ -13,6 +13,9 @@ export function setLocale(tag: string | null | undefined): void {
   cache.clear();
 }
 
+/** The language that the reader set in the browser (what it sends as Accept-Language), which need not be that of its menus. */
+export const browserLocale = (): string | undefined => navigator.languages?.[0] ?? navigator.language;
+
 export function number(value: number | null | undefined, digits: number): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return en.none;
   const key = String(digits);

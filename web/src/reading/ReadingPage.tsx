@@ -8,6 +8,7 @@ import { Busy, Problem } from '../app/Problem';
 import { go, studyPath } from '../app/router';
 import { say } from '../app/say';
 import { ConflictDialog } from '../edits/ConflictDialog';
+import { ReadAgainDialog } from '../edits/ReadAgainDialog';
 import { useEdits } from '../edits/useEdits';
 import { age, date, personName, sentenceCase } from '../format/format';
 import { en } from '../texts/en';
@@ -85,6 +86,13 @@ function Reading({
   const edits = useEdits(study, user, reload);
   const edited = edits.edited ?? study.edited;
   const mayEdit = session.user!.role !== 'reader' && study.reading !== null && !deleted;
+
+  // Whoever looks at a finding must not have it changed without a word.
+  const seen = useRef(study.reading_hash);
+  useEffect(() => {
+    if (seen.current !== null && study.reading_hash !== seen.current) say(r.newReading);
+    seen.current = study.reading_hash;
+  }, [study.reading_hash]);
 
   const [selected, select] = useState<Selected>(null);
   const [tab, setTab] = useState<Tab>('findings');
@@ -261,6 +269,7 @@ function Reading({
       {signing && item && (
         <SignDialog study={study} edited={edited} pending={edits.pending.length} onClose={() => setSigning(false)} onSigned={reload} />
       )}
+      {edits.outdated.length > 0 && <ReadAgainDialog outdated={edits.outdated} edited={edited} carry={edits.carry} />}
       {edits.asked && <ConflictDialog asked={edits.asked} edited={edited} answer={edits.answer} />}
     </div>
   );
@@ -322,7 +331,7 @@ function Head({
         )}
         <ExportMenu uid={i.study_uid} />
         <button type="button" class="primary" disabled={!maySign} onClick={onSign} aria-keyshortcuts="Control+Enter">
-          {study.signed && study.signed.revision >= i.revision ? r.signAgain : r.sign}
+          {i.signed ? r.signAgain : r.sign}
         </button>
       </div>
       {deleted && (

@@ -1,21 +1,23 @@
 import { useState } from 'preact/hooks';
-import { api } from '../api/client';
+import { api, isReadAgain } from '../api/client';
 import type { Edited, Study } from '../api/types';
 import { Dialog } from '../app/Dialog';
 import { Mark } from '../app/Mark';
 import { say } from '../app/say';
 import { moment } from '../format/format';
 import { en } from '../texts/en';
+import { signedState } from './signed';
 
 const r = en.reading;
 
 export function SignState({ study }: { study: Study }) {
+  const state = signedState(study);
   if (!study.signed) return <span class="sign-state dim">{r.preliminary}</span>;
-  const old = study.signed.revision < study.item.revision;
+  const since = state === 'changed' ? r.signedOld : state === 'read_again' ? r.signedReadAgain : null;
   return (
     <span class="sign-state">
-      <Mark shape={old ? 'caution' : 'signed'} /> {r.signedBy(study.signed.by, moment(study.signed.at))}
-      {old && `, ${r.signedOld}`}
+      <Mark shape={since ? 'caution' : 'signed'} /> {r.signedBy(study.signed.by, moment(study.signed.at))}
+      {since && `, ${since}`}
     </span>
   );
 }
@@ -35,11 +37,15 @@ export function SignDialog({
 }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState('');
+  // What is signed is what the page showed when the reader asked to sign; a reading that came since has not been looked at.
+  const [shown] = useState(study.reading_hash);
+  const [refused, setRefused] = useState(false);
+  const unseen = refused || study.reading_hash !== shown;
   const undecided = edited.findings.filter((f) => f.set === 'undecided').length;
   const notAssessed = edited.findings.filter((f) => f.set === null).length;
   const sign = (): void => {
     setBusy(true);
-    api.sign(study.item.study_uid, study.item.revision).then(
+    api.sign(study.item.study_uid, study.item.revision, shown).then(
       (s) => {
         say(r.signedBy(s.by, moment(s.at)));
         onSigned();
@@ -47,7 +53,8 @@ export function SignDialog({
       },
       (e: Error) => {
         setBusy(false);
-        setProblem(e.message);
+        if (isReadAgain(e)) setRefused(true);
+        else setProblem(e.message);
         onSigned();
       },
     );
@@ -62,6 +69,11 @@ export function SignDialog({
           {r.signPending}
         </p>
       )}
+      {unseen && (
+        <p class="bad" role="alert">
+          {r.signUnseen}
+        </p>
+      )}
       {problem && (
         <p class="bad" role="alert">
           {problem}
@@ -71,9 +83,15 @@ export function SignDialog({
         <button type="button" onClick={onClose}>
           {en.cancel}
         </button>
-        <button type="button" class="primary" disabled={busy || pending > 0} onClick={sign} autofocus>
-          {r.sign}
-        </button>
+        {unseen ? (
+          <button type="button" class="primary" onClick={onClose}>
+            {r.showReading}
+          </button>
+        ) : (
+          <button type="button" class="primary" disabled={busy || pending > 0} onClick={sign} autofocus>
+            {r.sign}
+          </button>
+        )}
       </footer>
     </Dialog>
   );

@@ -99,7 +99,7 @@ fn build(args: &BuildArgs) -> Result<Code> {
         images
             .par_iter()
             .map(|image| {
-                let case = case(args, &store, model, image);
+                let case = case(&store, model, image, args.recipe, !args.no_thumbnails);
                 bar.inc(1);
                 case
             })
@@ -132,14 +132,16 @@ fn build(args: &BuildArgs) -> Result<Code> {
     })
 }
 
-fn case(
-    args: &BuildArgs,
+/// Features, labels and picture of one image.
+pub(super) fn case(
     store: &Store,
     model: &Model,
     image: &Image,
+    recipe: Recipe,
+    with_thumbnail: bool,
 ) -> std::result::Result<NewCase, PipelineError> {
     let path = &image.path;
-    let loaded = load_frame(path, args.recipe, 0, &Limits::default())?;
+    let loaded = load_frame(path, recipe, 0, &Limits::default())?;
     let lungs = match (model.description.contract.needs_lungs(), store.segmenter()) {
         (true, Some(segmenter)) => {
             let net = segmenter.segmenter()?;
@@ -156,14 +158,14 @@ fn case(
         _ => None,
     };
     let features = features(model, path, &loaded.pixels, lungs.as_ref())?;
-    let thumbnail = match args.no_thumbnails {
-        true => None,
-        false => Some(
+    let thumbnail = match with_thumbnail {
+        true => Some(
             thumbnail(&loaded.pixels).map_err(|source| PipelineError::Image {
                 path: path.clone(),
                 source,
             })?,
         ),
+        false => None,
     };
     Ok(NewCase {
         entry: Entry {

@@ -35,6 +35,7 @@ impl Style {
             release: self.fhir,
             segmenter: store.segmenter().map(hilum_pipeline::Model::reference),
             signature: None,
+            readers: hilum_objects::Readers::default(),
             limits: Limits::default(),
         }
     }

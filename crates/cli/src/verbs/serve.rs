@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 /// Serve the reading room: work list, viewer, corrections and sign-off in a browser.
 ///
@@ -57,7 +58,10 @@ pub struct Args {
     /// Organisation that persons sign for
     #[arg(long, value_name = "NAME")]
     organisation: Option<String>,
-    /// Attribution to make and judge for findings worth explaining, e.g. deep-lift; makes reading slower
+    /// Language of dates and numbers, e.g. de-CH [default: that of each browser]
+    #[arg(long, value_name = "TAG", value_parser = locale)]
+    locale: Option<String>,
+    /// Attribution to make and judge for findings worth explaining, e.g. deep-lift; makes reading slower [default: none, grad-cam with --demo]
     #[arg(long, value_name = "METHOD")]
     explain: Option<String>,
     /// Calibration of your own (`hilum calibrate`)
@@ -66,7 +70,7 @@ pub struct Args {
     /// Folder of training runs that the bench page shows side by side
     #[arg(long, value_name = "DIR", default_value = "runs")]
     runs: PathBuf,
-    /// Known cases to compare with (`hilum index`)
+    /// Known cases to compare with (`hilum index`) [default: none, the samples with --demo]
     #[arg(long, value_name = "FILE")]
     similar: Option<PathBuf>,
     /// Search the known cases by a graph made at the start, for sets of a million: nearly the nearest, in less time
@@ -227,24 +231,36 @@ async fn serve(args: &Args, config: Config, stop: &Arc<AtomicBool>) -> Result<Co
         ));
     }
     lines.push_str(&format!("http {}\nlistening\n", server.url()));
-    let workers = start_workers(&config, &store, &log, extras, stop)?;
+    let begin = Begin {
+        room: room.clone(),
+        log: log.clone(),
+        stop: Arc::clone(stop),
+        workers: Arc::default(),
+    };
+    let workers = Arc::clone(&begin.workers);
+    let mut demo = None;
+    if args.demo {
+        // Whoever looks sees the page while samples are put in and looked at.
+        demo = Some(tokio::spawn(begin.demo(extras)));
+    } else {
+        begin.workers(extras)?;
+    }
     let receiving = listener.map(Listener::start);
     node_parts::say(&lines)?;
-    let demo = args
-        .demo
-        .then(|| tokio::spawn(serve_demo::fill(room.clone())));
     while !stop.load(Ordering::SeqCst) {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+    let mut begun = Ok(());
     if let Some(demo) = demo {
         demo.abort();
-        // It ended, or it was ended.
-        let _ = demo.await;
+        // It ended, or it was ended just now.
+        begun = demo.await.unwrap_or(Ok(()));
     }
     server.stop().await;
     if let Some(receiving) = receiving {
         receiving.stop().await;
     }
+    let workers = std::mem::take(&mut *workers.lock().unwrap_or_else(PoisonError::into_inner));
     for worker in workers {
         if tokio::task::block_in_place(|| worker.join()).is_err() {
             eprintln!("hilum: a worker ended by a defect of this program");
@@ -255,7 +271,41 @@ async fn serve(args: &Args, config: Config, stop: &Arc<AtomicBool>) -> Result<Co
     let _ = tokio::time::timeout(std::time::Duration::from_secs(5), writer).await;
     log.write(&audit::stopped(&config.node.aet));
     store.close().await?;
+    begun?;
     Ok(Code::Success)
+}
+
+/// Starts who reads and sends.
+struct Begin {
+    room: Room,
+    log: Audit,
+    stop: Arc<AtomicBool>,
+    workers: Arc<Mutex<Vec<JoinHandle<()>>>>,
+}
+
+impl Begin {
+    fn workers(&self, extras: Extras) -> Result<()> {
+        let store = self.room.store();
+        let started = start_workers(self.room.config(), store, &self.log, extras, &self.stop)?;
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        workers.extend(started);
+        Ok(())
+    }
+
+    /// The samples come first, then those who read them, then the phantom patient.
+    async fn demo(self, mut extras: Extras) -> Result<()> {
+        if extras.similar.is_none() {
+            let models = self.room.config().read.models.clone();
+            let stop = Arc::clone(&self.stop);
+            extras.similar = serve_demo::samples(&self.room, models, stop).await;
+        }
+        if let Err(error) = self.workers(extras) {
+            self.stop.store(true, Ordering::SeqCst);
+            return Err(error);
+        }
+        serve_demo::phantoms(&self.room).await;
+        Ok(())
+    }
 }
 
 fn extras(args: &Args, config: &Config) -> Result<Extras> {
@@ -264,10 +314,12 @@ fn extras(args: &Args, config: &Config) -> Result<Extras> {
         name.parse::<Method>()
             .map_err(|e| Usage(format!("--explain: {e}")))
     };
+    let in_demo = args.demo.then(|| serve_demo::EXPLAIN.to_owned());
+    let explain = args.explain.clone().or(in_demo);
     let calibration = args.calibration.as_ref();
     let similar = args.similar.as_ref();
     Ok(Extras {
-        explain: args.explain.as_ref().map(method).transpose()?,
+        explain: explain.as_ref().map(method).transpose()?,
         calibration: calibration
             .map(|p| Calibration::open(p, &store))
             .transpose()?,
@@ -291,9 +343,22 @@ fn options(args: &Args, config: &Config) -> Result<RoomOptions> {
         segmenter: store.segmenter().map(Model::reference),
         runs: Some(args.runs.clone()),
         organisation: args.organisation.clone(),
+        locale: args.locale.clone(),
         hosts: args.host.clone(),
         loopback: is_loopback(bind),
     })
+}
+
+/// A language tag as far as its form goes (RFC 5646, 2.1): what browsers would refuse is refused here.
+fn locale(text: &str) -> Result<String, String> {
+    let mut parts = text.split('-');
+    let language = parts.next().unwrap_or_default();
+    let alphabetic = language.bytes().all(|b| b.is_ascii_alphabetic());
+    let fits = |p: &str| (1..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric());
+    match alphabetic && (2..=8).contains(&language.len()) && parts.all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no language tag such as en, de-CH")),
+    }
 }
 
 fn is_loopback(address: IpAddr) -> bool {
@@ -335,7 +400,7 @@ fn start_workers(
     audit: &Audit,
     extras: Extras,
     stop: &Arc<AtomicBool>,
-) -> Result<Vec<std::thread::JoinHandle<()>>> {
+) -> Result<Vec<JoinHandle<()>>> {
     let work = Work {
         worker: format!("{}/{}", config.node.aet, std::process::id()),
         store: store.clone(),
@@ -358,6 +423,16 @@ fn start_workers(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn languages_have_tags() {
+        for tag in ["en", "de-CH", "zh-Hans-TW", "sr-Latn-RS"] {
+            assert_eq!(locale(tag).as_deref(), Ok(tag));
+        }
+        for none in ["", "e", "de_CH", "de-", "de-CH;q=0.9", "<b>", "1a"] {
+            assert!(locale(none).is_err(), "{none}");
+        }
+    }
 
     #[test]
     fn only_this_machine_is_loopback() {

@@ -217,9 +217,30 @@ impl Browser {
         answer.json()
     }
 
+    /// What a page knows of the reading that it shows; null where it shows none.
+    pub fn reading_hash(&self, uid: &str) -> Value {
+        let answer = self.get(&format!("/api/studies/{uid}"));
+        match answer.status {
+            200 => answer.json()["reading_hash"].clone(),
+            _ => Value::Null,
+        }
+    }
+
+    /// An edit of the reading that is there now.
     pub fn edit(&self, uid: &str, base: i64, op: Value) -> Answer {
-        let body = json!({ "base_revision": base, "op": op });
+        self.edit_of(uid, base, &self.reading_hash(uid), op)
+    }
+
+    /// An edit of the reading with this hash.
+    pub fn edit_of(&self, uid: &str, base: i64, hash: &Value, op: Value) -> Answer {
+        let body = json!({ "base_revision": base, "reading_hash": hash, "op": op });
         self.post(&format!("/api/studies/{uid}/edits"), &body)
+    }
+
+    /// Signs the reading that is there now.
+    pub fn sign(&self, uid: &str, base: i64) -> Answer {
+        let body = json!({ "base_revision": base, "reading_hash": self.reading_hash(uid) });
+        self.post(&format!("/api/studies/{uid}/sign"), &body)
     }
 
     /// Waits until a study is in a state.

@@ -1,5 +1,6 @@
 //! Confounded sets: any label tied to any nuisance in training, and the tie turned round in a test.
 
+use crate::curves::{Curve, confusion};
 use crate::error::{MethodError, Result};
 use hilum_core::{Sex, View};
 use hilum_data::Sample;
@@ -132,6 +133,22 @@ impl Ties {
     }
 }
 
+/// Answers as two confusion matrices: of the cases whose nuisance agrees with the label, and of those where it is against it.
+pub fn confusions(title: &str, ties: &Ties, said: &[bool]) -> Vec<Curve> {
+    let of = |agree: bool, words: &str| {
+        let cases = (0..ties.y.len().min(said.len())).filter(|&i| ties.agrees(i) == agree);
+        let pairs = cases.map(|i| (usize::from(ties.y[i]), usize::from(said[i])));
+        confusion(format!("{title}, {words}"), &["none", "finding"], pairs)
+    };
+    [
+        of(true, "tie as in training"),
+        of(false, "tie turned round"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
 /// The most cases a class can have when `strength` of them agree.
 fn class_size(own: &[Vec<usize>; 2], strength: f64) -> usize {
     let limit = |cell: usize, share: f64| {
@@ -162,6 +179,24 @@ mod tests {
             y: (0..400).map(|i| i % 2 == 0).collect(),
             z: (0..400).map(|i| i / 2 % 3 == 0).collect(),
         }
+    }
+
+    #[test]
+    fn every_case_is_in_one_of_the_two_matrices() {
+        let ties = Ties {
+            y: vec![true, true, false, false, true],
+            z: vec![true, false, false, true, true],
+        };
+        let curves = confusions("a", &ties, &[true, false, false, true, false]);
+        assert_eq!(curves[0].matrix, [[1, 0], [1, 1]]);
+        assert_eq!(curves[1].matrix, [[0, 1], [1, 0]]);
+        assert!(curves[1].title.ends_with("turned round"));
+        // A test whose tie was not turned has no second one.
+        let same = Ties {
+            y: vec![true, false],
+            z: vec![true, false],
+        };
+        assert_eq!(confusions("a", &same, &[true, true]).len(), 1);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use super::config::METHODS;
 use super::train::{Outcome, SetOutcome};
 use crate::blocks::measure::{Measured, claim_row, measured_by, patient_ids};
 use crate::claims::ClaimRow;
+use crate::curves::{self, Curve};
 use hilum_explain::Method;
+use hilum_metrics::classification::BinaryScores;
 
 /// A map changes enough with random weights when ranks correlate less than this.
 const CHANGED: f64 = 0.5;
@@ -32,6 +34,45 @@ pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
         rows.extend(reported(set, outcome.threshold));
     }
     rows
+}
+
+/// ROC curves of all outputs by the mean of the networks' logits, and the vote's confusion of the first output: every case by those that
+/// did not learn from its patient.
+pub fn curves(outcome: &Outcome) -> Vec<Curve> {
+    let of = |set: &SetOutcome| {
+        let name = set.set.name();
+        let codes = set.set.codes();
+        let scored = codes.iter().enumerate();
+        let scored = scored.filter_map(|(k, code)| Some((*code, scores(set, k)?)));
+        let voters = voters(set, outcome.threshold);
+        let said = vote(&voters);
+        let pairs = said.iter().zip(&set.targets).filter_map(|(said, target)| {
+            let truth = usize::from(target[0]? >= 0.5);
+            Some((truth, usize::from(said[0])))
+        });
+        [
+            curves::roc(format!("ROC, {name}, mean of the networks"), scored),
+            curves::confusion(
+                format!("{}, {name}, the vote", codes[0]),
+                &["absent", "present"],
+                pairs,
+            ),
+        ]
+    };
+    outcome.sets.iter().flat_map(of).flatten().collect()
+}
+
+/// Means of the networks' logits of one output, of the cases where it is labelled.
+fn scores(set: &SetOutcome, output: usize) -> Option<BinaryScores> {
+    let (mut labels, mut means) = (Vec::new(), Vec::new());
+    for (i, target) in set.targets.iter().enumerate() {
+        if let Some(target) = target[output] {
+            let each = set.logits.iter().map(|n| f64::from(n[i][output]));
+            labels.push(target >= 0.5);
+            means.push(each.sum::<f64>() / set.logits.len() as f64);
+        }
+    }
+    BinaryScores::new(&labels, &means).ok()
 }
 
 /// What one voter, or the vote, said of every label.

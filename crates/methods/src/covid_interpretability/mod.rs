@@ -20,6 +20,7 @@ pub use config::Config;
 use crate::blocks::study::{Study, Trace};
 use crate::claims::ClaimRow;
 use crate::context::Context;
+use crate::curves::Curve;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
 use std::path::PathBuf;
@@ -55,6 +56,10 @@ impl Study for CovidInterpretability {
     fn trace(outcome: &Self::Outcome) -> Trace {
         Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
+
+    fn curves(outcome: &Self::Outcome) -> Vec<Curve> {
+        eval::curves(outcome)
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +79,7 @@ mod tests {
         ];
         let a = check_study(&CovidInterpretability, write_films, &files);
         assert!(a.rows.len() > 20, "{}", a.table());
+        assert_eq!(a.curves.len(), 4, "a ROC plot and a matrix a set");
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use super::outcome::{Arm, Model, Outcome};
 use super::propose::recalled;
-use crate::blocks::confounded::Nuisance;
+use crate::blocks::confounded::{Nuisance, Ties, confusions};
 use crate::blocks::films::FINDINGS;
 use crate::blocks::measure::{Measured, claim_row, measured_auroc, measured_by};
 use crate::blocks::multiclass::{as_weights, shown};
 use crate::claims::ClaimRow;
+use crate::curves::Curve;
 
 /// A score of a classifier over the two tests.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,6 +92,21 @@ pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
         rows.extend(Model::ALL.map(|m| model_row(outcome, m, nuisance)));
     }
     rows
+}
+
+/// Confusion of the paper's classifier on all films of the test, of the first seed: one pair a nuisance.
+pub fn curves(outcome: &Outcome) -> Vec<Curve> {
+    let Some(run) = outcome.runs.first() else {
+        return Vec::new();
+    };
+    let nuisances = outcome.config.nuisances.iter().zip(&outcome.ties);
+    let of = |(nuisance, ties): (&Nuisance, &Ties)| {
+        let is = |a: &&Arm| a.nuisance == *nuisance && a.model == Model::KnoBo && a.shots.is_none();
+        let arm = run.arms.iter().find(is)?;
+        let title = format!("KnoBo, tied to {}, seed {}", nuisance.name(), run.seed);
+        Some(confusions(&title, ties, &arm.said))
+    };
+    nuisances.filter_map(of).flatten().collect()
 }
 
 fn main_rows(outcome: &Outcome) -> Vec<ClaimRow> {

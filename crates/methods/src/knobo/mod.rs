@@ -21,6 +21,7 @@ use crate::blocks::stored;
 use crate::blocks::study::{OUTCOME, Study, Trace};
 use crate::claims::ClaimRow;
 use crate::context::Context;
+use crate::curves::Curve;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
 use std::path::PathBuf;
@@ -60,6 +61,10 @@ impl Study for KnoBo {
     fn trace(outcome: &Self::Outcome) -> Trace {
         Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
+
+    fn curves(outcome: &Self::Outcome) -> Vec<Curve> {
+        eval::curves(outcome)
+    }
 }
 
 /// The bank as a table: a row a question.
@@ -97,6 +102,7 @@ mod tests {
         let a = check_study(&KnoBo, write, &["outcome.json", "concepts.csv"]);
         assert!(a.rows.len() > 12, "{}", a.table());
         assert!(a.rows[0].here.is_some(), "{}", a.table());
+        assert!(!a.curves.is_empty());
     }
 
     #[test]

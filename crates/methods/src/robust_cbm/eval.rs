@@ -1,11 +1,12 @@
 //! The paper's claims as rows.
 
 use super::outcome::{Arm, Model, Outcome, Run};
-use crate::blocks::confounded::Nuisance;
+use crate::blocks::confounded::{Nuisance, Ties, confusions};
 use crate::blocks::films::FINDINGS;
 use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::multiclass::{as_weights, shown};
 use crate::claims::ClaimRow;
+use crate::curves::Curve;
 use hilum_metrics::classification::{BinaryScores, auroc_weighted};
 
 /// Test films with a finding from which on its concepts' AUROC is shown.
@@ -106,6 +107,23 @@ pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
         rows.extend(Model::ALL.map(|m| model_row(outcome, m, at)));
     }
     rows
+}
+
+/// Confusion of the paper's classifier on all films of the test, of the first seed: one pair a nuisance.
+pub fn curves(outcome: &Outcome) -> Vec<Curve> {
+    let Some(run) = outcome.runs.first() else {
+        return Vec::new();
+    };
+    let nuisances = outcome.config.nuisances.iter().zip(&outcome.ties);
+    let of = |(nuisance, ties): (&Nuisance, &Ties)| {
+        let is = |a: &&Arm| {
+            a.nuisance == *nuisance && Which::at(Model::Concepts, outcome.config.strongest()).is(a)
+        };
+        let arm = run.arms.iter().find(is)?;
+        let title = format!("concepts, tied to {}, seed {}", nuisance.name(), run.seed);
+        Some(confusions(&title, ties, &arm.said))
+    };
+    nuisances.filter_map(of).flatten().collect()
 }
 
 fn main_rows(outcome: &Outcome) -> Vec<ClaimRow> {

@@ -26,6 +26,7 @@ use crate::blocks::stored;
 use crate::blocks::study::{OUTCOME, Study, Trace};
 use crate::claims::ClaimRow;
 use crate::context::Context;
+use crate::curves::Curve;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
 use std::path::PathBuf;
@@ -68,6 +69,10 @@ impl Study for RobustCbm {
     fn trace(outcome: &Self::Outcome) -> Trace {
         Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
+
+    fn curves(outcome: &Self::Outcome) -> Vec<Curve> {
+        eval::curves(outcome)
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +94,7 @@ mod tests {
     #[test]
     fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
         let a = check_study(&RobustCbm, write, &["outcome.json", SHEET]);
+        assert!(!a.curves.is_empty());
         let kinds = [
             "minus linear probe",
             "growth",

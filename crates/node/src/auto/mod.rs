@@ -1,12 +1,14 @@
 //! Reading what was received by itself: rules decide, a queue keeps the work, an outbox the results.
 
 mod deliver;
+mod destinations;
 mod fetch;
 pub(crate) mod priors;
 mod rules;
 mod worker;
 
 pub use deliver::{Delivery, deliver};
+pub use destinations::destinations;
 pub use rules::Rules;
 pub use worker::{Reader, StudyFiles, Work, work};
 

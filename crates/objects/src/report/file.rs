@@ -82,7 +82,8 @@ fn flags(context: &Context<'_>, set: &mut DataSet) {
         VR::LO,
         &meaning(&signature.organisation),
     );
-    let at = format!("{}{}", signature.at.date, signature.at.time);
+    // The object's own zone is that of the film, if any.
+    let at = format!("{}{}+0000", signature.at.date, signature.at.time);
     observer.text(tags::VERIFICATION_DATE_TIME, VR::DT, &at);
     set.sequence(tags::VERIFYING_OBSERVER_SEQUENCE, vec![observer]);
 }

@@ -5,7 +5,6 @@
 use super::sessions::CurrentUser;
 use super::users::Role;
 use crate::error::{Result, RoomError};
-use crate::server::Caller;
 use crate::state::Room;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, header};
@@ -13,6 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 
 /// What a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,9 +69,9 @@ async fn enter(room: Room, what: Needs, mut request: Request, next: Next) -> Res
 
 /// Who asks, for the audit log of DICOMweb: a program with the token has no account.
 fn caller(user: Option<&CurrentUser>, request: &Request) -> hilum_dicomweb::Caller {
-    let from = request.extensions().get::<ConnectInfo<Caller>>();
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let mut caller = hilum_dicomweb::Caller {
-        address: from.map(|c| c.0.0.ip()),
+        address: from.map(|c| c.0.ip()),
         ..hilum_dicomweb::Caller::default()
     };
     if let Some(user) = user {

@@ -215,7 +215,7 @@ impl Edited {
                 code,
                 decision,
                 set,
-            } if stands => self.decide(code, *decision, *set, &edit.by),
+            } if stands => self.decide(code, (*decision, *set), edit),
             Op::RegionAdd {
                 code,
                 image,
@@ -314,7 +314,7 @@ impl Edited {
         self.regions.iter_mut().find(|r| r.id == id)
     }
 
-    fn decide(&mut self, code: &str, decision: Decision, set: Option<PredictionSet>, by: &str) {
+    fn decide(&mut self, code: &str, said: (Decision, Option<PredictionSet>), edit: &Edit) {
         let at = match self.findings.iter().position(|f| f.code == code) {
             Some(at) => at,
             None => {
@@ -333,13 +333,20 @@ impl Edited {
             }
         };
         let finding = &mut self.findings[at];
-        finding.set = match decision {
-            Decision::Accept => finding.model_set,
-            Decision::Reject => finding.model_set.map(opposite),
-            Decision::Change => set,
+        // Accepting and rejecting are about the answer that the reader saw. A model that says something else by now is not meant: what
+        // the reader said of the patient stays, and stands as a change of the new answer.
+        let seen = edit.context.set.or(finding.model_set);
+        let (decision, set) = match said {
+            (Decision::Accept, _) => (Decision::Accept, seen),
+            (Decision::Reject, _) => (Decision::Reject, seen.map(opposite)),
+            change => change,
         };
-        finding.decision = Some(decision);
-        finding.by = Some(by.to_owned());
+        finding.set = set;
+        finding.decision = Some(match seen == finding.model_set {
+            true => decision,
+            false => Decision::Change,
+        });
+        finding.by = Some(edit.by.clone());
     }
 
     /// What the model said where an edit is about to be made.

@@ -166,6 +166,7 @@ pub(crate) async fn delete(db: &Db, study: &str) -> Result<()> {
     for sql in [
         "DELETE FROM room_edits WHERE study_uid = $1",
         "DELETE FROM room_signatures WHERE study_uid = $1",
+        "DELETE FROM room_unfinished WHERE study_uid = $1",
     ] {
         sqlx::query(sql).bind(study).execute(db.keep()).await?;
     }

@@ -7,7 +7,7 @@ mod keep;
 mod op;
 mod rewrite;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use apply::{
     Decided, Edited, EditedMeasurement, EditedRegion, EditedSentence, Note, Source, active,
@@ -15,4 +15,4 @@ pub use apply::{
 pub use check::check;
 pub(crate) use keep::{NewEdit, add, delete, list, list_all, list_on, revision};
 pub use op::{Context, Decision, Edit, Op, Place, Shape, Target, UNITS};
-pub use rewrite::rewrite;
+pub use rewrite::{readers, rewrite};

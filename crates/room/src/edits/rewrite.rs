@@ -5,6 +5,7 @@ use hilum_core::{
     Evidence, EvidenceKind, Finding, FindingStatus, Line, Measurement, NamedLine, Point,
     PredictionSet, Reading, Rect, Region, RegionKind, Section, Sentence, Unit,
 };
+use hilum_objects::{Answered, Readers};
 
 /// Name that stands for the model of an answer that a person gave.
 const READER: &str = "reader";
@@ -15,10 +16,27 @@ pub fn rewrite(reading: &Reading, edited: &Edited) -> Reading {
     for decided in &edited.findings {
         answer(&mut out, decided);
     }
-    regions(&mut out, &edited.regions);
+    regions(&mut out, edited);
     measurements(&mut out, edited);
     report(&mut out, edited);
     out
+}
+
+/// Who said what of the edited reading besides the models.
+pub fn readers(reading: &Reading, edited: &Edited) -> Readers {
+    let answered = |f: &Decided| {
+        f.decision?;
+        let by = f.by.clone().unwrap_or_else(|| READER.to_owned());
+        let confirms = !differs(f);
+        Some((f.code.clone(), Answered { by, confirms }))
+    };
+    // Those of readers follow those of the model.
+    let first = reading.measurements.len();
+    let measured = edited.measurements.iter().enumerate();
+    Readers {
+        findings: edited.findings.iter().filter_map(answered).collect(),
+        measurements: measured.map(|(n, m)| (first + n, m.by.clone())).collect(),
+    }
 }
 
 fn answer(out: &mut Reading, decided: &Decided) {
@@ -47,16 +65,19 @@ fn answer(out: &mut Reading, decided: &Decided) {
     finding.set = decided.set;
 }
 
-fn regions(out: &mut Reading, regions: &[EditedRegion]) {
+fn regions(out: &mut Reading, edited: &Edited) {
+    let regions = &edited.regions;
     for finding in &mut out.findings {
+        let denied = denied(edited, &finding.code);
         finding.regions.retain_mut(|region| {
             let Some(edited) = regions.iter().find(|r| r.id == region.id) else {
-                return true;
+                return !denied;
             };
             if edited.model_rect.is_some() {
                 redraw(region, edited);
             }
-            !edited.removed
+            // What a reader drew or moved is the reader's word.
+            !edited.removed && (!denied || edited.by.is_some())
         });
     }
     for edited in regions
@@ -90,6 +111,12 @@ fn regions(out: &mut Reading, regions: &[EditedRegion]) {
             }
         }
     }
+}
+
+/// Whether a reader said that the finding is absent: then the places where the model saw it show nothing.
+fn denied(edited: &Edited, code: &str) -> bool {
+    let mut all = edited.findings.iter();
+    all.any(|f| f.code == code && f.decision.is_some() && f.set == Some(PredictionSet::Absent))
 }
 
 fn redraw(region: &mut Region, edited: &EditedRegion) {

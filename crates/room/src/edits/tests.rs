@@ -5,14 +5,14 @@ use hilum_core::{PredictionSet, Reading, Section};
 use hilum_reading::{sample, write_report};
 use proptest::prelude::*;
 
-fn reading() -> Reading {
+pub(crate) fn reading() -> Reading {
     let mut reading = sample::reading();
     reading.report = write_report(&reading);
     reading
 }
 
 /// Edits as they would be kept: each that makes sense gets the next number and the context of its time.
-fn kept(reading: &Reading, ops: &[Op]) -> Vec<Edit> {
+pub(crate) fn kept(reading: &Reading, ops: &[Op]) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
     for op in ops {
         if check(op, reading, &edits).is_err() {
@@ -173,6 +173,127 @@ fn what_goes_out_says_who_changed_what() {
         out.report.findings
     );
     hilum_reading::evidence::check(&out).unwrap();
+}
+
+/// A finding that the model answered with places, and one of its regions.
+fn with_place(reading: &Reading) -> (String, String) {
+    let mut all = reading.findings.iter();
+    let found = all.find(|f| f.set == Some(PredictionSet::Present) && !f.regions.is_empty());
+    let found = found.unwrap();
+    (found.code.clone(), found.regions[0].id.clone())
+}
+
+#[test]
+fn a_finding_that_a_reader_denies_has_no_places_of_the_model() {
+    let reading = reading();
+    let (code, region) = with_place(&reading);
+    let places = |ops: &[Op]| {
+        let out = rewrite(&reading, &Edited::of(&reading, &kept(&reading, ops)));
+        hilum_reading::evidence::check(&out).unwrap();
+        let finding = out.findings.into_iter().find(|f| f.code == code).unwrap();
+        let mut ids: Vec<String> = finding.regions.into_iter().map(|r| r.id).collect();
+        ids.sort();
+        ids
+    };
+    let all = places(&[]);
+    assert!(all.contains(&region));
+    let reject = Op::Finding {
+        code: code.clone(),
+        decision: Decision::Reject,
+        set: None,
+    };
+    assert_eq!(places(std::slice::from_ref(&reject)), [""; 0]);
+    assert_eq!(places(&[decide(&code, PredictionSet::Undecided)]), all);
+    assert_eq!(places(&[reject.clone(), Op::Undo { edit: 1 }]), all);
+    // What a reader moved or drew is the reader's, whatever was said of the finding.
+    let place = Place {
+        x: 1.0,
+        y: 2.0,
+        width: 3.0,
+        height: 4.0,
+    };
+    let moved = Op::RegionChange {
+        region: region.clone(),
+        rect: Some(place),
+        polygon: None,
+    };
+    let drawn = Op::RegionAdd {
+        code: code.clone(),
+        image: 0,
+        rect: Some(place),
+        polygon: None,
+    };
+    let mut expected = vec![region, "reader/3".to_owned()];
+    expected.sort();
+    assert_eq!(places(&[reject, moved, drawn]), expected);
+    // The model's own reading is as it was.
+    assert!(
+        reading
+            .findings
+            .iter()
+            .any(|f| f.code == code && !f.regions.is_empty())
+    );
+}
+
+#[test]
+fn an_answer_is_about_what_the_reader_saw() {
+    let reading = reading();
+    let (code, _) = with_place(&reading);
+    let said = |decision| Op::Finding {
+        code: code.clone(),
+        decision,
+        set: None,
+    };
+    let mut again = reading.clone();
+    for finding in &mut again.findings {
+        if finding.code == code {
+            finding.set = Some(PredictionSet::Absent);
+        }
+    }
+    for (decision, set) in [
+        (Decision::Accept, PredictionSet::Present),
+        (Decision::Reject, PredictionSet::Absent),
+    ] {
+        let edits = kept(&reading, &[said(decision)]);
+        let of = |reading: &Reading| {
+            let all = Edited::of(reading, &edits).findings;
+            let found = all.into_iter().find(|f| f.code == code).unwrap();
+            (found.set, found.decision)
+        };
+        assert_eq!(of(&reading), (Some(set), Some(decision)));
+        assert_eq!(of(&again), (Some(set), Some(Decision::Change)));
+    }
+}
+
+#[test]
+fn who_said_what_is_known_of_the_reading_that_goes_out() {
+    let reading = reading();
+    let (code, _) = with_place(&reading);
+    let measure = Op::MeasurementAdd {
+        image: 0,
+        name: "width".into(),
+        line: [[0.0, 0.0], [3.0, 4.0]],
+        value: 5.0,
+        unit: "pixel".into(),
+    };
+    let accept = Op::Finding {
+        code: code.clone(),
+        decision: Decision::Accept,
+        set: None,
+    };
+    for (op, confirms) in [
+        (accept, true),
+        (decide(&code, PredictionSet::Absent), false),
+    ] {
+        let edited = Edited::of(&reading, &kept(&reading, &[op, measure.clone()]));
+        let readers = readers(&reading, &edited);
+        assert_eq!(readers.findings.len(), 1);
+        let answered = &readers.findings[&code];
+        assert_eq!((answered.by.as_str(), answered.confirms), ("a", confirms));
+        let out = rewrite(&reading, &edited);
+        let at: Vec<&usize> = readers.measurements.keys().collect();
+        assert_eq!(at, [&(out.measurements.len() - 1)]);
+    }
 }
 
 fn any_set() -> impl Strategy<Value = PredictionSet> {

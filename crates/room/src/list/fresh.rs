@@ -188,7 +188,7 @@ pub(super) async fn gather(room: &Room, study: &str) -> Result<Option<Fresh>> {
             n_images: indexed.n_images,
             state: state.to_owned(),
             error: some(&error),
-            signed: signature.is_some_and(|s| s.revision == revision && s.reading == summary.hash),
+            signed: signature.is_some_and(|s| s.covers(revision, &summary.hash)),
             gate: summary.gate,
             top: summary.top,
             uncertainty: summary.uncertainty,

@@ -167,13 +167,17 @@ async fn out_of_step(room: &Room) -> Result<BTreeSet<String>> {
 /// How often the list is compared with a database that other processes change too.
 const COMPARE: Duration = Duration::from_secs(5);
 
-/// Keeps the work list in step until the room stops.
+/// How often signed objects that could not be stored or sent are tried again; the first time at once, for those of a process that ended.
+const FINISH: Duration = Duration::from_secs(60);
+
+/// Keeps the work list in step until the room stops, and does what signatures left to be done.
 pub(crate) async fn keep_in_step(room: Room) {
     let mut changes = room.store().changes();
     let mut stopped = room.stopped();
     let shared = room.db().kind() == hilum_store::DatabaseKind::Postgres;
     compare(&room).await;
     let mut ticks = tokio::time::interval(COMPARE);
+    let mut again = tokio::time::interval(FINISH);
     loop {
         tokio::select! {
             change = changes.recv() => match change {
@@ -190,6 +194,7 @@ pub(crate) async fn keep_in_step(room: Room) {
                 Err(RecvError::Closed) => return,
             },
             _ = ticks.tick(), if shared => compare(&room).await,
+            _ = again.tick() => crate::sign::finish_all(&room).await,
             _ = stopped.changed() => return,
         }
     }
