@@ -737,7 +737,7 @@ mod tests {
             "identifier=https://hilum-cxr.github.io/patient-id|P%201"
         );
         assert_ne!(search(Some("EAST"), "1"), search(Some("WEST"), "1"));
-        assert!(search(Some("St. Mary & Co"), "1").contains("/St.%20Mary%20%26%20Co|1"));
+        assert!(search(Some("St. Mary & Co"), "1").contains("/St.%2520Mary%2520%2526%2520Co|1"));
         // Neither a second parameter, nor a list, nor another system.
         assert!(search(None, "1&active=true").ends_with("|1%26active%3Dtrue"));
         assert!(search(None, "1,2|3").ends_with("|1%5C%2C2%5C%7C3"));

@@ -64,7 +64,7 @@ pub(super) fn check(path: &Path, found: &mut Findings) {
         }
     }
     if let Some(folder) = &config.read.models
-        && let Err(error) = crate::places::store(Some(folder))
+        && let Err(error) = crate::places::store(Some(folder.as_path()))
     {
         found.problem("models", &format!("read.models: {error}"));
     }
