@@ -609,10 +609,14 @@ await step('sign and export', async () => {
 async function stale(page, uid, change) {
   await page.route(`**/api/studies/${uid}`, async (route) => {
     if (route.request().method() !== 'GET') return route.continue();
-    const answer = await route.fetch();
-    const body = await answer.json();
-    change(body);
-    await route.fulfill({ response: answer, json: body });
+    try {
+      const answer = await route.fetch();
+      const body = await answer.json();
+      change(body);
+      await route.fulfill({ response: answer, json: body });
+    } catch {
+      /* the page was closed meanwhile */
+    }
   });
 }
 
