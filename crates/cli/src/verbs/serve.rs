@@ -244,6 +244,8 @@ async fn serve(args: &Args, config: Config, stop: &Arc<AtomicBool>) -> Result<Co
         demo = Some(tokio::spawn(begin.demo(extras)));
     } else {
         begin.workers(extras)?;
+        // It holds the room, whose audit log ends with the last who does.
+        drop(begin);
     }
     let receiving = listener.map(Listener::start);
     node_parts::say(&lines)?;
