@@ -375,19 +375,13 @@ fn paths_that_are_no_uids_and_bodies_over_the_limit_are_refused() {
     web.client().store(&[&sample("adult-pa.dcm")]).unwrap();
 }
 
-#[test]
-fn connections_are_counted_and_a_silent_one_ends() {
-    use std::io::{Read, Write};
+/// A page on loopback under these limits, for as long as the runtime lives.
+fn served(limits: hilum_dicomweb::WebLimits) -> (tokio::runtime::Runtime, std::net::SocketAddr) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
-    let limits = hilum_dicomweb::WebLimits {
-        connections: 1,
-        idle: std::time::Duration::from_millis(500),
-        ..hilum_dicomweb::WebLimits::default()
-    };
     let http = Config::default().http;
     let address = runtime.block_on(async {
         let listener = hilum_dicomweb::WebListener::bind(([127, 0, 0, 1], 0).into(), &http, limits);
@@ -396,6 +390,17 @@ fn connections_are_counted_and_a_silent_one_ends() {
         let app = axum::Router::new().route("/", axum::routing::get(|| async { "here" }));
         tokio::spawn(hilum_dicomweb::serve(listener, app, std::future::pending()));
         address
+    });
+    (runtime, address)
+}
+
+#[test]
+fn connections_are_counted_and_a_silent_one_ends() {
+    use std::io::{Read, Write};
+    let (_runtime, address) = served(hilum_dicomweb::WebLimits {
+        connections: 1,
+        idle: std::time::Duration::from_millis(500),
+        ..hilum_dicomweb::WebLimits::default()
     });
     let start = std::time::Instant::now();
     let mut silent = std::net::TcpStream::connect(address).unwrap();
@@ -416,23 +421,9 @@ fn connections_are_counted_and_a_silent_one_ends() {
 #[test]
 fn a_head_that_never_ends_is_not_waited_for() {
     use std::io::{Read, Write};
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let limits = hilum_dicomweb::WebLimits {
+    let (_runtime, address) = served(hilum_dicomweb::WebLimits {
         head: std::time::Duration::from_millis(400),
         ..hilum_dicomweb::WebLimits::default()
-    };
-    let http = Config::default().http;
-    let address = runtime.block_on(async {
-        let listener = hilum_dicomweb::WebListener::bind(([127, 0, 0, 1], 0).into(), &http, limits);
-        let listener = listener.await.unwrap();
-        let address = listener.address();
-        let app = axum::Router::new().route("/", axum::routing::get(|| async { "here" }));
-        tokio::spawn(hilum_dicomweb::serve(listener, app, std::future::pending()));
-        address
     });
     let start = std::time::Instant::now();
     let mut slow = std::net::TcpStream::connect(address).unwrap();

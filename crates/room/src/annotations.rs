@@ -2,7 +2,7 @@
 //! not fit the reading of now.
 
 use crate::edits::{
-    self, Decision, Edit, Edited, EditedRegion, EditedSentence, Op, Place, Source, active,
+    Decision, Edit, Edited, EditedRegion, EditedSentence, Op, Place, Source, active,
 };
 use crate::error::{Result, RoomError};
 use crate::labels::{self, LabelRow};
@@ -285,15 +285,7 @@ fn of_study(study: &str, reading: &Reading, edits: &[Edit], signed: bool) -> Vec
 
 /// All of all studies.
 pub(crate) async fn all(room: &Room) -> Result<Vec<Annotation>> {
-    let mut rows = Vec::new();
-    for (study, edits) in edits::list_all(room.db()).await? {
-        let Some(reading) = room.reading(&study).await? else {
-            continue;
-        };
-        let signed = crate::list::one(room, &study).await.is_ok_and(|i| i.signed);
-        rows.extend(of_study(&study, &reading, &edits, signed));
-    }
-    Ok(rows)
+    labels::each_study(room, of_study).await
 }
 
 /// One JSON object a line.

@@ -111,8 +111,11 @@ pub(crate) fn image_of(reading: &Reading, code: &str) -> Option<usize> {
     Some(region.or(frontal).unwrap_or(0)).filter(|at| *at < reading.images.len())
 }
 
-/// All labels.
-pub(crate) async fn all(room: &Room) -> Result<Vec<LabelRow>> {
+/// The rows that `of_study` makes of every study that was read and has edits, from its UID, reading, edits and whether it is signed.
+pub(crate) async fn each_study<T>(
+    room: &Room,
+    of_study: impl Fn(&str, &Reading, &[Edit], bool) -> Vec<T>,
+) -> Result<Vec<T>> {
     let mut rows = Vec::new();
     for (study, edits) in edits::list_all(room.db()).await? {
         let Some(reading) = room.reading(&study).await? else {
@@ -122,6 +125,11 @@ pub(crate) async fn all(room: &Room) -> Result<Vec<LabelRow>> {
         rows.extend(of_study(&study, &reading, &edits, signed));
     }
     Ok(rows)
+}
+
+/// All labels.
+pub(crate) async fn all(room: &Room) -> Result<Vec<LabelRow>> {
+    each_study(room, of_study).await
 }
 
 /// Text of the labels, its media type, and how many rows were left out.
