@@ -73,6 +73,9 @@ pub enum NodeError {
         /// The comment with a separator before it, empty without one.
         comment: String,
     },
+    /// A file that is no DICOM object, and was not meant to be one as far as its first bytes tell.
+    #[error("not a DICOM object")]
+    NotDicom,
     /// A data set that cannot be read or written.
     #[error("data set: {0}")]
     DataSet(String),
@@ -132,7 +135,7 @@ impl NodeError {
                 status & 0xFF00 != 0xA900 && !matches!(status, 0x0106 | 0x0117 | 0x0120 | 0x0121)
             }
             NodeError::Web { transient, .. } => *transient,
-            NodeError::DataSet(_) => false,
+            NodeError::NotDicom | NodeError::DataSet(_) => false,
             NodeError::File { source, .. } => source.kind() != io::ErrorKind::NotFound,
             _ => true,
         }
@@ -152,6 +155,7 @@ impl NodeError {
             NodeError::Aborted => "aborted_by_peer",
             NodeError::NotAccepted { .. } => "not_accepted",
             NodeError::Status { .. } => "refused",
+            NodeError::NotDicom => "not_dicom",
             NodeError::DataSet(_) => "data_set",
             NodeError::File { .. } => "file",
             NodeError::Store(error) => error.kind(),
@@ -194,5 +198,6 @@ mod tests {
         assert!(NodeError::Tls(String::new()).may_pass());
         assert!(NodeError::Config(String::new()).may_pass());
         assert!(!NodeError::DataSet(String::new()).may_pass());
+        assert!(!NodeError::NotDicom.may_pass());
     }
 }

@@ -6,6 +6,7 @@ use crate::fhir::{self, Release};
 use crate::seg::{self, Structures};
 use crate::source::{Moment, Sources};
 use crate::{gsps, pdf, report, sc};
+use dicom_dictionary_std::tags;
 use hilum_core::{ModelRef, Reading};
 use hilum_dicom::Limits;
 use hilum_image::draw::Rgb;
@@ -233,7 +234,9 @@ fn objects(
         }
     }
     if wants(Kind::Pdf) {
-        let page = pdf::render(reading, overlay.as_ref(), options.signature.as_ref());
+        let patient = context.sources.value(tags::PATIENT_NAME);
+        let signature = options.signature.as_ref();
+        let page = pdf::render(reading, patient.as_deref(), overlay.as_ref(), signature);
         files.push(("pdf.dcm".to_owned(), pdf::encapsulate(&context, &page)?));
     }
     if wants(Kind::Fhir) {

@@ -40,6 +40,16 @@ pub fn encode_overlay(
     }
     capture(&mut set);
     samples(&mut set, overlay.width, overlay.height, true)?;
+    // The words about research and the names of findings are in the pixels.
+    set.text(tags::BURNED_IN_ANNOTATION, VR::CS, "YES");
+    // A picture made of a lossy one is lossy, whatever was done since (PS3.3, C.7.6.1.1.5).
+    let lossy = source.and_then(|s| match s.jpeg_bytes {
+        Some(_) => Some("01"),
+        None => s.lossy.as_deref().filter(|v| ["00", "01"].contains(v)),
+    });
+    if let Some(lossy) = lossy {
+        set.text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, lossy);
+    }
     let bytes = even(overlay.data.as_flattened().to_vec());
     set.put(tags::PIXEL_DATA, VR::OB, PrimitiveValue::U8(bytes.into()));
     Ok(set.file(kind.class, &context.instance(&kind))?)

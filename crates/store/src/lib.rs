@@ -26,7 +26,7 @@ pub use crate::error::{Result, StoreError};
 pub use crate::index::{Located, Target, images_of};
 pub use crate::keys::{Key, Level, Matching};
 pub use crate::manage::{Chosen, Entry, EntryState, Work};
-pub use crate::outbox::{NewOutgoing, Outgoing, Sent};
+pub use crate::outbox::{Lane, NewOutgoing, Outgoing, Sent};
 pub use crate::query::{Found, Query};
 pub use crate::queue::{Counts, Failure, JobState, Lease, NewJob};
 pub use crate::record::{Incoming, Record};

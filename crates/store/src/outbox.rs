@@ -40,6 +40,39 @@ pub struct Outgoing {
     owner: String,
 }
 
+/// Which entries a sender takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane<'a> {
+    /// Those of every destination.
+    Any,
+    /// Those of one destination.
+    To(&'a str),
+    /// Those of destinations other than these.
+    Beside(&'a [&'a str]),
+}
+
+impl Lane<'_> {
+    /// The names that the condition on the destination has places for.
+    fn names(&self) -> &[&str] {
+        match self {
+            Lane::Any => &[],
+            Lane::To(name) => std::slice::from_ref(name),
+            Lane::Beside(names) => names,
+        }
+    }
+
+    fn condition(&self) -> String {
+        let places: Vec<_> = (1..=self.names().len()).map(|n| format!("${n}")).collect();
+        match self {
+            Lane::To(_) => " AND destination = $1".to_owned(),
+            Lane::Beside(_) if !places.is_empty() => {
+                format!(" AND destination NOT IN ({})", places.join(", "))
+            }
+            _ => String::new(),
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sent {
@@ -96,18 +129,26 @@ pub(crate) async fn of_study(db: &Db, study: &str) -> Result<HashSet<String>> {
 }
 
 /// Takes the entry that is due longest, or one whose sender fell silent for `lease_ms`.
-pub(crate) async fn lease(db: &Db, worker: &str, lease_ms: i64) -> Result<Option<Outgoing>> {
+pub(crate) async fn lease(
+    db: &Db,
+    worker: &str,
+    lane: Lane<'_>,
+    lease_ms: i64,
+) -> Result<Option<Outgoing>> {
     let owner = format!("{worker}/{}", crate::random_token());
     let now = db.clock();
     let mut tx = db.work.begin_with(db.begin()).await?;
     let sql = format!(
         "SELECT destination, sop_uid, sop_class, path, subject, attempts, state, lost, {now} - created FROM outbox \
-         WHERE (state = 'waiting' AND due <= {now}) OR (state = 'sending' AND lease_until < {now}) ORDER BY due LIMIT 1{}",
+         WHERE ((state = 'waiting' AND due <= {now}) OR (state = 'sending' AND lease_until < {now})){} ORDER BY due LIMIT 1{}",
+        lane.condition(),
         db.skip_locked()
     );
-    let row = sqlx::query(AssertSqlSafe(sql))
-        .fetch_optional(&mut *tx)
-        .await?;
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for name in lane.names() {
+        query = query.bind(*name);
+    }
+    let row = query.fetch_optional(&mut *tx).await?;
     let Some(row) = row else {
         return Ok(None);
     };

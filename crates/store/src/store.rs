@@ -4,7 +4,7 @@ use crate::db::{Db, FILE};
 use crate::error::{Result, StoreError};
 use crate::files::{Files, Placed};
 use crate::index::{self, Located, Target};
-use crate::outbox::{self, Outgoing, Sent};
+use crate::outbox::{self, Lane, Outgoing, Sent};
 use crate::query::{self, Found, Query};
 use crate::queue::{self, Counts, Failure, Lease, NewJob};
 use crate::record::{Incoming, Record};
@@ -487,7 +487,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn lease_outgoing(&self, worker: &str, lease_ms: i64) -> Result<Option<Outgoing>> {
-        outbox::lease(&self.inner.db, worker, lease_ms).await
+        self.lease_outgoing_of(worker, Lane::Any, lease_ms).await
+    }
+
+    /// Takes something that is to be sent to the destinations of `lane`.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn lease_outgoing_of(
+        &self,
+        worker: &str,
+        lane: Lane<'_>,
+        lease_ms: i64,
+    ) -> Result<Option<Outgoing>> {
+        outbox::lease(&self.inner.db, worker, lane, lease_ms).await
     }
 
     /// Says that the sender is still at it; false when the lease was lost.

@@ -100,7 +100,7 @@ pub struct Reading {
     pub nice: bool,
 }
 
-/// Starts `count` threads that read and one that sends.
+/// Starts `count` threads that read, and the senders.
 pub fn start_workers(
     work: Work,
     count: usize,

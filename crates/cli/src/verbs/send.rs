@@ -5,6 +5,7 @@ use crate::exit::{Code, Usage};
 use crate::progress;
 use anyhow::{Result, bail};
 use hilum_dicomweb::Peers;
+use hilum_node::NodeError;
 use hilum_node::config::WebService;
 use hilum_node::scu::{Item, Remote, Retries, SendReport, Sender};
 use hilum_node::web::WebClient;
@@ -17,7 +18,7 @@ use walkdir::WalkDir;
 /// Send DICOM files to a node (C-STORE), or to a DICOMweb server (STOW-RS) when its URL is given.
 ///
 /// Data sets go as they are where the node takes their transfer syntax. Files without compressed pixel data are otherwise written
-/// anew in one that it takes. Exit codes: 0 all arrived, 1 some did not, 2 usage.
+/// anew in one that it takes. Files in folders that are no DICOM objects are passed over. Exit codes: 0 all arrived, 1 some did not, 2 usage.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -61,10 +62,15 @@ pub fn run(args: &Args) -> Result<Code> {
     };
     let mut items = Vec::new();
     for file in files {
-        match Item::of_file(&file) {
+        match Item::of_file(&file.path) {
             Ok(item) => items.push(item),
-            Err(error) => output.line(&file, None, Some(error.to_string())),
+            // Pictures and texts lie beside objects; nobody asked for them to be sent.
+            Err(NodeError::NotDicom) if file.met => output.passed += 1,
+            Err(error) => output.line(&file.path, None, Some(error.to_string())),
         }
+    }
+    if items.is_empty() && output.errors.is_empty() {
+        bail!("no DICOM objects under the paths given");
     }
     let bar = progress::bar(items.len(), "sending", !args.no_progress);
     let retries = Retries {
@@ -87,6 +93,10 @@ pub fn run(args: &Args) -> Result<Code> {
         node_parts::say(&format!("{} of {all} files sent to {name}\n", report.done))?;
         for (error, count) in &output.errors {
             node_parts::say(&format!("  {count} not sent: {error}\n"))?;
+        }
+        if output.passed > 0 {
+            let passed = output.passed;
+            node_parts::say(&format!("  {passed} in folders passed over: not a DICOM object\n"))?;
         }
     }
     Ok(if output.errors.is_empty() {
@@ -150,6 +160,8 @@ fn store(service: &WebService, item: &Item, retries: Retries) -> hilum_node::Res
 struct Output {
     json: bool,
     errors: BTreeMap<String, usize>,
+    /// Files met in folders that are no DICOM objects.
+    passed: usize,
     /// The first failure to write to stdout.
     broken: Option<std::io::Error>,
 }
@@ -183,7 +195,13 @@ impl Output {
     }
 }
 
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+struct File {
+    path: PathBuf,
+    /// It was met in a folder, not named.
+    met: bool,
+}
+
+fn files(paths: &[PathBuf]) -> Result<Vec<File>> {
     let mut files = Vec::new();
     for path in paths {
         if !path.exists() {
@@ -192,7 +210,9 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         for entry in WalkDir::new(path).sort_by_file_name() {
             let entry = entry?;
             if entry.file_type().is_file() {
-                files.push(entry.into_path());
+                let met = entry.depth() > 0;
+                let path = entry.into_path();
+                files.push(File { path, met });
             }
         }
     }

@@ -39,7 +39,7 @@ impl Default for Config {
                 ..ShortConfig::default()
             },
             folds: 5,
-            seeds: 3,
+            seeds: 5,
         }
     }
 }

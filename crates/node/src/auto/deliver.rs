@@ -13,12 +13,12 @@ use crate::scu::{Item, Proposed, Remote, Sender};
 use dicom_core::{DataElement, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
-use hilum_store::{Outgoing, Sent};
+use hilum_store::{Lane, Outgoing, Sent};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// How one entry ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,25 +42,53 @@ const LOST: i64 = 5;
 /// How often files are looked for that every destination has by now, and how long they are left alone.
 const PRUNE: Duration = Duration::from_secs(120);
 
-/// Sends until `stop`. Blocks its thread.
+/// Sends until `stop`. Blocks its thread. Each destination has a sender of its own, so that one that is slow or does not
+/// answer holds up nobody else's results.
 pub fn deliver(work: &Work, runtime: &Handle, stop: &AtomicBool) {
-    let mut pruned: Option<Instant> = None;
-    while !stop.load(Ordering::SeqCst) {
-        match runtime.block_on(work.store.lease_outgoing(&work.worker, LEASE_MS)) {
-            Ok(Some(out)) => {
-                one(work, runtime, &out);
-            }
-            Ok(None) => std::thread::sleep(Duration::from_millis(200)),
-            Err(error) => {
-                warn!(kind = error.kind(), "outbox not reached");
-                std::thread::sleep(Duration::from_secs(1));
+    let names: Vec<&str> = work
+        .config
+        .destination
+        .iter()
+        .map(|d| d.name.as_str())
+        .collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            let start = std::thread::Builder::new().name(format!("sender-{name}"));
+            if let Err(error) = start.spawn_scoped(scope, || send_of(work, runtime, stop, Lane::To(name))) {
+                // What it would have sent waits in the outbox for the next start.
+                error!(%error, destination = name, "no thread for a destination");
             }
         }
-        if pruned.is_none_or(|at| at.elapsed() >= PRUNE) {
-            pruned = Some(Instant::now());
-            if let Err(error) = runtime.block_on(work.store.prune_outbox(PRUNE)) {
-                warn!(kind = error.kind(), "outbox not tidied up");
+        // What is for destinations that the configuration no longer has, and the tidying up.
+        let mut pruned: Option<Instant> = None;
+        while !stop.load(Ordering::SeqCst) {
+            send_next(work, runtime, Lane::Beside(&names));
+            if pruned.is_none_or(|at| at.elapsed() >= PRUNE) {
+                pruned = Some(Instant::now());
+                if let Err(error) = runtime.block_on(work.store.prune_outbox(PRUNE)) {
+                    warn!(kind = error.kind(), "outbox not tidied up");
+                }
             }
+        }
+    });
+}
+
+fn send_of(work: &Work, runtime: &Handle, stop: &AtomicBool, lane: Lane<'_>) {
+    while !stop.load(Ordering::SeqCst) {
+        send_next(work, runtime, lane);
+    }
+}
+
+/// Sends one object, or waits a little when there is none.
+fn send_next(work: &Work, runtime: &Handle, lane: Lane<'_>) {
+    match runtime.block_on(work.store.lease_outgoing_of(&work.worker, lane, LEASE_MS)) {
+        Ok(Some(out)) => {
+            one(work, runtime, &out);
+        }
+        Ok(None) => std::thread::sleep(Duration::from_millis(200)),
+        Err(error) => {
+            warn!(kind = error.kind(), "outbox not reached");
+            std::thread::sleep(Duration::from_secs(1));
         }
     }
 }

@@ -33,7 +33,7 @@ impl Item {
     /// Looks at a file. One without file meta information is read as a whole.
     ///
     /// # Errors
-    /// [`NodeError::File`], [`NodeError::DataSet`].
+    /// [`NodeError::File`], [`NodeError::NotDicom`], [`NodeError::DataSet`].
     pub fn of_file(path: &Path) -> Result<Self> {
         let bytes = read(path)?;
         if let Some((meta, _)) = head(&bytes) {
@@ -45,7 +45,10 @@ impl Item {
             });
         }
         let object =
-            hilum_dicom::object::parse(&bytes).map_err(|e| NodeError::DataSet(e.to_string()))?;
+            hilum_dicom::object::parse(&bytes).map_err(|e| match e {
+                hilum_dicom::DicomError::NotDicom => NodeError::NotDicom,
+                other => NodeError::DataSet(other.to_string()),
+            })?;
         let uid = |tag: Tag, name| {
             let text = object.data.get(tag).and_then(|e| e.to_str().ok());
             text.map(|t| trimmed(&t))

@@ -202,6 +202,7 @@ fn keeps_association(error: &NodeError) -> bool {
         NodeError::Status { .. }
             | NodeError::NotAccepted { .. }
             | NodeError::File { .. }
+            | NodeError::NotDicom
             | NodeError::DataSet(_)
     )
 }

@@ -22,14 +22,15 @@ const UNDECIDED: Colour = [0.25, 0.33, 0.72];
 const ABSENT: Colour = [0.42, 0.45, 0.5];
 
 /// The bytes of the PDF: image with overlay, draft, findings, measurements, provenance. The same reading and picture
-/// give the same bytes.
+/// give the same bytes. `patient` is a Patient's Name as DICOM writes it; a reading itself holds only the Patient ID.
 pub fn render(
     reading: &Reading,
+    patient: Option<&str>,
     overlay: Option<&Plane<Rgb>>,
     signature: Option<&Signature>,
 ) -> Vec<u8> {
     let mut sheet = Sheet::new();
-    head(&mut sheet, reading, signature);
+    head(&mut sheet, reading, patient, signature);
     front(&mut sheet, reading, overlay);
     section(&mut sheet, reading, "Findings", Section::Findings);
     gate(&mut sheet, reading);
@@ -74,7 +75,12 @@ fn title(signature: Option<&Signature>) -> &'static str {
     }
 }
 
-fn head(sheet: &mut Sheet, reading: &Reading, signature: Option<&Signature>) {
+fn head(
+    sheet: &mut Sheet,
+    reading: &Reading,
+    patient: Option<&str>,
+    signature: Option<&Signature>,
+) {
     let y = sheet.y;
     sheet.fill(
         MARGIN - 6.0,
@@ -88,9 +94,10 @@ fn head(sheet: &mut Sheet, reading: &Reading, signature: Option<&Signature>) {
     sheet.at(MARGIN, title(signature), Style::bold(16.0), Sheet::width());
     sheet.y -= 4.0;
     let study = &reading.study;
+    let patient = patient_words(patient, study.patient.as_deref());
     let facts = [
         ("Study", Some(study.id.as_str())),
-        ("Patient", study.patient.as_deref()),
+        ("Patient", patient.as_deref()),
         ("Date", study.date.as_deref()),
     ];
     for (name, value) in facts {
@@ -114,6 +121,24 @@ fn head(sheet: &mut Sheet, reading: &Reading, signature: Option<&Signature>) {
         &words.join("; "),
         Style::plain(9.0),
     );
+}
+
+/// `Family, Given (ID)`, of the first writing of the name.
+fn patient_words(name: Option<&str>, id: Option<&str>) -> Option<String> {
+    let first = name.and_then(|n| n.split('=').find(|g| !g.trim().is_empty()));
+    let mut parts = first.into_iter().flat_map(|n| n.split('^')).map(str::trim);
+    let family = parts.next().unwrap_or_default();
+    let given: Vec<&str> = parts.by_ref().take(2).filter(|p| !p.is_empty()).collect();
+    let name = match (family.is_empty(), given.is_empty()) {
+        (true, true) => return id.map(str::to_owned),
+        (false, true) => family.to_owned(),
+        (true, false) => given.join(" "),
+        (false, false) => format!("{family}, {}", given.join(" ")),
+    };
+    Some(match id {
+        Some(id) => format!("{name} ({id})"),
+        None => name,
+    })
 }
 
 fn image_words(image: &hilum_core::ImageRecord) -> String {
@@ -423,4 +448,19 @@ pub fn encapsulate(context: &Context<'_>, pdf: &[u8]) -> Result<Vec<u8>> {
         PrimitiveValue::U8(bytes.into()),
     );
     Ok(set.file(kind.class, &context.instance(&kind))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::patient_words;
+
+    #[test]
+    fn patients_are_named_as_in_a_list() {
+        let words = |name, id| patient_words(name, id).unwrap_or_default();
+        assert_eq!(words(Some("Doe^Jane^A^Dr"), Some("P1")), "Doe, Jane A (P1)");
+        assert_eq!(words(Some("=Yamada^Tarou"), None), "Yamada, Tarou");
+        assert_eq!(words(Some("^Jane"), Some("P1")), "Jane (P1)");
+        assert_eq!(words(Some(" ^ "), Some("P1")), "P1");
+        assert_eq!(patient_words(None, None), None);
+    }
 }

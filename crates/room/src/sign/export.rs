@@ -52,6 +52,8 @@ pub(super) struct Outgoing {
     pub(super) model: Reading,
     /// The reader's.
     pub(super) reading: Reading,
+    /// Patient's Name in the objects.
+    patient: Option<String>,
     edited: Edited,
     /// Who said what in it besides the models.
     pub(super) readers: Readers,
@@ -64,12 +66,15 @@ pub(super) struct Outgoing {
 /// # Errors
 /// [`RoomError::NotRead`], [`RoomError::Deleted`].
 pub(super) async fn outgoing(room: &Room, study: &str) -> Result<Outgoing> {
-    list::one(room, study).await?;
+    let item = list::one(room, study).await?;
+    // A picture without an identity goes by its file's name in the list.
+    let patient = (!item.patient_id.is_empty()).then_some(item.patient_name);
     let model = room.reading(study).await?.ok_or(RoomError::NotRead)?;
     let edits = edits::list(room.db(), study).await?;
     let edited = Edited::of(&model, &edits);
     Ok(Outgoing {
         reading: rewrite(&model, &edited),
+        patient,
         readers: readers(&model, &edited),
         revision: edits.last().map_or(0, |e| e.revision),
         model,
@@ -104,10 +109,11 @@ pub(super) fn objects(
 }
 
 /// The report as a PDF.
-pub(super) fn pdf(reading: &Reading, signature: Option<&Signature>) -> Result<Vec<u8>> {
-    let canvas = canvas(reading)?;
+pub(super) fn pdf(out: &Outgoing, signature: Option<&Signature>) -> Result<Vec<u8>> {
+    let canvas = canvas(&out.reading)?;
     Ok(hilum_objects::pdf::render(
-        reading,
+        &out.reading,
+        out.patient.as_deref(),
         canvas.as_ref(),
         signature,
     ))
@@ -156,7 +162,7 @@ pub(crate) async fn export(room: &Room, study: &str, format: Format) -> Result<(
     let (maker, id) = (room.clone(), study.to_owned());
     let bytes = blocking(move || {
         if format == Format::Pdf {
-            return pdf(&out.reading, None);
+            return pdf(&out, None);
         }
         let part = tempfile::tempdir().map_err(RoomError::io("export"))?;
         objects(&maker, &id, part.path(), &out, None)?;

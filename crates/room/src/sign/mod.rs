@@ -142,7 +142,7 @@ async fn prepare(room: &Room, study: &str, shown: &Shown, by: &str) -> Result<Pr
         std::fs::create_dir_all(&folder).map_err(io())?;
         let part = tempfile::tempdir_in(&folder).map_err(io())?;
         objects(&room, &id, part.path(), &out, Some(&signature))?;
-        let pdf = pdf(&out.reading, Some(&signature))?;
+        let pdf = pdf(&out, Some(&signature))?;
         std::fs::write(part.path().join("report.pdf"), pdf).map_err(io())?;
         std::fs::write(part.path().join("reading.json"), json).map_err(io())?;
         std::fs::rename(part.keep(), &place).map_err(io())
