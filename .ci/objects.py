@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Others' tools as judges of the objects that Hilum writes, and Hilum as the reader of others' objects.
 
-    objects.py [--hilum PATH] [--keep DIR] [FILE...]
+    objects.py [--hilum PATH] [--keep DIR] [--fhir-r4 PYTHON] [FILE...]
 
 Reads FILEs (the samples when none are given) with `--write sr,seg,gsps,sc,pdf,fhir` and holds what was written to
-dciodvfy, dsrdump, the standard's tables of modules (as highdicom carries them), highdicom, pydicom and the FHIR models; then writes a report and a segmentation
+dciodvfy, dsrdump, the standard's tables of modules (as highdicom carries them), highdicom, pydicom and the FHIR models (of R5,
+of R4B, and of R4 by a Python that has fhir.resources 6.0, the last one with them); then writes a report and a segmentation
 with highdicom and reads them back. A tool that is not installed is named and skipped. Prints one line a check; exit
 code 1 when any failed.
 """
@@ -194,7 +195,10 @@ def check_round_trip(hilum: Path, folder: Path) -> None:
     check(f"{folder.name}: write then read gives an equal reading", not different and back == whole, str(different))
 
 
-def check_fhir(folder: Path, release: str) -> None:
+R4 = "import json, sys; from fhir.resources.bundle import Bundle; Bundle.parse_obj(json.load(open(sys.argv[1])))"
+
+
+def check_fhir(folder: Path, release: str, r4: Path | None) -> None:
     bundle = json.loads((folder / "fhir.json").read_text())
     name = f"{folder.name}/fhir.json ({release})"
     if has("fhir.resources"):
@@ -207,6 +211,9 @@ def check_fhir(folder: Path, release: str) -> None:
             check(f"{name} fits the published resources", True)
         except Exception as problem:  # pydantic's, and the models' own
             check(f"{name} fits the published resources", False, str(problem)[:400])
+    if release == "r4" and r4 is not None:
+        said = run(r4, "-c", R4, folder / "fhir.json")
+        check(f"{name} fits the resources of 4.0.1", said.returncode == 0, said.stderr[-400:])
     links = {entry["fullUrl"] for entry in bundle["entry"]}
     check(f"{name}: one entry a resource", len(links) == len(bundle["entry"]))
     text = json.dumps(bundle)
@@ -364,6 +371,7 @@ def check_same_twice(hilum: Path, image: Path, first: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fhir-r4", type=Path, help="Python with fhir.resources 6.0 and pydantic 1")
     parser.add_argument("--hilum", type=Path, default=ROOT / "target" / "release" / "hilum")
     parser.add_argument("--keep", type=Path, help="folder for what was written")
     parser.add_argument("files", nargs="*", type=Path)
@@ -383,7 +391,7 @@ def main() -> int:
         )
         check(f"read --write ({release}): exit code", said.returncode in (0, 1), said.stderr[-300:])
         for folder in folders(out):
-            check_fhir(folder, release)
+            check_fhir(folder, release, arguments.fhir_r4)
     for folder in folders(out):
         if "dciodvfy" not in missing:
             check_dciodvfy(folder)

@@ -12,6 +12,7 @@ pub mod look;
 pub mod noise;
 pub mod project;
 pub mod ray;
+mod samples;
 pub mod structures;
 
 pub use attenuation::{MU_WATER, Part};

@@ -11,6 +11,7 @@ use crate::columns::{self, Columns};
 use crate::error::DrrError;
 use crate::geometry::{Geometry, Ray, length};
 use crate::ray;
+use crate::samples::Samples;
 use hilum_image::{Gray, Plane};
 use hilum_volume::affine::Inverse;
 use hilum_volume::{Vec3, Volume};
@@ -248,18 +249,10 @@ impl<'v, F: Fn(f32) -> f32 + Sync> Projector<'v, F> {
         let inside = (leave - enter) * length(ray);
         let n = (2.0 * inside / spacing).ceil().max(1.0);
         let dt = (leave - enter) / n;
-        let at = |s: f64| -> Vec3 {
-            std::array::from_fn(|k| start[k] + (enter + (s + 0.5) * dt) * step[k])
-        };
+        let way = Samples::new(self.volume, start, step, enter, dt);
         // Samples more than a voxel away from all that is not 0 add nothing.
-        let near = |p: &Vec3| {
-            (0..3).all(|k| p[k] >= bounds[k].0 as f64 - 1.0 && p[k] <= bounds[k].1 as f64)
-        };
-        let samples = (0..n as usize).filter_map(|s| {
-            let p = at(s as f64);
-            let value = near(&p).then(|| self.volume.sample(p)).flatten()?;
-            Some(f64::from((self.value)(value)))
-        });
+        let samples = way.values(n as usize, bounds);
+        let samples = samples.map(|v| f64::from((self.value)(v)));
         match method {
             Method::Maximum => samples.fold(0.0, f64::max) as f32,
             _ => (samples.sum::<f64>() * inside / n) as f32,

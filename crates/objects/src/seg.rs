@@ -267,7 +267,7 @@ fn groups(context: &Context<'_>, set: &mut DataSet, image: usize, frames: usize)
         measures.decimal(tags::PIXEL_SPACING, &[row, column]);
     }
     let mut shared = DataSet::default();
-    // There also when the film has no spacing: OHIF's viewer ends at a segmentation without it.
+    // There also when the film has no spacing: OHIF's page ends at a segmentation without it.
     shared.sequence(tags::PIXEL_MEASURES_SEQUENCE, vec![measures]);
     set.sequence(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, vec![shared]);
     let frames = (1..=frames as u16).map(|number| {
