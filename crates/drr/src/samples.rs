@@ -168,9 +168,7 @@ mod tests {
                 let ours: Vec<f32> = way.values(37, bounds).collect();
                 let theirs: Vec<f32> = (0..37)
                     .map(|s| std::array::from_fn(|k| way.at(s, k)))
-                    .filter(|p: &Vec3| {
-                        (0..3).all(|k| p[k] >= -1.0 && p[k] <= size[k] as f64)
-                    })
+                    .filter(|p: &Vec3| (0..3).all(|k| p[k] >= -1.0 && p[k] <= size[k] as f64))
                     .map(|p| v.sample(p).unwrap_or(0.0))
                     .collect();
                 assert_eq!(ours, theirs, "{size:?} {start:?}");

@@ -15,7 +15,7 @@ use hilum_node::auto::{self, READ, Reader, StudyFiles, Work};
 use hilum_node::config::{Config, Destination, Rule};
 use hilum_node::scu::{Item, Remote, Sender};
 use hilum_node::web::NoWeb;
-use hilum_store::{Counts, NewJob, NewOutgoing, Target, Uid};
+use hilum_store::{Chosen, Counts, NewJob, NewOutgoing, Target, Uid};
 use reads::Reads;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -98,12 +98,16 @@ fn read(study: &str) -> NewJob {
 
 /// Puts a film into a node's outbox.
 fn put(node: &Node, film: &Path) {
+    put_for(node, film, "pacs");
+}
+
+fn put_for(node: &Node, film: &Path, destination: &str) {
     let item = Item::of_file(film).unwrap();
     let path = format!("outbox/{}.dcm", item.instance);
     std::fs::create_dir_all(node.dir.path().join("outbox")).unwrap();
     std::fs::copy(film, node.dir.path().join(&path)).unwrap();
     let out = NewOutgoing {
-        destination: "pacs".to_owned(),
+        destination: destination.to_owned(),
         sop_uid: item.instance,
         sop_class: item.sop_class,
         path,
@@ -148,6 +152,48 @@ fn a_destination_that_is_away_for_more_attempts_than_a_study_has_gets_the_result
     until(|| outgoing(&node).done == 1);
     drop(sender);
     assert_eq!(pacs.stop().stored, 1);
+    node.stop();
+}
+
+#[test]
+fn a_destination_that_says_nothing_holds_up_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let pacs = Node::start(&Config::default());
+    // Connections are made, and nobody ever answers.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let mut config = config(pacs.address.port());
+    let port = silent.local_addr().unwrap().port();
+    let mute = Destination::dicom("mute", "MUTE", "127.0.0.1", port);
+    config.destination.insert(0, mute);
+    let node = Node::start(&Config::default());
+    let film = write_film(dir.path(), 1, "P1", "20260101");
+    put_for(&node, &film, "mute");
+    let sender = Thread::deliver(&node, &config);
+    until(|| outgoing(&node).leased == 1);
+    put(&node, &film);
+    until(|| outgoing(&node).done == 1);
+    let now = outgoing(&node);
+    assert_eq!((now.leased, now.dead), (1, 0), "{now:?}");
+    drop(silent);
+    drop(sender);
+    node.stop();
+    assert_eq!(pacs.stop().stored, 1);
+}
+
+#[test]
+fn what_is_for_a_destination_that_is_no_longer_configured_is_tried_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(&Config::default());
+    put_for(&node, &write_film(dir.path(), 1, "P1", "20260101"), "gone");
+    let sender = Thread::deliver(&node, &config(1));
+    until(|| {
+        let entries = node.block_on(node.store.db().entries(&Chosen::default()));
+        let mut entries = entries.unwrap().into_iter();
+        entries.any(|e| e.error.contains("not in the configuration"))
+    });
+    drop(sender);
+    let out = node.block_on(node.store.outgoing()).unwrap();
+    assert_eq!((out.done, out.dead), (0, 0), "{out:?}");
     node.stop();
 }
 

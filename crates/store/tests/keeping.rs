@@ -7,7 +7,7 @@ use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use hilum_store::{
-    Chosen, Duplicates, EntryState, Failure, Incoming, Ingested, Level, NewJob, NewOutgoing,
+    Chosen, Duplicates, EntryState, Failure, Incoming, Ingested, Lane, Level, NewJob, NewOutgoing,
     Options, Query, Sent, Store, StoreError, Target, Uid, Work,
 };
 use std::path::Path;
@@ -300,6 +300,24 @@ async fn files_that_every_destination_has_go_and_others_stay() {
         assert_eq!(gone, usize::from(how == Sent::Yes && first == 2));
     }
     assert_eq!(there(), ["2.25.2.dcm"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_takes_what_is_in_its_lane() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await;
+    let results = ["a", "b", "c"].map(|to| result(to, "2.25.1"));
+    complete(&store, &results).await;
+    let next = async |lane: Lane<'_>| {
+        let out = store.lease_outgoing_of("w", lane, 60_000).await.unwrap();
+        out.map(|o| o.entry.destination)
+    };
+    assert_eq!(next(Lane::To("b")).await.as_deref(), Some("b"));
+    assert_eq!(next(Lane::To("b")).await, None);
+    assert_eq!(next(Lane::Beside(&["a", "b"])).await.as_deref(), Some("c"));
+    assert_eq!(next(Lane::Beside(&["a", "b"])).await, None);
+    assert_eq!(next(Lane::Beside(&[])).await.as_deref(), Some("a"));
+    assert_eq!(next(Lane::Any).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

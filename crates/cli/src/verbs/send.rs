@@ -96,7 +96,9 @@ pub fn run(args: &Args) -> Result<Code> {
         }
         if output.passed > 0 {
             let passed = output.passed;
-            node_parts::say(&format!("  {passed} in folders passed over: not a DICOM object\n"))?;
+            node_parts::say(&format!(
+                "  {passed} in folders passed over: not a DICOM object\n"
+            ))?;
         }
     }
     Ok(if output.errors.is_empty() {

@@ -54,7 +54,9 @@ pub fn deliver(work: &Work, runtime: &Handle, stop: &AtomicBool) {
     std::thread::scope(|scope| {
         for name in &names {
             let start = std::thread::Builder::new().name(format!("sender-{name}"));
-            if let Err(error) = start.spawn_scoped(scope, || send_of(work, runtime, stop, Lane::To(name))) {
+            if let Err(error) =
+                start.spawn_scoped(scope, || send_of(work, runtime, stop, Lane::To(name)))
+            {
                 // What it would have sent waits in the outbox for the next start.
                 error!(%error, destination = name, "no thread for a destination");
             }

@@ -44,11 +44,10 @@ impl Item {
                 transfer_syntax: meta.transfer_syntax().to_owned(),
             });
         }
-        let object =
-            hilum_dicom::object::parse(&bytes).map_err(|e| match e {
-                hilum_dicom::DicomError::NotDicom => NodeError::NotDicom,
-                other => NodeError::DataSet(other.to_string()),
-            })?;
+        let object = hilum_dicom::object::parse(&bytes).map_err(|e| match e {
+            hilum_dicom::DicomError::NotDicom => NodeError::NotDicom,
+            other => NodeError::DataSet(other.to_string()),
+        })?;
         let uid = |tag: Tag, name| {
             let text = object.data.get(tag).and_then(|e| e.to_str().ok());
             text.map(|t| trimmed(&t))
