@@ -38,48 +38,34 @@ impl Picture {
         if times == 0 {
             return self.bytes.clone();
         }
-        let pairs = self.bytes.chunks_exact(2);
-        let mut level = Level {
-            columns: self.columns,
-            rows: self.rows,
-            values: pairs.map(|b| u16::from_le_bytes([b[0], b[1]])).collect(),
-        };
-        for _ in 0..times {
-            level = level.halved();
+        let (mut columns, mut rows) = (self.columns, self.rows);
+        let mut bytes = halved(&self.bytes, columns, rows);
+        for _ in 1..times {
+            (columns, rows) = (columns.div_ceil(2), rows.div_ceil(2));
+            bytes = halved(&bytes, columns, rows);
         }
-        let bytes = level.values.iter().flat_map(|v| v.to_le_bytes());
-        bytes.collect::<Vec<u8>>().into()
+        bytes.into()
     }
 }
 
-struct Level {
-    columns: usize,
-    rows: usize,
-    values: Vec<u16>,
-}
-
-impl Level {
-    /// Mean of 2x2 blocks, rounded; the last row or column is repeated when the size is odd. The viewer halves in the same way.
-    fn halved(&self) -> Level {
-        let (columns, rows) = (self.columns.div_ceil(2), self.rows.div_ceil(2));
-        let mut values = Vec::with_capacity(columns * rows);
-        for y in 0..rows {
-            let row =
-                |y: usize| &self.values[y.min(self.rows - 1) * self.columns..][..self.columns];
-            let (top, bottom) = (row(2 * y), row(2 * y + 1));
-            for x in 0..columns {
-                let (left, right) = (2 * x, (2 * x + 1).min(self.columns - 1));
-                let four = [top[left], top[right], bottom[left], bottom[right]];
-                let sum: u32 = four.iter().map(|v| u32::from(*v)).sum();
-                values.push(((sum + 2) >> 2) as u16);
-            }
+/// Mean of 2x2 blocks, rounded; the last row or column is repeated when the size is odd. The viewer halves in the same way.
+fn halved(bytes: &[u8], columns: usize, rows: usize) -> Vec<u8> {
+    let at = |row: &[u8], x: usize| u32::from(u16::from_le_bytes([row[2 * x], row[2 * x + 1]]));
+    let row = |y: usize| &bytes[2 * y * columns..][..2 * columns];
+    let mean = |sum: u32| (((sum + 2) >> 2) as u16).to_le_bytes();
+    let mut out = vec![0u8; 2 * columns.div_ceil(2) * rows.div_ceil(2)];
+    for (y, line) in out.chunks_exact_mut(2 * columns.div_ceil(2)).enumerate() {
+        let (top, bottom) = (row(2 * y), row((2 * y + 1).min(rows - 1)));
+        let pairs = top.chunks_exact(4).zip(bottom.chunks_exact(4));
+        for (to, (a, b)) in line.chunks_exact_mut(2).zip(pairs) {
+            to.copy_from_slice(&mean(at(a, 0) + at(a, 1) + at(b, 0) + at(b, 1)));
         }
-        Level {
-            columns,
-            rows,
-            values,
+        if columns % 2 == 1 {
+            let last = columns - 1;
+            line[last..].copy_from_slice(&mean(2 * (at(top, last) + at(bottom, last))));
         }
     }
+    out
 }
 
 /// Elements before the pixels.
@@ -104,7 +90,10 @@ pub(crate) fn picture(path: &Path) -> Result<Picture> {
         source,
     };
     let (values, bits, window) = values(&image).map_err(failed)?;
-    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let mut bytes = Vec::with_capacity(2 * values.len());
+    values
+        .iter()
+        .for_each(|v| bytes.extend_from_slice(&v.to_le_bytes()));
     Ok(Picture {
         columns: image.attributes.columns,
         rows: image.attributes.rows,

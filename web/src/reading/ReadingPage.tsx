@@ -13,9 +13,9 @@ import { useEdits } from '../edits/useEdits';
 import { age, date, personName, sentenceCase } from '../format/format';
 import { en } from '../texts/en';
 import { hung } from '../viewer/pair';
-import { pixels } from '../viewer/pixels';
+import { begin } from '../viewer/pixels';
 import { ViewStore } from '../viewer/store';
-import { fitted, panBy, windowBy, zoomAt } from '../viewer/view';
+import { fitted, panBy, windowBy, zoomAt, type Size } from '../viewer/view';
 import type { Tool } from '../viewer/Viewport';
 import { neighbour } from '../worklist/order';
 import type { ReadingContext } from './context';
@@ -32,10 +32,16 @@ const r = en.reading;
 const TABS = ['findings', 'change', 'why', 'history'] as const;
 type Tab = (typeof TABS)[number];
 
+/** About the place that the image will have (reading.css): what is left of the window beside the panel and below the heads. */
+function portAhead(): Size {
+  const panel = Math.min(608, Math.max(448, 0.27 * innerWidth));
+  return { width: Math.max(1, innerWidth - panel), height: Math.max(1, innerHeight - 140) };
+}
+
 /** The image is on its way while the page around it is made. */
 function ahead(study: Study): Study {
   const first = hung(study.images)[0];
-  if (first && !first.error) pixels(first.pixels_url, first.columns, first.rows).catch(() => {});
+  if (first && !first.error) begin(first.pixels_url, first.columns, first.rows, portAhead());
   return study;
 }
 

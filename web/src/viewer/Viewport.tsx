@@ -5,9 +5,9 @@ import { inText } from '../app/keys';
 import { number } from '../format/format';
 import { en } from '../texts/en';
 import { cornered, draws, followed, stepped, type Draft, type Tool } from './draft';
-import { levelFor, type Level } from './levels';
+import { HALVED, levelFor, type Level } from './levels';
 import { painterFor, type Painter } from './painter';
-import { known, pixels, preview } from './pixels';
+import { begun, known, pixels, preview } from './pixels';
 import { boxOf, corners, dragged, hit, inside } from './shapes';
 import type { ViewStore } from './store';
 import { digitsOf, lengthOf } from './units';
@@ -39,9 +39,6 @@ interface Props {
   onToolDone?: () => void;
   onWindow?: (w: Window) => void;
 }
-
-/** How often the server halves at most. */
-const HALVED = 6;
 
 export function Viewport(props: Props) {
   const { image, store, tool } = props;
@@ -166,9 +163,10 @@ export function Viewport(props: Props) {
       const { pixels_url: url, columns, rows } = image;
       const times = levelFor(fitScale(size, port.current) * devicePixelRatio, HALVED + 1);
       if (times > 0 && !known(url)) {
-        const first = await preview(url, columns, rows, times);
+        const small = begun(url, times) ?? { times, level: preview(url, columns, rows, times) };
+        const first = await small.level;
         if (!current) return;
-        show([first], times);
+        show([first], small.times);
       }
       const all = await pixels(url, columns, rows);
       if (!current) return;

@@ -1,5 +1,8 @@
 // Halved copies of an image, so that a large film shown small does not flicker (aliasing), at four reads a pixel.
 
+/** How often the server halves at most. */
+export const HALVED = 6;
+
 export interface Level {
   width: number;
   height: number;

@@ -1,6 +1,7 @@
 import { request } from '../api/client';
 import { en } from '../texts/en';
-import { levelsOf, type Level } from './levels';
+import { HALVED, levelFor, levelsOf, type Level } from './levels';
+import { fitScale, type Size } from './view';
 
 const KEPT = 6;
 const cache = new Map<string, Promise<Level[]>>();
@@ -25,6 +26,30 @@ export function pixels(url: string, columns: number, rows: number): Promise<Leve
 export function preview(url: string, columns: number, rows: number, times: number): Promise<Level> {
   const side = (n: number): number => Math.ceil(n / 2 ** times);
   return load(`${url}${url.includes('?') ? '&' : '?'}level=${times}`, side(columns), side(rows));
+}
+
+/** A small copy that was asked for before there was a place for it. */
+export type Early = { times: number; level: Promise<Level> };
+let early: (Early & { url: string }) | null = null;
+
+/** Asks for what a screen needs that shows the image in `port`, or for all of it where that is no less. */
+export function begin(url: string, columns: number, rows: number, port: Size): void {
+  if (known(url)) return;
+  const times = levelFor(fitScale({ width: columns, height: rows }, port) * devicePixelRatio, HALVED + 1);
+  if (times === 0) {
+    pixels(url, columns, rows).catch(() => {});
+    return;
+  }
+  const level = preview(url, columns, rows, times);
+  level.catch(() => {});
+  early = { url, times, level };
+}
+
+/** What `begin` asked for, once; null when it is another image, or less than a screen of `times` needs. */
+export function begun(url: string, times: number): Early | null {
+  const found = early?.url === url && early.times <= times ? early : null;
+  early = null;
+  return found;
 }
 
 async function load(url: string, width: number, height: number): Promise<Level> {
