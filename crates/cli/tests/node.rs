@@ -65,6 +65,32 @@ fn what_cannot_be_sent_is_said_and_the_exit_code_is_one() {
 }
 
 #[test]
+fn what_lies_beside_objects_in_a_folder_is_passed_over() {
+    let (store, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let here = Listener::start(store.path(), &[]);
+    let film = files.path().join("film.dcm");
+    std::fs::copy(&dicom_samples()[0], &film).unwrap();
+    let text = files.path().join("notes.txt");
+    std::fs::write(&text, "Nothing of DICOM.").unwrap();
+    let folder = files.path().to_str().unwrap();
+    let sent = run(["send", &here.remote(), folder]);
+    assert_eq!(code(&sent), 0, "{}", stderr(&sent));
+    assert!(stdout(&sent).contains("1 of 1 files sent"), "{sent:?}");
+    assert!(stdout(&sent).contains("1 in folders passed over"));
+    // A damaged object is none of these, and what is named is meant.
+    std::fs::copy(sample("bad/truncated.dcm"), files.path().join("cut.dcm")).unwrap();
+    let sent = run(["send", &here.remote(), folder]);
+    assert_eq!(code(&sent), 1, "{}", stdout(&sent));
+    assert_eq!(code(&send(&here.remote(), &[film, text.clone()])), 1);
+    std::fs::remove_file(files.path().join("cut.dcm")).unwrap();
+    std::fs::remove_file(files.path().join("film.dcm")).unwrap();
+    let nothing = run(["send", &here.remote(), folder]);
+    assert_eq!(code(&nothing), 1);
+    assert!(stderr(&nothing).contains("no DICOM objects"), "{nothing:?}");
+    here.terminate();
+}
+
+#[test]
 fn a_kill_while_receiving_loses_nothing_that_was_acknowledged() {
     let (store, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let paths = copies(files.path(), 60);
