@@ -66,7 +66,7 @@ def captum_call(method: str, model, x, targets):
 
     if method == "grad-cam":
         found = attr.LayerGradCam(model, model.layer4[-1])
-        return lambda: found.attribute(x, target=targets, relu_attributions=True)
+        return lambda: found.attribute(x, target=targets, relu_attributions=False)
     if method == "integrated-gradients":
         found = attr.IntegratedGradients(model)
         return lambda: found.attribute(x, target=targets, n_steps=STEPS)

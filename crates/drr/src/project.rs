@@ -14,7 +14,7 @@ use crate::ray;
 use crate::samples::Samples;
 use hilum_image::{Gray, Plane};
 use hilum_volume::affine::Inverse;
-use hilum_volume::{Vec3, Volume};
+use hilum_volume::{Vec3, Volume, VolumeError};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
@@ -62,8 +62,13 @@ impl<'v, F: Fn(f32) -> f32 + Sync> Projector<'v, F> {
     /// A projector of `value` of the volume's voxels, e.g. attenuation of Hounsfield units.
     ///
     /// # Errors
-    /// [`DrrError::Volume`] for axes that do not span space.
+    /// [`DrrError::Volume`] for axes that do not span space, and for 2^31 voxels and more.
     pub fn new(volume: &'v Volume<f32>, value: F) -> Result<Self, DrrError> {
+        // Places of voxels are 32-bit numbers where rays are taken side by side.
+        if i32::try_from(volume.data.len()).is_err() {
+            let reason = format!("{} voxels are too many to project", volume.data.len());
+            return Err(VolumeError::Geometry { reason }.into());
+        }
         Ok(Projector {
             to_index: volume.affine.inverse()?,
             bounds: bounds(volume, &value),

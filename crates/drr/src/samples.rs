@@ -119,7 +119,7 @@ impl<'v> Samples<'v> {
                 let v = if index > 0.0 { index } else { 0.0 };
                 let v = if v < last { v } else { last };
                 let base = if v < top { v } else { top };
-                // SAFETY: 0 to `top`, and volumes have fewer than 2^31 voxels a side.
+                // SAFETY: 0 to `top`, and volumes that are projected have fewer than 2^31 voxels.
                 let base: i32 = unsafe { base.to_int_unchecked() };
                 part[k][l] = (v - f64::from(base)) as f32;
                 at[l] += base * self.strides[k];
