@@ -369,6 +369,20 @@ def check_same_twice(hilum: Path, image: Path, first: Path) -> None:
         check("the same study gives the same bytes", not differ, str(differ))
 
 
+def with_spacing(image_path: Path, folder: Path) -> Path:
+    """A copy of a sample that states its spacing at the patient, as a study of its own."""
+    import pydicom
+    from pydicom.uid import generate_uid
+
+    image = pydicom.dcmread(image_path)
+    image.PixelSpacing = [0.4, 0.4]
+    image.StudyInstanceUID, image.SeriesInstanceUID = (generate_uid(entropy_srcs=[image_path.name, part]) for part in ("study", "series"))
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[image_path.name, "image"])
+    path = folder / "with-spacing.dcm"
+    image.save_as(path)
+    return path
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fhir-r4", type=Path, help="Python with fhir.resources 6.0 and pydantic 1")
@@ -384,6 +398,8 @@ def main() -> int:
     missing += [m for m in ("highdicom", "fhir.resources") if not has(m)]
     for tool in missing:
         print(f"skipped: {tool} is not installed")
+    if not arguments.files and "highdicom" not in missing:
+        files = [*samples, with_spacing(ROOT / "samples" / "images" / "adult-pa.dcm", out)]
     for release in ("r4", "r5"):
         said = run(
             arguments.hilum, "read", *files, "--out", out, "--write", "sr,seg,gsps,sc,pdf,fhir", "--fhir", release,

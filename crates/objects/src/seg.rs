@@ -257,19 +257,11 @@ fn groups(context: &Context<'_>, set: &mut DataSet, image: usize, frames: usize)
     index.text(tags::DIMENSION_DESCRIPTION_LABEL, VR::LO, "Segment");
     set.sequence(tags::DIMENSION_INDEX_SEQUENCE, vec![index]);
 
-    let spacing = context
-        .sources
-        .images
-        .get(image)
-        .and_then(|i| i.pixel_spacing);
-    let mut measures = DataSet::default();
-    if let Some((row, column)) = spacing {
-        measures.decimal(tags::PIXEL_SPACING, &[row, column]);
-    }
-    let mut shared = DataSet::default();
-    // There also when the film has no spacing: OHIF's page ends at a segmentation without it.
-    shared.sequence(tags::PIXEL_MEASURES_SEQUENCE, vec![measures]);
-    set.sequence(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, vec![shared]);
+    // No pixel measures: with them highdicom wants a slice's thickness, which a film has not. Its spacing stands in the film.
+    set.sequence(
+        tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+        vec![DataSet::default()],
+    );
     let frames = (1..=frames as u16).map(|number| {
         let mut content = DataSet::default();
         content.put(

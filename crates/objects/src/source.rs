@@ -8,7 +8,7 @@ use dicom_core::{PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
 use dicom_object::mem::InMemElement;
-use hilum_core::{Reading, SpacingKind};
+use hilum_core::Reading;
 use hilum_dicom::meta::iso_date;
 use hilum_dicom::object::{element, numbers, text};
 use hilum_dicom::write::{DataSet, uid};
@@ -57,8 +57,6 @@ pub struct SourceImage {
     pub frame_of_reference: Option<String>,
     /// Patient Orientation: where rows and columns lead, where the file says it validly.
     pub orientation: Option<[String; 2]>,
-    /// Pixel spacing that segmentations repeat: rows, columns in mm, where the file states one at the patient.
-    pub pixel_spacing: Option<(f64, f64)>,
     /// True when the stored samples are grey.
     pub grey: bool,
     /// Lossy compression of the stored image: `01`, `00`, or not told.
@@ -181,7 +179,6 @@ fn source_image(
             derived("image"),
         )
     });
-    let spacing = loaded.meta.as_ref().and_then(|m| m.spacing);
     let image = SourceImage {
         class,
         instance,
@@ -191,9 +188,6 @@ fn source_image(
         frames: loaded.frames,
         frame_of_reference: get(tags::FRAME_OF_REFERENCE_UID),
         orientation: data.as_ref().and_then(orientation),
-        pixel_spacing: spacing
-            .filter(|s| s.kind != SpacingKind::Imager)
-            .map(|s| (s.row_mm, s.column_mm)),
         grey: !loaded.colour && get(tags::SAMPLES_PER_PIXEL).is_none_or(|samples| samples == "1"),
         lossy: get(tags::LOSSY_IMAGE_COMPRESSION),
         own_pixels: own.then(|| loaded.pixels.to_u8()),
