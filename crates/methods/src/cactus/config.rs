@@ -72,7 +72,7 @@ impl Default for Config {
             films: 150,
             few: 12,
             later_rate: 0.3,
-            seeds: 2,
+            seeds: 5,
         }
     }
 }

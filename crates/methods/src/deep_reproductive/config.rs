@@ -25,6 +25,8 @@ pub struct Config {
     pub cases: usize,
     /// Folds by patient.
     pub folds: usize,
+    /// Seeds of every network; cases and folds are those of the first.
+    pub seeds: usize,
     /// Neurons of the autoencoder's outer layers.
     pub hidden: usize,
     /// Size of the code.
@@ -82,6 +84,7 @@ impl Default for Config {
             },
             cases: 1000,
             folds: 5,
+            seeds: 5,
             hidden: 256,
             code: 64,
             sizes: vec![4, 16, 64, 128],
@@ -106,6 +109,7 @@ impl Settings for Config {
             ],
             cases: 90,
             folds: 2,
+            seeds: 1,
             hidden: 16,
             code: 6,
             sizes: vec![2, 6],
@@ -134,8 +138,8 @@ impl Settings for Config {
         ] {
             part.validate()?;
         }
-        if self.bank.is_empty() || self.folds < 2 || self.side < 32 {
-            return wrong("an encoder, two folds and 32 pixels are needed");
+        if self.bank.is_empty() || self.folds < 2 || self.seeds == 0 || self.side < 32 {
+            return wrong("an encoder, two folds, a seed and 32 pixels are needed");
         }
         if self.code == 0 || self.hidden < self.code || self.neurons == 0 {
             return wrong("the code must hold something and be no wider than the hidden layers");
@@ -172,8 +176,9 @@ mod tests {
     fn defaults_are_valid_and_nonsense_is_not() {
         assert!(Config::default().validate().is_ok());
         assert!(Config::tiny().validate().is_ok());
-        let bad: [fn(&mut Config); 4] = [
+        let bad: [fn(&mut Config); 5] = [
             |c| c.bank.clear(),
+            |c| c.seeds = 0,
             |c| c.code = 0,
             |c| c.sizes = vec![8, 8],
             |c| c.ridge = 0.0,

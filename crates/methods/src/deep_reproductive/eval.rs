@@ -1,7 +1,7 @@
 //! The paper's claims as rows.
 
 use super::linear::r_squared;
-use super::outcome::{Form, Outcome, View, Way};
+use super::outcome::{Form, Outcome, Run, View, Way};
 use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::multiclass::{
     Arm, ClassScore, Said, as_weights, measured_gain, measured_runs, shown,
@@ -11,11 +11,11 @@ use crate::claims::ClaimRow;
 /// Accuracies of which one is lower by no more than this are called equal.
 const EQUAL: f64 = 0.02;
 
-/// Answers of every classifier on one form.
+/// Answers of every classifier on one form at every seed.
 fn said(outcome: &Outcome, view: View, trained: bool, form: Form) -> Vec<&Said> {
     let is = |w: &Way| w.view == view && w.trained == trained && w.form == form && w.kind.is_some();
-    let own = outcome.arms.iter().filter(|(w, _)| is(w));
-    own.map(|(_, s)| s).collect()
+    let all = outcome.runs.iter().flat_map(|r| &r.arms);
+    all.filter(|(w, _)| is(w)).map(|(_, s)| s).collect()
 }
 
 /// Mean accuracy over the classifiers on one form minus on another.
@@ -28,8 +28,9 @@ pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let quarters = |form| said(outcome, View::Quarters, true, form);
     let code = quarters(Form::Code);
     let single: Vec<&Said> = outcome
-        .arms
+        .runs
         .iter()
+        .flat_map(|r| &r.arms)
         .filter(|(w, _)| w.form == Form::Task && w.kind.is_none())
         .map(|(_, s)| s)
         .collect();
@@ -76,17 +77,31 @@ pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
         None,
         "a control: are the encoders' weights needed?".to_owned(),
     ));
-    rows.extend(outcome.curve.iter().map(|(size, auto, pca)| ClaimRow {
-        claim: format!("unexplained variance of held cases, code of {size}"),
+    rows.extend((0..outcome.config.sizes.len()).filter_map(|k| curve_row(outcome, k)));
+    let ways = outcome.runs.first().map_or(0, |r| r.arms.len());
+    rows.extend((0..ways).map(|k| level(outcome, k)));
+    rows
+}
+
+/// What a code of the size at `k` leaves unexplained, as the mean over the seeds.
+fn curve_row(outcome: &Outcome, k: usize) -> Option<ClaimRow> {
+    let points = outcome.runs.iter().map(|r| r.curve.get(k));
+    let points: Vec<&(usize, f64, f64)> = points.collect::<Option<_>>()?;
+    let mean = |of: fn(&(usize, f64, f64)) -> f64| {
+        points.iter().map(|p| of(p)).sum::<f64>() / points.len() as f64
+    };
+    Some(ClaimRow {
+        claim: format!(
+            "unexplained variance of held cases, code of {}",
+            points.first()?.0
+        ),
         paper: None,
-        here: Some(*auto),
+        here: Some(mean(|p| p.1)),
         interval: None,
         holds: None,
         n: outcome.y.len() / outcome.config.folds,
-        note: format!("PCA of the same size {pca:.3}"),
-    }));
-    rows.extend(outcome.arms.iter().map(|(w, s)| level(outcome, w, s)));
-    rows
+        note: format!("PCA of the same size {:.3}", mean(|p| p.2)),
+    })
 }
 
 fn not_below(outcome: &Outcome, claim: String, one: &[&Said], other: &[&Said]) -> ClaimRow {
@@ -103,22 +118,38 @@ fn not_below(outcome: &Outcome, claim: String, one: &[&Said], other: &[&Said]) -
     )
 }
 
+/// Squared errors and lengths of every case, summed over the seeds.
+fn pooled(outcome: &Outcome, of: fn(&Run) -> &Vec<[f64; 2]>) -> Vec<[f64; 2]> {
+    let mut all = vec![[0.0; 2]; outcome.y.len()];
+    for run in &outcome.runs {
+        for (sum, own) in all.iter_mut().zip(of(run)) {
+            sum[0] += own[0];
+            sum[1] += own[1];
+        }
+    }
+    all
+}
+
 /// Discriminative features are a subset of reproductive ones: the code tells task features, not the other way round,
 /// and classifies as well.
 fn subset_rows(outcome: &Outcome) -> Vec<ClaimRow> {
-    let r2 = |squares: &Vec<[f64; 2]>| {
-        let squares = squares.clone();
+    let r2 = |of: fn(&Run) -> &Vec<[f64; 2]>| {
+        let squares = pooled(outcome, of);
         measured_by(&outcome.groups, move |c| {
             r_squared(&squares, &as_weights(c))
         })
     };
-    let forth = r2(&outcome.task_from_code);
-    let back = r2(&outcome.bank_from_task);
+    let forth = r2(|r| &r.task_from_code);
+    let back = r2(|r| &r.bank_from_task);
+    let (there, here) = (
+        pooled(outcome, |r| &r.task_from_code),
+        pooled(outcome, |r| &r.bank_from_task),
+    );
     let over = measured_by(&outcome.groups, |c| {
         let w = as_weights(c);
-        Some(r_squared(&outcome.task_from_code, &w)? - r_squared(&outcome.bank_from_task, &w)?)
+        Some(r_squared(&there, &w)? - r_squared(&here, &w)?)
     });
-    let whole = r2(&outcome.bank_from_code);
+    let whole = r2(|r| &r.bank_from_code);
     vec![
         claim_row(
             "R² of task features from the code minus R² of the bank's features from task features"
@@ -141,11 +172,14 @@ fn subset_rows(outcome: &Outcome) -> Vec<ClaimRow> {
     ]
 }
 
-fn level(outcome: &Outcome, way: &Way, said: &Said) -> ClaimRow {
-    let seen = measured_runs(ClassScore::Accuracy, &outcome.y, &outcome.groups, &[said]);
+/// What the way at `k` reaches, as the mean over the seeds.
+fn level(outcome: &Outcome, k: usize) -> ClaimRow {
+    let way = outcome.runs[0].arms[k].0;
+    let said: Vec<&Said> = outcome.runs.iter().map(|r| &r.arms[k].1).collect();
+    let seen = measured_runs(ClassScore::Accuracy, &outcome.y, &outcome.groups, &said);
     let ones = vec![1.0; outcome.y.len()];
     let plain = |score| {
-        let value = Arm::new(score, &outcome.y, &[said]).and_then(|a| a.mean(&ones));
+        let value = Arm::new(score, &outcome.y, &said).and_then(|a| a.mean(&ones));
         value.map_or("undefined".to_owned(), |v| format!("{v:.3}"))
     };
     let numbers = match (way.form, way.view) {

@@ -50,7 +50,14 @@ impl Study for DeepReproductive {
         let folder = ctx.run_folder(INFO.name);
         let curve = |name: &str, of: fn(&(usize, f64, f64)) -> f64| Curve {
             name: name.to_owned(),
-            points: outcome.curve.iter().map(|p| (p.0 as f64, of(p))).collect(),
+            // Mean over the seeds.
+            points: (0..outcome.config.sizes.len())
+                .map(|k| {
+                    let own = outcome.runs.iter().map(|r| of(&r.curve[k])).sum::<f64>();
+                    let size = outcome.config.sizes[k] as f64;
+                    (size, own / outcome.runs.len() as f64)
+                })
+                .collect(),
         };
         let curves = [curve("autoencoder", |p| p.1), curve("PCA", |p| p.2)];
         let axes = Axes {

@@ -86,6 +86,13 @@ pub struct Outcome {
     pub groups: Vec<usize>,
     /// Numbers that the bank gives for quarters and for the whole picture.
     pub widths: [usize; 2],
+    /// What the networks of each seed said.
+    pub runs: Vec<Run>,
+}
+
+/// What networks of one seed said, each about cases that it had not seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
     /// Answers by way.
     pub arms: Vec<(Way, Said)>,
     /// Task features from the code: squared error and length a case.

@@ -4,7 +4,7 @@ use super::classify::Kind;
 use super::config::Config;
 use super::dense::{apply, autoencoder, fit_autoencoder};
 use super::linear::{Pca, Scale, r_squared, ridge, squares};
-use super::outcome::{Form, Outcome, View, Way};
+use super::outcome::{Form, Outcome, Run, View, Way};
 use crate::blocks::classes::ClassSet;
 use crate::blocks::classify::shuffled;
 use crate::blocks::features::{Encoder, FeatureCache};
@@ -68,57 +68,31 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
         split_hash(&all),
     ];
     let parts = Parts::open(ctx, "deep_reproductive", config, [&hashes[0], &hashes[1]])?;
-    let cache = FeatureCache::new(&ctx.run_folder("deep_reproductive").join("features"));
-    let trained = bank(ctx, config, &parts, &adults)?;
-    let random = config
-        .bank
-        .iter()
-        .enumerate()
-        .map(|(k, b)| {
-            let network = config.network(b, FINDINGS.len());
-            let params = network.graph().init_params(ctx.seed + 1000 + k as u64);
-            Encoder::new(&network, params)
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let banks = [
-        (
-            View::Quarters,
-            true,
-            features(&cache, &trained, &cases, config, View::Quarters)?,
-        ),
-        (
-            View::Whole,
-            true,
-            features(&cache, &trained, &cases, config, View::Whole)?,
-        ),
-        (
-            View::Quarters,
-            false,
-            features(&cache, &random, &cases, config, View::Quarters)?,
-        ),
-    ];
-    let folds = (0..config.folds)
-        .map(|k| {
-            parts.get(&format!("fold {k}"), || {
-                one_fold(ctx, config, &parts, &cases, &banks, k)
-            })
-        })
-        .collect::<Result<Vec<Fold>>>()?;
-    let curve = parts.get("curve", || curve(ctx, config, &cases, &banks[0].2))?;
+    let seeds: Vec<u64> = (0..config.seeds as u64).map(|k| ctx.seed + k).collect();
+    let mut widths = [0; 2];
+    let mut runs = Vec::new();
+    for &seed in &seeds {
+        let stand = Stand {
+            ctx,
+            config,
+            parts: &parts,
+            cases: &cases,
+            seed,
+        };
+        let banks = stand.banks(&adults)?;
+        widths = [banks[0].rows[0].len(), banks[1].rows[0].len()];
+        runs.push(stand.run(&banks)?);
+    }
     let [data_hash, split_hash] = hashes;
     Ok(Outcome {
         config: config.clone(),
-        seeds: vec![ctx.seed],
+        seeds,
         data_hash,
         split_hash,
         y: cases.whole.y.clone(),
         groups: cases.whole.groups(),
-        widths: [banks[0].2[0].len(), banks[1].2[0].len()],
-        arms: joined(&folds, cases.samples.len()),
-        task_from_code: placed(&folds, cases.samples.len(), |f| &f.task_from_code),
-        bank_from_task: placed(&folds, cases.samples.len(), |f| &f.bank_from_task),
-        bank_from_code: placed(&folds, cases.samples.len(), |f| &f.bank_from_code),
-        curve,
+        widths,
+        runs,
     })
 }
 
@@ -204,41 +178,100 @@ fn quarter_of(plane: &Plane<u8>, q: usize) -> Plane<u8> {
     })
 }
 
-/// The trained bank.
-fn bank(
-    ctx: &Context<'_>,
-    config: &Config,
-    parts: &Parts<'_>,
-    adults: &[Sample],
-) -> Result<Vec<Encoder>> {
-    let set = ClassSet::load(adults, config.side, 2, |_| Some(0))?;
-    let matrix = LabelMatrix::new(adults, &FINDINGS, LabelPolicy::IGNORE)?;
-    let row = |i: usize| {
-        let known = matrix.row(i).iter();
-        known.map(|v| v.unwrap_or(f32::NAN)).collect()
-    };
-    let targets: Vec<Vec<f32>> = (0..adults.len()).map(row).collect();
-    config
-        .bank
-        .iter()
-        .enumerate()
-        .map(|(k, backbone)| {
+/// Features of all cases by a bank of encoders.
+struct Bank {
+    view: View,
+    trained: bool,
+    rows: Vec<Vec<f32>>,
+}
+
+/// Everything that a seed's networks need.
+#[derive(Clone, Copy)]
+struct Stand<'a> {
+    ctx: &'a Context<'a>,
+    config: &'a Config,
+    parts: &'a Parts<'a>,
+    cases: &'a Cases,
+    seed: u64,
+}
+
+impl Stand<'_> {
+    /// Quarters and the whole picture by trained encoders, quarters by random ones.
+    fn banks(&self, adults: &[Sample]) -> Result<[Bank; 3]> {
+        let cache = FeatureCache::new(&self.ctx.run_folder("deep_reproductive").join("features"));
+        let trained = self.trained(adults)?;
+        let random = self.random()?;
+        let one = |encoders: &[Encoder], view, trained| {
+            Ok(Bank {
+                view,
+                trained,
+                rows: features(&cache, encoders, self.cases, self.config, view)?,
+            })
+        };
+        Ok([
+            one(&trained, View::Quarters, true)?,
+            one(&trained, View::Whole, true)?,
+            one(&random, View::Quarters, false)?,
+        ])
+    }
+
+    /// Encoders that learned the adults' findings.
+    fn trained(&self, adults: &[Sample]) -> Result<Vec<Encoder>> {
+        let (ctx, config) = (self.ctx, self.config);
+        let set = ClassSet::load(adults, config.side, 2, |_| Some(0))?;
+        let matrix = LabelMatrix::new(adults, &FINDINGS, LabelPolicy::IGNORE)?;
+        let row = |i: usize| {
+            let known = matrix.row(i).iter();
+            known.map(|v| v.unwrap_or(f32::NAN)).collect()
+        };
+        let targets: Vec<Vec<f32>> = (0..adults.len()).map(row).collect();
+        let one = |(k, backbone): (usize, &Backbone)| {
             let network = config.network(backbone, FINDINGS.len());
-            let params: Params = parts.get(&format!("encoder {k}, {}", backbone.name()), || {
+            let key = format!("encoder {k}, {}, seed {}", backbone.name(), self.seed);
+            let params: Params = self.parts.get(&key, || {
                 let graph = network.graph();
-                let start = graph.init_params(ctx.seed);
-                fit_findings(
-                    ctx,
-                    &graph,
-                    start,
-                    (&set, &targets),
-                    &config.pretrain,
-                    ctx.seed,
-                )
+                let start = graph.init_params(self.seed);
+                let data = (&set, targets.as_slice());
+                fit_findings(ctx, &graph, start, data, &config.pretrain, self.seed)
             })?;
             Encoder::new(&network, params)
+        };
+        config.bank.iter().enumerate().map(one).collect()
+    }
+
+    /// Encoders that learned nothing.
+    fn random(&self) -> Result<Vec<Encoder>> {
+        let one = |(k, backbone): (usize, &Backbone)| {
+            let network = self.config.network(backbone, FINDINGS.len());
+            let start = self.seed + 1000 + k as u64;
+            let params = network.graph().init_params(start);
+            Encoder::new(&network, params)
+        };
+        self.config.bank.iter().enumerate().map(one).collect()
+    }
+
+    /// All folds, and the curve of reconstruction.
+    fn run(&self, banks: &[Bank]) -> Result<Run> {
+        let seed = self.seed;
+        let folds = (0..self.config.folds)
+            .map(|k| {
+                self.parts.get(&format!("fold {k}, seed {seed}"), || {
+                    self.one_fold(banks, k)
+                })
+            })
+            .collect::<Result<Vec<Fold>>>()?;
+        let curve = self.parts.get(&format!("curve, seed {seed}"), || {
+            curve(*self, &banks[0].rows)
+        })?;
+        let n = self.cases.samples.len();
+        Ok(Run {
+            arms: joined(&folds, n),
+            task_from_code: placed(&folds, n, |f| &f.task_from_code),
+            bank_from_task: placed(&folds, n, |f| &f.bank_from_task),
+            bank_from_code: placed(&folds, n, |f| &f.bank_from_code),
+            curve,
         })
-        .collect()
+    }
 }
 
 /// The bank's features of every case, encoder after encoder.
@@ -274,100 +307,148 @@ struct Fold {
     bank_from_code: Vec<[f64; 2]>,
 }
 
-type Bank = (View, bool, Vec<Vec<f32>>);
-
 fn pick<T: Clone>(rows: &[T], at: &[usize]) -> Vec<T> {
     at.iter().map(|&i| rows[i].clone()).collect()
 }
 
-fn one_fold(
-    ctx: &Context<'_>,
-    config: &Config,
-    parts: &Parts<'_>,
-    cases: &Cases,
-    banks: &[Bank],
-    k: usize,
-) -> Result<Fold> {
-    let (held, own): (Vec<usize>, Vec<usize>) =
-        (0..cases.samples.len()).partition(|&i| cases.fold[i] == k);
-    let y = pick(&cases.whole.y, &own);
-    let train_set = cases.whole.select(&own);
-    train_set.check_classes(&format!("cases without fold {k}"))?;
-    let mut arms = Vec::new();
-    let mut codes = None;
-    for (view, trained, rows) in banks {
-        let scale = Scale::fit(&pick(rows, &own));
-        let (x, new) = (
-            scale.apply(&pick(rows, &own)),
-            scale.apply(&pick(rows, &held)),
-        );
-        let graph = autoencoder(x[0].len(), config.hidden, config.code);
-        let params = fit_autoencoder(ctx, &graph, &x, &config.autoencoder, ctx.seed)?;
-        let pca = Pca::fit(&x, config.code.min(x[0].len()).min(x.len()), ctx.seed)?;
-        let code = [
-            apply(&graph, &params, &x, 1)?,
-            apply(&graph, &params, &new, 1)?,
-        ];
-        let forms = [
-            (Form::Raw, x.clone(), new.clone()),
-            (Form::Pca, pca.apply(&x), pca.apply(&new)),
-            (Form::Code, code[0].clone(), code[1].clone()),
-        ];
-        for (form, train, held) in forms {
-            // Random encoders are a control: what they reach as they are, and through the code.
-            if !trained && form == Form::Pca {
-                continue;
+impl Stand<'_> {
+    fn one_fold(&self, banks: &[Bank], k: usize) -> Result<Fold> {
+        let Stand {
+            ctx,
+            config,
+            parts,
+            cases,
+            seed,
+        } = *self;
+        let (held, own): (Vec<usize>, Vec<usize>) =
+            (0..cases.samples.len()).partition(|&i| cases.fold[i] == k);
+        let y = pick(&cases.whole.y, &own);
+        let train_set = cases.whole.select(&own);
+        train_set.check_classes(&format!("cases without fold {k}"))?;
+        let mut arms = Vec::new();
+        let mut codes = None;
+        for Bank {
+            view,
+            trained,
+            rows,
+        } in banks
+        {
+            let scale = Scale::fit(&pick(rows, &own));
+            let (x, new) = (
+                scale.apply(&pick(rows, &own)),
+                scale.apply(&pick(rows, &held)),
+            );
+            let graph = autoencoder(x[0].len(), config.hidden, config.code);
+            let params = fit_autoencoder(ctx, &graph, &x, &config.autoencoder, seed)?;
+            let pca = Pca::fit(&x, config.code.min(x[0].len()).min(x.len()), seed)?;
+            let code = [
+                apply(&graph, &params, &x, 1)?,
+                apply(&graph, &params, &new, 1)?,
+            ];
+            let forms = [
+                (Form::Raw, x.clone(), new.clone()),
+                (Form::Pca, pca.apply(&x), pca.apply(&new)),
+                (Form::Code, code[0].clone(), code[1].clone()),
+            ];
+            for (form, train, held) in forms {
+                // Random encoders are a control: what they reach as they are, and through the code.
+                if !trained && form == Form::Pca {
+                    continue;
+                }
+                for kind in Kind::ALL {
+                    parts.check()?;
+                    let way = Way {
+                        view: *view,
+                        trained: *trained,
+                        form,
+                        kind: Some(kind),
+                    };
+                    arms.push((way, self.classified((&train, &y), &held, kind)?));
+                }
             }
-            for kind in Kind::ALL {
-                parts.check()?;
-                let way = Way {
-                    view: *view,
-                    trained: *trained,
-                    form,
-                    kind: Some(kind),
-                };
-                arms.push((way, classified(ctx, config, (&train, &y), &held, kind)?));
+            if *trained && *view == View::Quarters {
+                codes = Some((x, new, code));
             }
         }
-        if *trained && *view == View::Quarters {
-            codes = Some((x, new, code));
+        let task = self.task_features(&own, &held)?;
+        let way = |kind| Way {
+            view: View::Whole,
+            trained: true,
+            form: Form::Task,
+            kind,
+        };
+        arms.push((way(None), task.said));
+        for kind in Kind::ALL {
+            arms.push((
+                way(Some(kind)),
+                self.classified((&task.train, &y), &task.held, kind)?,
+            ));
         }
+        let (bank_train, bank_held, code) =
+            codes.ok_or_else(|| MethodError::Config("no bank of quarters".to_owned()))?;
+        let penalty = config.ridge;
+        let [code_train, code_held] = scaled([&code[0], &code[1]]);
+        let [task_train, task_held] = scaled([&task.train, &task.held]);
+        Ok(Fold {
+            task_from_code: squares(
+                &task_held,
+                &ridge(&code_train, &task_train, &code_held, penalty)?,
+            ),
+            bank_from_task: squares(
+                &bank_held,
+                &ridge(&task_train, &bank_train, &task_held, penalty)?,
+            ),
+            bank_from_code: squares(
+                &bank_held,
+                &ridge(&code_train, &bank_train, &code_held, penalty)?,
+            ),
+            at: held,
+            arms,
+        })
     }
-    let task = task_features(ctx, config, cases, &own, &held)?;
-    let way = |kind| Way {
-        view: View::Whole,
-        trained: true,
-        form: Form::Task,
-        kind,
-    };
-    arms.push((way(None), task.said));
-    for kind in Kind::ALL {
-        arms.push((
-            way(Some(kind)),
-            classified(ctx, config, (&task.train, &y), &task.held, kind)?,
-        ));
+
+    fn classified(
+        &self,
+        (train, y): (&[Vec<f32>], &[usize]),
+        held: &[Vec<f32>],
+        kind: Kind,
+    ) -> Result<Said> {
+        let [x, new] = scaled([train, held]);
+        kind.fit_and_say(self.ctx, self.config, &x, (y, CLASSES), &new, self.seed)
     }
-    let (bank_train, bank_held, code) =
-        codes.ok_or_else(|| MethodError::Config("no bank of quarters".to_owned()))?;
-    let penalty = config.ridge;
-    let [code_train, code_held] = scaled([&code[0], &code[1]]);
-    let [task_train, task_held] = scaled([&task.train, &task.held]);
-    Ok(Fold {
-        task_from_code: squares(
-            &task_held,
-            &ridge(&code_train, &task_train, &code_held, penalty)?,
-        ),
-        bank_from_task: squares(
-            &bank_held,
-            &ridge(&task_train, &bank_train, &task_held, penalty)?,
-        ),
-        bank_from_code: squares(
-            &bank_held,
-            &ridge(&code_train, &bank_train, &code_held, penalty)?,
-        ),
-        at: held,
-        arms,
-    })
+
+    /// A network trained for the task on the whole picture: what it says, and its features.
+    fn task_features(&self, own: &[usize], held: &[usize]) -> Result<TaskFeatures> {
+        let Stand {
+            ctx,
+            config,
+            cases,
+            seed,
+            ..
+        } = *self;
+        let network = config.network(&config.bank[0], CLASSES);
+        let graph = network.graph();
+        let sets = [cases.whole.select(own), cases.whole.select(held)];
+        let params = fit_classes(
+            ctx,
+            &graph,
+            graph.init_params(seed),
+            &sets[0],
+            &config.tune,
+            seed,
+        )?;
+        let said = probabilities(&graph, &params, &sets[1])?;
+        let encoder = Encoder::new(&network, params)?;
+        let of = |set: &ClassSet| {
+            let x: Vec<&[f32]> = set.x.iter().map(Vec::as_slice).collect();
+            encoder.features(&x, config.side)
+        };
+        Ok(TaskFeatures {
+            said,
+            train: of(&sets[0])?,
+            held: of(&sets[1])?,
+        })
+    }
 }
 
 /// Both standardised by the first.
@@ -376,71 +457,30 @@ fn scaled([train, held]: [&[Vec<f32>]; 2]) -> [Vec<Vec<f32>>; 2] {
     [scale.apply(train), scale.apply(held)]
 }
 
-fn classified(
-    ctx: &Context<'_>,
-    config: &Config,
-    (train, y): (&[Vec<f32>], &[usize]),
-    held: &[Vec<f32>],
-    kind: Kind,
-) -> Result<Said> {
-    let [x, new] = scaled([train, held]);
-    kind.fit_and_say(ctx, config, &x, (y, CLASSES), &new, ctx.seed)
-}
-
 struct TaskFeatures {
     said: Said,
     train: Vec<Vec<f32>>,
     held: Vec<Vec<f32>>,
 }
 
-/// A network trained for the task on the whole picture: what it says, and its features.
-fn task_features(
-    ctx: &Context<'_>,
-    config: &Config,
-    cases: &Cases,
-    own: &[usize],
-    held: &[usize],
-) -> Result<TaskFeatures> {
-    let network = config.network(&config.bank[0], CLASSES);
-    let graph = network.graph();
-    let sets = [cases.whole.select(own), cases.whole.select(held)];
-    let params = fit_classes(
-        ctx,
-        &graph,
-        graph.init_params(ctx.seed),
-        &sets[0],
-        &config.tune,
-        ctx.seed,
-    )?;
-    let said = probabilities(&graph, &params, &sets[1])?;
-    let encoder = Encoder::new(&network, params)?;
-    let of = |set: &ClassSet| {
-        let x: Vec<&[f32]> = set.x.iter().map(Vec::as_slice).collect();
-        encoder.features(&x, config.side)
-    };
-    Ok(TaskFeatures {
-        said,
-        train: of(&sets[0])?,
-        held: of(&sets[1])?,
-    })
-}
-
 /// Share of the variance of held cases that codes of several sizes leave unexplained; the first fold is held.
-fn curve(
-    ctx: &Context<'_>,
-    config: &Config,
-    cases: &Cases,
-    rows: &[Vec<f32>],
-) -> Result<Vec<(usize, f64, f64)>> {
+fn curve(stand: Stand<'_>, rows: &[Vec<f32>]) -> Result<Vec<(usize, f64, f64)>> {
+    let Stand {
+        ctx,
+        config,
+        cases,
+        seed,
+        ..
+    } = stand;
     let (held, own): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|&i| cases.fold[i] == 0);
     let [x, new] = scaled([&pick(rows, &own), &pick(rows, &held)]);
     let ones = vec![1.0; new.len()];
     let mut points = Vec::new();
     for &size in &config.sizes {
         let graph = autoencoder(x[0].len(), config.hidden, size);
-        let params = fit_autoencoder(ctx, &graph, &x, &config.autoencoder, ctx.seed)?;
+        let params = fit_autoencoder(ctx, &graph, &x, &config.autoencoder, seed)?;
         let back = apply(&graph, &params, &new, 0)?;
-        let pca = Pca::fit(&x, size.min(x[0].len()).min(x.len()), ctx.seed)?;
+        let pca = Pca::fit(&x, size.min(x[0].len()).min(x.len()), seed)?;
         let linear = pca.back(&pca.apply(&new));
         let left = |said: &[Vec<f32>]| {
             r_squared(&squares(&new, said), &ones)

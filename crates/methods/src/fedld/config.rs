@@ -155,7 +155,7 @@ impl Default for Config {
             ],
             backbone: Backbone::ResNet(ResNetConfig::basic(&[1, 1, 1], 12)),
             rounds: 12,
-            seeds: 3,
+            seeds: 5,
             local: Local {
                 epochs: 1,
                 batch: 25,

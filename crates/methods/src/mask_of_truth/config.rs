@@ -24,10 +24,13 @@ pub struct Config {
     pub folds: usize,
     /// Folds of the two controls, whose answer is known.
     pub control_folds: usize,
-    /// Passes over the data, and on the smaller sets.
+    /// Passes over the children's films.
     pub epochs: usize,
-    /// Passes over the smaller sets: NIH, fundus, phantoms.
+    /// Passes over the smaller sets: NIH, fundus.
     pub small_epochs: usize,
+    /// Passes over the two controls. An audit is only shown to find what is there, and nothing where nothing is, by
+    /// networks that had time to learn it.
+    pub control_epochs: usize,
     /// At most so many images that are not of the test split, spread evenly over a set.
     pub most: usize,
     /// Images a batch; 2 in the paper.
@@ -59,13 +62,14 @@ impl Default for Config {
             control_folds: 1,
             epochs: 4,
             small_epochs: 6,
+            control_epochs: 16,
             most: 720,
             batch: 24,
             rate: 2e-3,
             least_region: 50,
             marker: 4,
             marker_tells: 0.95,
-            phantoms: (48, 6),
+            phantoms: (160, 4),
             explained: 32,
             references: 4,
             spreads: vec![0, 2, 4, 6],
@@ -83,6 +87,7 @@ impl Settings for Config {
             control_folds: 1,
             epochs: 1,
             small_epochs: 1,
+            control_epochs: 1,
             most: 48,
             batch: 8,
             least_region: 10,

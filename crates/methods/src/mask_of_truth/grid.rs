@@ -149,7 +149,8 @@ fn fold_networks(
     };
     let parts = [select(&set.data, &train), select(&set.data, &val)];
     let epochs = match set.name {
-        SetName::Paediatric | SetName::Planted => config.epochs,
+        SetName::Paediatric => config.epochs,
+        SetName::Planted | SetName::Phantom => config.control_epochs,
         _ => config.small_epochs,
     };
     Condition::ALL

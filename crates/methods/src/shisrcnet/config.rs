@@ -163,7 +163,7 @@ impl Default for Config {
                 warmup: 0.05,
                 floor: 0.05,
             },
-            seeds: 2,
+            seeds: 5,
         }
     }
 }

@@ -104,6 +104,8 @@ pub struct Config {
     pub phantoms: usize,
     /// Folds; five in the paper.
     pub folds: usize,
+    /// Seeds of coarse boxes and trainings; pictures and folds are those of the first.
+    pub seeds: usize,
 }
 
 impl Default for Config {
@@ -157,6 +159,7 @@ impl Default for Config {
             ],
             phantoms: 360,
             folds: 3,
+            seeds: 5,
         }
     }
 }
@@ -179,6 +182,7 @@ impl Settings for Config {
             jitter: (3, Config::default().jitter.1),
             phantoms: 40,
             folds: 2,
+            seeds: 1,
             ..Config::default()
         };
         c.studies.iter_mut().for_each(|s| s.shares = vec![0.5]);
@@ -198,8 +202,8 @@ impl Settings for Config {
         if self.studies.is_empty() || !self.studies.iter().all(|s| s.shares.iter().all(share)) {
             return wrong("a task is needed, and shares above 0 and up to 1");
         }
-        if self.folds < 2 || self.phantoms < 8 || self.top == 0 {
-            return wrong("two folds, eight phantoms and a box to look at are needed");
+        if self.folds < 2 || self.seeds == 0 || self.phantoms < 8 || self.top == 0 {
+            return wrong("two folds, a seed, eight phantoms and a box to look at are needed");
         }
         if !(self.temperature > 0.0 && self.tie > 0.0 && self.distil >= 0.0) {
             return wrong(
@@ -236,8 +240,9 @@ mod tests {
     fn defaults_are_valid_and_nonsense_is_not() {
         assert!(Config::default().validate().is_ok());
         assert!(Config::tiny().validate().is_ok());
-        let bad: [fn(&mut Config); 5] = [
+        let bad: [fn(&mut Config); 6] = [
             |c| c.folds = 1,
+            |c| c.seeds = 0,
             |c| c.studies[0].shares = vec![0.0],
             |c| c.temperature = 0.0,
             |c| c.noise.scale = [1.0, 0.0],

@@ -14,7 +14,7 @@ const HIT: f64 = 0.5;
 /// Points of recall at which precision is read, as COCO's.
 const RECALLS: usize = 101;
 
-/// Pictures held out in all rounds, with what one way of training said of them.
+/// Pictures held out in all folds, with what one way of training said of them at one seed.
 struct Pooled {
     y: Vec<bool>,
     groups: Vec<usize>,
@@ -22,19 +22,22 @@ struct Pooled {
     detections: Vec<(usize, bool)>,
     overlaps: Vec<f64>,
     p: Vec<f64>,
+    /// The first stage's classifier in the unified network's boxes.
+    same: Vec<f64>,
 }
 
 impl Pooled {
-    fn new(task: &TaskOutcome, kind: Kind) -> Option<Pooled> {
+    fn new(rounds: &[Round], kind: Kind) -> Option<Pooled> {
         let mut all = Pooled {
             y: Vec::new(),
             groups: Vec::new(),
             detections: Vec::new(),
             overlaps: Vec::new(),
             p: Vec::new(),
+            same: Vec::new(),
         };
         let mut scored = Vec::new();
-        for round in &task.rounds {
+        for round in rounds {
             let arm = round.arms.iter().find(|a| a.kind == kind)?;
             let first = all.y.len();
             for (k, hits) in hits(round, arm).into_iter().enumerate() {
@@ -47,14 +50,11 @@ impl Pooled {
             all.y.extend(round.y.iter().map(|y| *y == 1));
             all.groups.extend(&round.groups);
             all.p.extend(arm.p.iter().map(|p| f64::from(*p)));
+            all.same.extend(round.same.iter().map(|p| f64::from(*p)));
         }
         scored.sort_by(|a, b| b.0.total_cmp(&a.0));
         all.detections = scored.into_iter().map(|(_, k, hit)| (k, hit)).collect();
         Some(all)
-    }
-
-    fn measured(&self, score: impl Fn(&Self, &[f64]) -> Option<f64> + Sync) -> Option<Measured> {
-        measured_by(&self.groups, |c| score(self, &as_weights(c)))
     }
 
     /// Average precision at an overlap of one half.
@@ -85,6 +85,36 @@ impl Pooled {
             .map(|(p, y)| f64::from(u8::from((*p > 0.5) == *y)))
             .collect();
         mean(&right, &asked)
+    }
+}
+
+/// One way of training at every seed. The pictures and their order are the same at each.
+struct Runs(Vec<Pooled>);
+
+impl Runs {
+    fn new(task: &TaskOutcome, kind: Kind) -> Option<Runs> {
+        let own = task.runs.iter().map(|rounds| Pooled::new(rounds, kind));
+        own.collect::<Option<Vec<_>>>().map(Runs)
+    }
+
+    /// Mean over the seeds; patients are drawn for all of them alike.
+    fn measured(&self, score: impl Fn(&Pooled, &[f64]) -> Option<f64> + Sync) -> Option<Measured> {
+        measured_by(&self.0.first()?.groups, |c| {
+            self.mean(&as_weights(c), &score)
+        })
+    }
+
+    fn mean(
+        &self,
+        weights: &[f64],
+        score: &impl Fn(&Pooled, &[f64]) -> Option<f64>,
+    ) -> Option<f64> {
+        let sum = self
+            .0
+            .iter()
+            .map(|own| score(own, weights))
+            .sum::<Option<f64>>()?;
+        Some(sum / self.0.len() as f64)
     }
 }
 
@@ -161,7 +191,7 @@ fn name(task: &TaskOutcome) -> String {
 }
 
 fn boxes(task: &TaskOutcome, drawn: bool) -> Vec<Chosen> {
-    let all = task.rounds.iter().flat_map(|r| &r.boxes);
+    let all = task.runs.iter().flatten().flat_map(|r| &r.boxes);
     all.filter(|c| c.before.is_some() == drawn)
         .copied()
         .collect()
@@ -198,8 +228,11 @@ fn minus(
     [one, other]: [Kind; 2],
     score: impl Fn(&Pooled, &[f64]) -> Option<f64> + Sync,
 ) -> Option<Measured> {
-    let (one, other) = (Pooled::new(task, one)?, Pooled::new(task, other)?);
-    one.measured(|own, w| Some(score(own, w)? - score(&other, w)?))
+    let (one, other) = (Runs::new(task, one)?, Runs::new(task, other)?);
+    measured_by(&one.0.first()?.groups, |c| {
+        let w = as_weights(c);
+        Some(one.mean(&w, &score)? - other.mean(&w, &score)?)
+    })
 }
 
 /// Do pictures with a class only help?
@@ -227,13 +260,8 @@ fn more_rows(task: &TaskOutcome) -> [ClaimRow; 2] {
 
 /// The paper's network against the first stage's classifier in the same boxes.
 fn same_row(task: &TaskOutcome) -> ClaimRow {
-    let same: Vec<f64> = task
-        .rounds
-        .iter()
-        .flat_map(|r| r.same.iter().map(|p| f64::from(*p)))
-        .collect();
-    let seen = Pooled::new(task, Kind::Stage2)
-        .and_then(|own| own.measured(|own, w| Some(own.auc(w)? - auc(&own.y, &same, w)?)));
+    let seen = Runs::new(task, Kind::Stage2)
+        .and_then(|own| own.measured(|own, w| Some(own.auc(w)? - auc(&own.y, &own.same, w)?)));
     claim_row(
         format!(
             "{}: AUC in the same boxes, stage 2 minus stage 1's classifier",
@@ -273,7 +301,7 @@ fn pseudo_row(task: &TaskOutcome) -> ClaimRow {
 }
 
 fn level_row(task: &TaskOutcome, kind: Kind) -> ClaimRow {
-    let own = Pooled::new(task, kind);
+    let own = Runs::new(task, kind);
     let of = |score: &(dyn Fn(&Pooled, &[f64]) -> Option<f64> + Sync)| {
         own.as_ref().and_then(|o| o.measured(score))
     };
@@ -327,12 +355,7 @@ mod tests {
             same: Vec::new(),
             boxes: Vec::new(),
         };
-        let task = TaskOutcome {
-            task: super::super::config::TaskName::Speckle,
-            share: 0.5,
-            rounds: vec![round],
-        };
-        let own = Pooled::new(&task, Kind::Stage1).unwrap();
+        let own = Pooled::new(std::slice::from_ref(&round), Kind::Stage1).unwrap();
         let truths: Vec<GroundTruth> = (0..4)
             .map(|image| GroundTruth {
                 image,
@@ -366,5 +389,18 @@ mod tests {
         assert_eq!(own.right(&[1.0; 4], |y| !y), Some(0.5));
         // A picture that is drawn twice counts twice.
         assert!(own.ap50(&[2.0, 0.0, 0.0, 2.0]).unwrap() > here);
+        // Over seeds it is the mean.
+        let mut other = round.clone();
+        other.arms[0].found[3].clear();
+        let task = TaskOutcome {
+            task: super::super::config::TaskName::Speckle,
+            share: 0.5,
+            runs: vec![vec![round], vec![other.clone()]],
+        };
+        let both = Runs::new(&task, Kind::Stage1).unwrap();
+        let second = Pooled::new(&[other], Kind::Stage1).unwrap();
+        let mean = both.mean(&[1.0; 4], &Pooled::ap50).unwrap();
+        assert!((mean - (here + second.ap50(&[1.0; 4]).unwrap()) / 2.0).abs() < 1e-12);
+        assert!(mean < here);
     }
 }

@@ -56,8 +56,8 @@ pub struct TaskOutcome {
     pub task: TaskName,
     /// Share.
     pub share: f64,
-    /// Rounds of training.
-    pub rounds: Vec<Round>,
+    /// Rounds of training by seed, each over all folds.
+    pub runs: Vec<Vec<Round>>,
 }
 
 /// A round: one fold held out.

@@ -30,24 +30,34 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
         .iter()
         .map(|s| load(ctx, config, s.task, &real))
         .collect::<Result<Vec<Data>>>()?;
+    let seeds: Vec<u64> = (0..config.seeds as u64).map(|k| ctx.seed + k).collect();
     let mut tasks = Vec::new();
     for (study, data) in config.studies.iter().zip(&sets) {
         for &share in &study.shares {
-            let key = |k: usize| format!("{}, {share} boxed, fold {k}", study.task.name());
-            let rounds = (0..config.folds)
-                .map(|k| parts.get(&key(k), || round(ctx, config, study.task, data, share, k)))
+            let one = |seed: u64, k: usize| {
+                let key = format!(
+                    "{}, {share} boxed, fold {k}, seed {seed}",
+                    study.task.name()
+                );
+                parts.get(&key, || {
+                    round(ctx, config, (study.task, data, share), k, seed)
+                })
+            };
+            let runs = seeds
+                .iter()
+                .map(|&seed| (0..config.folds).map(|k| one(seed, k)).collect())
                 .collect::<Result<_>>()?;
             tasks.push(TaskOutcome {
                 task: study.task,
                 share,
-                rounds,
+                runs,
             });
         }
     }
     let [data_hash, split_hash] = hashes;
     Ok(Outcome {
         config: config.clone(),
-        seeds: vec![ctx.seed],
+        seeds,
         data_hash,
         split_hash,
         tasks,
@@ -57,14 +67,13 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
 fn round(
     ctx: &Context<'_>,
     config: &Config,
-    task: TaskName,
-    data: &Data,
-    share: f64,
+    (task, data, share): (TaskName, &Data, f64),
     fold: usize,
+    seed: u64,
 ) -> Result<Round> {
     let (test, train): (Vec<usize>, Vec<usize>) =
         (0..data.set.len()).partition(|&i| data.fold[i] == fold);
-    let seed = ctx.seed ^ ((fold as u64) << 8) ^ ((task as u64) << 16);
+    let seed = seed ^ ((fold as u64) << 8) ^ ((task as u64) << 16);
     let scene = Scene {
         ctx,
         config,

@@ -180,7 +180,7 @@ impl Default for Config {
                 confidence: 0.1,
                 diversity: 0.1,
             },
-            seeds: 3,
+            seeds: 5,
             folds: 3,
             phantoms: (24, 16),
         }

@@ -27,6 +27,8 @@ pub struct Config {
     pub epochs: usize,
     /// Passes over the COVID set, which is the smallest.
     pub covid_epochs: usize,
+    /// Passes over the phantoms, whose truth says nothing of a network that did not learn them.
+    pub phantom_epochs: usize,
     /// At most so many images to learn from, and to explain.
     pub most: (usize, usize),
     /// Images a batch.
@@ -41,7 +43,7 @@ pub struct Config {
     pub most_clusters: usize,
     /// Starts of k-means.
     pub restarts: u64,
-    /// Share of the pixels that the deletion test takes away.
+    /// Share of the blocks that the deletion test takes away.
     pub deleted: f64,
     /// Phantom patients, and pictures of each.
     pub phantoms: (u64, u64),
@@ -57,6 +59,7 @@ impl Default for Config {
             seeds: 5,
             epochs: 5,
             covid_epochs: 8,
+            phantom_epochs: 20,
             most: (500, 160),
             batch: 24,
             rate: 2e-3,
@@ -65,7 +68,7 @@ impl Default for Config {
             most_clusters: 6,
             restarts: 8,
             deleted: 0.1,
-            phantoms: (48, 8),
+            phantoms: (96, 6),
         }
     }
 }
@@ -81,6 +84,7 @@ impl Settings for Config {
             seeds: 2,
             epochs: 1,
             covid_epochs: 1,
+            phantom_epochs: 1,
             most: (40, 24),
             batch: 8,
             references: 2,

@@ -149,7 +149,7 @@ fn change(set: &SetOutcome, of: impl Fn(&SeedOutcome, usize) -> f64 + Sync) -> O
 fn deletion_rows(set: &SetOutcome) -> Vec<ClaimRow> {
     let random = change(set, |s, i| s.random[i]);
     let note = random.map_or(String::new(), |m| {
-        format!("as many random pixels change it by {:+.3}", m.value)
+        format!("as many random blocks change it by {:+.3}", m.value)
     });
     let less = change(set, |s, i| s.favourable[i]);
     let more = change(set, |s, i| s.unfavourable[i]);

@@ -59,11 +59,11 @@ pub struct SeedOutcome {
     pub silhouettes: Vec<f64>,
     /// How far sums are from the difference of the logits.
     pub gaps: Vec<f64>,
-    /// Change of the logit when the most favourable pixels are taken away.
+    /// Change of the logit when the most favourable blocks are taken away.
     pub favourable: Vec<f64>,
     /// The same for the most unfavourable ones.
     pub unfavourable: Vec<f64>,
-    /// The same for as many pixels at random.
+    /// The same for as many blocks at random.
     pub random: Vec<f64>,
 }
 
@@ -124,7 +124,7 @@ pub fn of_network(
         random: Vec::new(),
     };
     for (plane, e) in planes.iter().zip(&explained) {
-        let [f, u, r] = deletion(config, &net, plane, e, seed)?;
+        let [f, u, r] = deletion(config, &net, plane, e, (&bases, seed))?;
         outcome.favourable.push(f);
         outcome.unfavourable.push(u);
         outcome.random.push(r);
@@ -190,38 +190,53 @@ fn cluster(
     Ok((groups, chosen))
 }
 
-/// Change of the logit when a share of the pixels becomes the picture's mean: the most favourable ones, the most
-/// unfavourable ones, random ones.
+/// Mean change of the logit over the references when a share of the blocks becomes the reference's: the most favourable
+/// ones, the most unfavourable ones, random ones. Blocks rather than pixels, since scattered pixels of another picture
+/// are noise to a network, wherever they are; references, since the attributions are against them.
 fn deletion(
     config: &Config,
     net: &Net,
     plane: &Plane<u8>,
     e: &Explained,
-    seed: u64,
+    (references, seed): (&[Vec<f32>], u64),
 ) -> Result<[f64; 3]> {
     let contract = config.contract();
     let values = contract.values(plane);
-    let n = ((config.deleted * values.len() as f64).round() as usize).max(1);
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| e.map[b].total_cmp(&e.map[a]));
+    let blocks = coarse(&e.map, config.size, config.cells);
+    let n = ((config.deleted * blocks.len() as f64).round() as usize).max(1);
+    let mut order: Vec<usize> = (0..blocks.len()).collect();
+    order.sort_by(|&a, &b| blocks[b].total_cmp(&blocks[a]));
     let mut random = order.clone();
     random.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let without = |at: &[usize]| -> Vec<f32> {
-        let mut out = values.clone();
-        at.iter().for_each(|&i| out[i] = 0.0);
-        out
-    };
-    let x = Tensor {
-        shape: vec![3, 1, contract.height, contract.width],
-        data: [
-            without(&order[..n]),
-            without(&order[order.len() - n..]),
-            without(&random[..n]),
-        ]
-        .concat(),
-    };
-    let logits = net.logits(&x)?;
-    Ok([0, 1, 2].map(|i| logits[i][0] - e.score))
+    let gone = [&order[..n], &order[order.len() - n..], &random[..n]];
+    let mut change = [0.0; 3];
+    for reference in references {
+        let x = Tensor {
+            shape: vec![3, 1, contract.height, contract.width],
+            data: gone
+                .map(|blocks| replaced(config, &values, reference, blocks))
+                .concat(),
+        };
+        let logits = net.logits(&x)?;
+        for (sum, z) in change.iter_mut().zip(&logits) {
+            *sum += (z[0] - e.score) / references.len() as f64;
+        }
+    }
+    Ok(change)
+}
+
+/// The picture with the reference's values in some blocks.
+fn replaced(config: &Config, values: &[f32], reference: &[f32], blocks: &[usize]) -> Vec<f32> {
+    let (size, cells) = (config.size, config.cells);
+    let mut out = values.to_vec();
+    for b in blocks {
+        let (bx, by) = (b % cells, b / cells);
+        for y in by * size / cells..(by + 1) * size / cells {
+            let row = y * size + bx * size / cells..y * size + (bx + 1) * size / cells;
+            out[row.clone()].copy_from_slice(&reference[row]);
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -299,6 +314,20 @@ mod tests {
         }
         assert!(gaps[3] < 1e-4, "{gaps:?}");
         assert!(gaps.iter().all(|g| *g < 0.5), "{gaps:?}");
+    }
+
+    #[test]
+    fn blocks_of_the_reference_take_the_place_of_the_pictures() {
+        let config = Config {
+            size: 5,
+            cells: 2,
+            ..Config::tiny()
+        };
+        let out = replaced(&config, &[0.0; 25], &[1.0; 25], &[0, 3]);
+        let rows: Vec<&[f32]> = out.chunks(5).collect();
+        assert_eq!(rows[1], [1.0, 1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(rows[2], [0.0, 0.0, 1.0, 1.0, 1.0]);
+        assert_eq!(out.iter().sum::<f32>(), 4.0 + 9.0);
     }
 
     #[test]

@@ -101,7 +101,8 @@ fn one(
     }
     let epochs = match set.name {
         SetName::Covid => config.covid_epochs,
-        _ => config.epochs,
+        SetName::Phantom => config.phantom_epochs,
+        SetName::Paediatric => config.epochs,
     };
     let name = format!("{}-network{number}", set.name.stem());
     eprintln!("{NAME}: {name}");
