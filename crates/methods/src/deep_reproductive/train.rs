@@ -20,6 +20,7 @@ use hilum_data::{LabelMatrix, LabelPolicy, Sample, Split};
 use hilum_image::Plane;
 use hilum_kernels::Params;
 use hilum_nn::InputContract;
+use hilum_nn::backbones::Backbone;
 use serde::{Deserialize, Serialize};
 
 /// Adults whose findings the encoders learn.
@@ -201,7 +202,7 @@ impl Stand<'_> {
         let cache = FeatureCache::new(&self.ctx.run_folder("deep_reproductive").join("features"));
         let trained = self.trained(adults)?;
         let random = self.random()?;
-        let one = |encoders: &[Encoder], view, trained| {
+        let one = |encoders: &[Encoder], view, trained| -> Result<Bank> {
             Ok(Bank {
                 view,
                 trained,
