@@ -215,7 +215,7 @@ pub fn load_mask(mask: &MaskRef, size: (usize, usize)) -> Result<Plane8> {
 /// Pixels that are in any of the masks of a structure.
 ///
 /// # Errors
-/// Those of [`load_mask`]; [`DataError::Format`] when the parts differ in size.
+/// Those of [`load_mask`]; [`DataError::Format`] for a mask of another size than the image.
 pub fn load_union(
     parts: &[&MaskRef],
     image: &Path,
@@ -224,17 +224,16 @@ pub fn load_union(
     let mut union: Option<Plane8> = None;
     for part in parts {
         let next = load_mask(part, size)?;
+        if (next.width, next.height) != size {
+            let reason = format!(
+                "mask `{}` is {}x{}, the image {}x{}",
+                part.name, next.width, next.height, size.0, size.1
+            );
+            return Err(DataError::format(image, reason));
+        }
         match &mut union {
             None => union = Some(next),
-            Some(u) if (u.width, u.height) == (next.width, next.height) => {
-                u.data.iter_mut().zip(&next.data).for_each(|(a, b)| *a |= b);
-            }
-            Some(_) => {
-                return Err(DataError::format(
-                    image,
-                    "the masks of one structure differ in size",
-                ));
-            }
+            Some(u) => u.data.iter_mut().zip(&next.data).for_each(|(a, b)| *a |= b),
         }
     }
     Ok(union)

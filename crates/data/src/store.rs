@@ -323,13 +323,6 @@ fn load_square_mask(
     let Some(mask) = pixels::load_union(&s.mask_parts(name), s.path(), size)? else {
         return Ok(None);
     };
-    if (mask.width, mask.height) != size {
-        let reason = format!(
-            "mask `{name}` is {}x{}, the image {}x{}",
-            mask.width, mask.height, size.0, size.1
-        );
-        return Err(DataError::format(s.path(), reason));
-    }
     let mut square = to_square(mask, config, s)?;
     square
         .iter_mut()

@@ -30,6 +30,7 @@ pub mod radgraph;
 pub mod registry;
 pub mod reliable_tb;
 pub mod robust_cbm;
+pub mod scores;
 pub mod serve;
 pub mod shisrcnet;
 pub mod supervised_dictionary;

@@ -42,8 +42,17 @@ pub struct Films {
     pub findings: Vec<Vec<f32>>,
 }
 
+/// 1 with any finding, 0 with none; nothing where nothing is labelled.
+fn any_finding(s: &Sample) -> Option<usize> {
+    if s.labels.is_positive("no_finding") {
+        return Some(0);
+    }
+    (!s.labels.is_empty() || !s.raw_labels.is_empty()).then_some(1)
+}
+
 impl Films {
-    /// Loads all sets at `side` pixels for the method `what`; adults of whom a nuisance is not stated are left out.
+    /// Loads all sets at `side` pixels for the method `what`; adults of whom a nuisance is not stated are
+    /// left out, and films without any label.
     ///
     /// # Errors
     /// Data that are not there, a picture that cannot be read.
@@ -57,11 +66,10 @@ impl Films {
         let all: Vec<Sample> = ctx
             .samples(what, &[SETS[0], SETS[1], MORE])?
             .into_iter()
-            .filter(|s| s.split.is_some() && known(s))
+            .filter(|s| s.split.is_some() && known(s) && any_finding(s).is_some())
             .collect();
         let samples = ctx.limit(all, 500);
-        let finding = |s: &Sample| Some(usize::from(!s.labels.is_positive("no_finding")));
-        let set = ClassSet::load(&samples, side, 2, finding)?;
+        let set = ClassSet::load(&samples, side, 2, any_finding)?;
         let matrix = LabelMatrix::new(&samples, &FINDINGS, LabelPolicy::IGNORE)?;
         let row = |i: usize| {
             matrix

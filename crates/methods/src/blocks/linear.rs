@@ -1,5 +1,6 @@
 //! Two logits from a row of features, concepts or embeddings: cross entropy, with a prior on the weights or a start for them.
 
+use crate::error::{MethodError, Result};
 use hilum_kernels::{Init, ParamInfo, ParamRole};
 use hilum_nn::optim::{Optimizer, OptimizerConfig};
 use rand::SeedableRng;
@@ -128,19 +129,30 @@ impl Linear {
 }
 
 /// [`fit_from`] a layer of zeros.
-pub fn fit(train: &Rows<'_>, val: &Rows<'_>, prior: Option<&Prior>, settings: Settings) -> Linear {
+///
+/// # Errors
+/// Those of [`fit_from`].
+pub fn fit(
+    train: &Rows<'_>,
+    val: &Rows<'_>,
+    prior: Option<&Prior>,
+    settings: Settings,
+) -> Result<Linear> {
     let zeros = Linear::zeros(train.x.first().map_or(0, Vec::len));
     fit_from(zeros, train, val, prior, settings)
 }
 
 /// Trains by Adam from `layer`; gives the layer of the pass that is best on `val` by accuracy, then by loss.
+///
+/// # Errors
+/// [`MethodError::Config`] when the loss is not finite: a comparison of such logits would be a figure that means nothing.
 pub fn fit_from(
     mut layer: Linear,
     train: &Rows<'_>,
     val: &Rows<'_>,
     prior: Option<&Prior>,
     settings: Settings,
-) -> Linear {
+) -> Result<Linear> {
     let d = layer.weights[0].len();
     let infos = [ParamInfo {
         name: "weight".to_owned(),
@@ -171,6 +183,12 @@ pub fn fit_from(
         }
         let all: Vec<usize> = (0..val.y.len()).collect();
         let (loss, _) = layer.loss(val, &all, None);
+        if !loss.is_finite() {
+            return Err(MethodError::Config(format!(
+                "the loss of a linear layer is not finite after pass {}: lower its rate, or look for features that are not finite",
+                epoch + 1
+            )));
+        }
         let said = layer.all(val);
         let right = said.iter().zip(val.y);
         let right = right.filter(|(z, y)| (z[1] > z[0]) == **y).count();
@@ -179,7 +197,7 @@ pub fn fit_from(
             best = (layer.clone(), accuracy, loss);
         }
     }
-    best.0
+    Ok(best.0)
 }
 
 /// All rows, standardised by the training cases.
@@ -267,7 +285,7 @@ mod tests {
             y: &y,
             base: &[],
         };
-        let free = fit(&rows, &rows, None, settings());
+        let free = fit(&rows, &rows, None, settings()).unwrap();
         let said = free.all(&rows);
         let right = said.iter().zip(&y).filter(|(z, y)| (z[1] > z[0]) == **y);
         assert!(right.count() > 36 && free.weights[1][0] > 0.0);
@@ -275,9 +293,22 @@ mod tests {
             signs: vec![vec![1.0, 1.0], vec![-1.0, -1.0]],
             weight: 50.0,
         };
-        let bent = fit(&rows, &rows, Some(&against), settings());
+        let bent = fit(&rows, &rows, Some(&against), settings()).unwrap();
         assert!(bent.weights[1][0] < free.weights[1][0]);
-        assert_eq!(free, fit(&rows, &rows, None, settings()));
+        assert_eq!(free, fit(&rows, &rows, None, settings()).unwrap());
+    }
+
+    #[test]
+    fn features_that_are_not_finite_give_no_layer() {
+        let (mut x, y) = cases();
+        x[7][0] = f64::NAN;
+        let rows = Rows {
+            x: &x,
+            y: &y,
+            base: &[],
+        };
+        let error = fit(&rows, &rows, None, settings()).unwrap_err().to_string();
+        assert!(error.contains("not finite after pass 1"), "{error}");
     }
 
     #[test]
@@ -295,7 +326,7 @@ mod tests {
         };
         let mut start = Linear::zeros(2);
         start.weights[1][0] = 3.0;
-        let fitted = fit_from(start, &rows, &rows, None, short);
+        let fitted = fit_from(start, &rows, &rows, None, short).unwrap();
         assert!((fitted.weights[1][0] - 3.0).abs() < 1e-3);
     }
 

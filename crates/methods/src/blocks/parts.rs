@@ -19,7 +19,7 @@ pub struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Claims the run folder of `name` for this configuration and these data.
+    /// Claims the run folder of `name` for this configuration, these data and this version of Hilum.
     ///
     /// # Errors
     /// [`NnError::OtherRun`] when the folder holds a study of another configuration or of other data.
@@ -109,6 +109,7 @@ fn claim(folder: &Path, info: &RunInfo) -> Result<()> {
             ("config", there.config != info.config),
             ("data", there.data_hash != info.data_hash),
             ("split", there.split_hash != info.split_hash),
+            ("version", there.version != info.version),
         ];
         return match what.into_iter().find(|(_, differs)| *differs) {
             None => Ok(()),

@@ -277,6 +277,14 @@ pub fn fit_findings(
             needed: 2,
         });
     }
+    // All of them null would be a loss of 0 and a network of random weights.
+    if targets.iter().flatten().all(|t| t.is_nan()) {
+        return Err(MethodError::TooFew {
+            what: "labels of findings that are known".to_owned(),
+            found: 0,
+            needed: 1,
+        });
+    }
     let lesson = Lesson {
         cases: data.len(),
         input: &|at, seed| data.batch(at, config.jitter, seed).0,

@@ -8,6 +8,7 @@ use crate::curves::Curve;
 use crate::error::Result;
 use crate::info::MethodInfo;
 use crate::method::Method;
+use crate::scores::{self, Score};
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
@@ -89,6 +90,11 @@ pub trait Study: Sync {
     fn curves(_outcome: &Self::Outcome) -> Vec<Curve> {
         Vec::new()
     }
+
+    /// What an outcome's own method said of each case, for audits; none where it says nothing of cases.
+    fn scores(_outcome: &Self::Outcome) -> Vec<Score> {
+        Vec::new()
+    }
 }
 
 impl<S: Study> Method for S {
@@ -103,6 +109,7 @@ impl<S: Study> Method for S {
     fn eval(&self, ctx: &Context<'_>) -> Result<ResultFile> {
         let outcome: S::Outcome = stored::read(ctx, S::INFO.name, OUTCOME)?;
         let trace = S::trace(&outcome);
+        scores::write(ctx, S::INFO.name, &S::scores(&outcome))?;
         Ok(ResultFile {
             seeds: trace.seeds,
             data_hash: trace.data_hash,

@@ -339,15 +339,15 @@ fn other_sources(
             &["nih14"],
             "NIH films of adults: pneumonia in the tags or no finding",
         ),
-        Scheme::Covid => (
+        Scheme::Covid | Scheme::Mixed => (
             &["covid_actualmed", "covid_figure1"],
             "Actualmed and Figure 1 films: COVID-19 or no finding",
         ),
-        _ => return Ok(Vec::new()),
+        Scheme::Two => return Ok(Vec::new()),
     };
     let label = |s: &Sample| -> Option<bool> {
         let code = match scheme {
-            Scheme::Covid => "covid_19",
+            Scheme::Covid | Scheme::Mixed => "covid_19",
             _ => "pneumonia",
         };
         if s.labels.is_positive(code) {
@@ -371,7 +371,12 @@ fn other_sources(
     for params in networks {
         let logits = predict(&graph, params, &config.contract(), &data)?;
         for (score, z) in scores.iter_mut().zip(logits) {
-            *score += (1.0 - softmax(&z)[0]) / networks.len() as f64;
+            let p = softmax(&z);
+            let said = match scheme {
+                Scheme::Mixed => p[classes - 1],
+                _ => 1.0 - p[0],
+            };
+            *score += said / networks.len() as f64;
         }
     }
     Ok(vec![Elsewhere {

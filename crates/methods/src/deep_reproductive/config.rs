@@ -88,7 +88,7 @@ impl Default for Config {
             hidden: 256,
             code: 64,
             sizes: vec![4, 16, 64, 128],
-            autoencoder: dense(14, 1e-3),
+            autoencoder: dense(40, 1e-3),
             perceptron: dense(20, 2e-3),
             neurons: 64,
             ridge: 10.0,

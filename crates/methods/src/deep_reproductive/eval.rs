@@ -38,7 +38,7 @@ pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let mut rows = vec![
         not_below(
             outcome,
-            "accuracy of the code minus the tuned network".to_owned(),
+            "accuracy of the code minus a network trained for the task".to_owned(),
             &code,
             &single,
         ),
@@ -74,8 +74,8 @@ pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     rows.push(claim_row(
         "accuracy of the code, trained minus random encoders".to_owned(),
         random,
-        None,
-        "a control: are the encoders' weights needed?".to_owned(),
+        random.map(|m| m.interval.0 > 0.0),
+        "a control: where it does not hold, what the encoders learned before is not what the code lives on".to_owned(),
     ));
     rows.extend((0..outcome.config.sizes.len()).filter_map(|k| curve_row(outcome, k)));
     let ways = outcome.runs.first().map_or(0, |r| r.arms.len());

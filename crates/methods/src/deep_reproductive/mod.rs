@@ -2,7 +2,7 @@
 //!
 //! Reproduced: the picture in four quarters through a bank of frozen networks, averaged features side by side, an
 //! autoencoder that learns to reproduce them without labels, softmax regression, a perceptron and support vector machines on its code; the
-//! whole picture, all features, PCA of the same size and a tuned network beside it; whether the features that tell
+//! whole picture, all features, PCA of the same size and a network trained for the task from the start beside it; whether the features that tell
 //! classes are a subset of those that reproduce. Not reproduced: eight ImageNet networks (four small ones of four
 //! families learn adults' findings here; random ones as a control), COVID-19 (children of one hospital, normal,
 //! bacterial or viral pneumonia, so that classes do not come from different sources). All cases are of

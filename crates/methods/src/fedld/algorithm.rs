@@ -18,7 +18,8 @@ pub enum Algorithm {
     FedLd,
     /// The paper's without margin control.
     WithoutMargin,
-    /// The paper's without principal gradients: margin control and the weighted mean.
+    /// The paper's without principal gradients: margin control and the plain mean, so that nothing but the direction and
+    /// the length of the server's step differs.
     WithoutPrincipal,
     /// The plain mean, each tensor's step as long as that of the principal gradients.
     NormMatched,
@@ -66,7 +67,7 @@ impl Algorithm {
             Algorithm::FedLd => "FedLD",
             Algorithm::WithoutMargin => "FedLD without margin control",
             Algorithm::WithoutPrincipal => "FedLD without principal gradients",
-            Algorithm::NormMatched => "FedAvg with the principal gradients' step lengths",
+            Algorithm::NormMatched => "the plain mean with the principal gradients' step lengths",
             Algorithm::Centralised => "centralised",
             Algorithm::Alone => "each client alone",
         }
@@ -83,13 +84,13 @@ impl Algorithm {
         }
     }
 
-    /// Whether the first round takes the plain mean, as the release does: first updates have no common
-    /// direction yet.
-    pub fn starts_plain(self) -> bool {
-        matches!(
-            self.merge(),
-            Some(Merge::Principal) | Some(Merge::NormMatched)
-        )
+    /// Whether a round takes the plain mean. The first one of the paper's does, as in the release: first updates have no
+    /// common direction yet.
+    pub fn takes_plain_mean(self, first: bool) -> bool {
+        match self.merge() {
+            Some(Merge::Principal | Merge::NormMatched) => first,
+            _ => self == Algorithm::WithoutPrincipal,
+        }
     }
 
     /// Whether clients control the margin.

@@ -60,7 +60,8 @@ impl TaskName {
     pub fn sets(self) -> &'static [&'static str] {
         match self {
             TaskName::Paediatric => &["kermany_paediatric"],
-            TaskName::Nih => &["nih14", "nih14_64px"],
+            // One resolution: the sets of two have the views the other way round, and a film's sharpness would tell them.
+            TaskName::Nih => &["nih14"],
         }
     }
 
@@ -154,7 +155,7 @@ impl Default for Config {
                 },
             ],
             backbone: Backbone::ResNet(ResNetConfig::basic(&[1, 1, 1], 12)),
-            rounds: 12,
+            rounds: 20,
             seeds: 5,
             local: Local {
                 epochs: 1,

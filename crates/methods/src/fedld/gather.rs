@@ -33,7 +33,7 @@ pub enum Gather {
 }
 
 impl Gather {
-    /// For one round. The first one of the paper's takes the plain mean ([`Algorithm::starts_plain`]).
+    /// For one round. The first one of the paper's takes the plain mean ([`Algorithm::takes_plain_mean`]).
     pub fn new(
         algorithm: Algorithm,
         merge: Merge,
@@ -41,7 +41,7 @@ impl Gather {
         shares: Vec<f64>,
         kept: f64,
     ) -> Self {
-        let plain = first && algorithm.starts_plain();
+        let plain = algorithm.takes_plain_mean(first);
         if plain || merge == Merge::Weighted {
             let weights = if plain {
                 vec![1.0 / shares.len() as f64; shares.len()]
@@ -162,8 +162,15 @@ mod tests {
         };
         let weighted = merged(Algorithm::FedAvg, &answers, false);
         assert!(near(&weighted, &mean([0.5, 0.3, 0.2])));
-        let plain = merged(Algorithm::FedLd, &answers, true);
-        assert!(near(&plain, &mean([1.0 / 3.0; 3])));
+        for (algorithm, first) in [
+            (Algorithm::FedLd, true),
+            (Algorithm::WithoutPrincipal, false),
+        ] {
+            assert!(near(
+                &merged(algorithm, &answers, first),
+                &mean([1.0 / 3.0; 3])
+            ));
+        }
         // All alike: every algorithm goes where they are.
         let alike = vec![answers[0].clone(); 3];
         for algorithm in [Algorithm::FedLd, Algorithm::FedGh, Algorithm::NormMatched] {

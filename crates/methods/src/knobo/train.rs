@@ -131,7 +131,7 @@ fn one(
                     Model::EndToEnd => {
                         end_to_end(ctx, config, films, (&graph, &encoder), sets, seed)?
                     }
-                    other => linear(config, films, &seen, other, sets, seed),
+                    other => linear(config, films, &seen, other, sets, seed)?,
                 };
                 arms.push(Arm {
                     model,
@@ -238,7 +238,7 @@ fn linear(
     model: Model,
     [train, val, test]: [&[usize]; 3],
     seed: u64,
-) -> (Vec<bool>, Vec<f64>) {
+) -> Result<(Vec<bool>, Vec<f64>)> {
     let settings = Settings {
         epochs: config.epochs,
         rate: config.rate,
@@ -286,19 +286,19 @@ fn linear(
     let bare = |x: &[Vec<f64>], layer: &Linear| -> Vec<[f64; 2]> {
         x.iter().map(|v| layer.logits(v)).collect()
     };
-    match model {
+    Ok(match model {
         Model::KnoBo | Model::NoPrior => {
             let layer = layer_on(
                 &concepts,
                 (model == Model::KnoBo).then_some(&prior),
                 [&[], &[]],
-            );
+            )?;
             (say(bare(&concepts[2], &layer)), own(&layer))
         }
         Model::PosthocCbm => {
-            let first = layer_on(&concepts, None, [&[], &[]]);
+            let first = layer_on(&concepts, None, [&[], &[]])?;
             let base = [0, 1, 2].map(|k| bare(&concepts[k], &first));
-            let second = layer_on(&embeddings, None, [&base[0], &base[1]]);
+            let second = layer_on(&embeddings, None, [&base[0], &base[1]])?;
             let asked = Rows {
                 x: &embeddings[2],
                 y: &y_test,
@@ -307,10 +307,10 @@ fn linear(
             (say(second.all(&asked)), own(&first))
         }
         _ => {
-            let layer = layer_on(&embeddings, None, [&[], &[]]);
+            let layer = layer_on(&embeddings, None, [&[], &[]])?;
             (say(bare(&embeddings[2], &layer)), Vec::new())
         }
-    }
+    })
 }
 
 /// The whole network tuned on the confounded set, from the encoder's trunk.

@@ -335,7 +335,7 @@ fn phantom(ctx: &Context<'_>, config: &Config) -> Result<CaseSet> {
         let mut picture = pictures[patient].clone();
         let label = rng.random_bool(0.5);
         if label {
-            thoraxes::paint(&mut picture, Pattern::Focal, 0.08, ctx.seed ^ i as u64)?;
+            thoraxes::paint(&mut picture, Pattern::Focal, 0.12, ctx.seed ^ i as u64)?;
         }
         targets.push(vec![f32::from(u8::from(label))]);
         samples.push(phantom_sample(i, patient as u64, &picture.plane));

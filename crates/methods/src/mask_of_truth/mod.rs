@@ -4,7 +4,7 @@
 //! trained on each and tested on each in five folds by patient with a test split of their own, AUROC with DeLong's test
 //! between cells, wider masks, SHAP, embeddings, a model of metadata alone; and two controls whose answer is known, a
 //! marker planted in a corner and phantoms with an opacity inside the lungs alone. Not reproduced: PadChest and Chaksu (not at
-//! hand: films of children, NIH films and Drishti fundi stand in), ImageNet weights (networks learn from scratch, at 96
+//! hand: films of children, NIH films and Drishti fundi stand in), ImageNet weights (networks learn from scratch, at 64
 //! pixels), t-SNE (principal components instead) and the reading by a radiology resident.
 
 mod cases;

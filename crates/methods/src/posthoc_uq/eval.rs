@@ -164,7 +164,36 @@ fn gain_rows(cohort: &Cohort, runs: &[&Run], cut: f64) -> Vec<ClaimRow> {
             "Platt, isotonic, Venn-ABERS",
             Ranking::Auroc,
         ),
+        over_raw_row(cohort, runs, cut),
     ]
+}
+
+/// The control: does the conformal certainty choose better than the learner's own probability, among as many cases?
+fn over_raw_row(cohort: &Cohort, runs: &[&Run], cut: f64) -> ClaimRow {
+    let pairs: Vec<Option<[Kept; 2]>> = runs
+        .iter()
+        .map(|r| {
+            let own = Kept::new(cohort, r, Uq::Conformal, cut)?;
+            let raw = Kept::most_certain(cohort, r, Uq::Raw, own.len())?;
+            Some([own, raw])
+        })
+        .collect();
+    let seen = measured_by(&cohort.groups, |counts| {
+        mean_of(pairs.iter().map(|p| {
+            let [own, raw] = p.as_ref()?;
+            Some(own.score(Ranking::Auroc, counts)? - raw.score(Ranking::Auroc, counts)?)
+        }))
+    });
+    row(
+        format!(
+            "{}: AUROC among cases of conformal certainty {cut} or more, minus among as many by the learner's own probability",
+            cohort.table
+        ),
+        cohort,
+        seen,
+        None,
+        "a control: no calibration needed for those".to_owned(),
+    )
 }
 
 fn mean_kept(cohort: &Cohort, runs: &[&Run], uq: Uq, cut: f64) -> f64 {
@@ -265,7 +294,6 @@ fn coverage_row(said: &Predictions, cohort: &Cohort) -> ClaimRow {
     let runs = rich(cohort);
     let (seen, size) = coverage(cohort, &runs, said.config.error_rate);
     ClaimRow {
-        paper: Some(promised),
         holds: seen.map(|m| m.interval.1 >= promised),
         ..row(
             format!(

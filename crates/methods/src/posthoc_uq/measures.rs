@@ -31,9 +31,25 @@ pub struct Kept {
 impl Kept {
     /// Those of `run` whose certainty is at least `cut`; `None` when there are none.
     pub fn new(cohort: &Cohort, run: &Run, uq: Uq, cut: f64) -> Option<Self> {
-        let rows: Vec<usize> = (0..run.cases.len())
-            .filter(|&i| uq.certainty(&run.cases[i]) >= cut)
-            .collect();
+        let certain = |&i: &usize| uq.certainty(&run.cases[i]) >= cut;
+        Self::of(
+            cohort,
+            run,
+            uq,
+            (0..run.cases.len()).filter(certain).collect(),
+        )
+    }
+
+    /// The `n` of `run` that are most certain.
+    pub fn most_certain(cohort: &Cohort, run: &Run, uq: Uq, n: usize) -> Option<Self> {
+        let mut rows: Vec<usize> = (0..run.cases.len()).collect();
+        let certainty = |i: usize| uq.certainty(&run.cases[i]);
+        rows.sort_by(|&a, &b| certainty(b).total_cmp(&certainty(a)));
+        rows.truncate(n);
+        Self::of(cohort, run, uq, rows)
+    }
+
+    fn of(cohort: &Cohort, run: &Run, uq: Uq, rows: Vec<usize>) -> Option<Self> {
         let y: Vec<bool> = rows.iter().map(|&i| cohort.y[i]).collect();
         let p: Vec<f64> = rows
             .iter()
@@ -167,6 +183,14 @@ mod tests {
             .ace(5, &[1; 23])
             .unwrap();
         assert!((seen - wanted).abs() < 1e-12, "{seen} {wanted}");
+    }
+
+    #[test]
+    fn the_most_certain_cases_are_kept_whatever_their_label() {
+        let c = cohort(&[0.55, 0.02, 0.9, 0.4], &[true, false, true, false]);
+        let kept = Kept::most_certain(&c, &c.runs[0], Uq::Raw, 2).unwrap();
+        assert_eq!(kept.rows, [1, 2]);
+        assert_eq!(kept.score(Ranking::Auroc, &[1; 4]), Some(1.0));
     }
 
     #[test]

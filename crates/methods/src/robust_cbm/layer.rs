@@ -2,6 +2,7 @@
 
 use super::bank::Concept;
 use crate::blocks::linear::{Linear, Rows, Settings, fit_from};
+use crate::error::Result;
 
 /// Shares of the training films below which a concept set to "no" and to "yes" lies (Koh et al. 2020, section 5).
 const SET_TO: [f64; 2] = [0.05, 0.95];
@@ -63,7 +64,15 @@ pub struct Lesson<'a> {
 }
 
 /// Trains a layer on the concepts at `columns`, from `start` cut to them.
-pub fn fit(lesson: &Lesson<'_>, start: &Linear, columns: &[usize], settings: Settings) -> Linear {
+///
+/// # Errors
+/// A loss that is not finite.
+pub fn fit(
+    lesson: &Lesson<'_>,
+    start: &Linear,
+    columns: &[usize],
+    settings: Settings,
+) -> Result<Linear> {
     let cut =
         |rows: &[Vec<f64>]| -> Vec<Vec<f64>> { rows.iter().map(|r| pick(r, columns)).collect() };
     let (train, val) = (cut(lesson.x[0]), cut(lesson.x[1]));

@@ -144,8 +144,8 @@ impl<'a> Seed<'a> {
             let ties = self.films.ties(nuisance, &everywhere);
             for tied in self.tied(nuisance, &ties)? {
                 parts.check()?;
-                arms.extend(self.concepts(&tied));
-                arms.push(self.probe(&tied));
+                arms.extend(self.concepts(&tied)?);
+                arms.push(self.probe(&tied)?);
                 let ends = [self.config.strengths[0], self.config.strongest()];
                 if ends.contains(&tied.strength) {
                     arms.push(self.tuned(&tied)?);
@@ -212,29 +212,29 @@ impl<'a> Seed<'a> {
     }
 
     /// Concept models; at the strongest tie, small ones and interventions besides.
-    fn concepts(&self, tied: &Tied<'_>) -> Vec<Arm> {
+    fn concepts(&self, tied: &Tied<'_>) -> Result<Vec<Arm>> {
         let range = ranges(&self.seen.patch, &tied.train);
         let x = scale(&self.seen.patch, &range);
         let concepts: Vec<&Concept> = self.kept.iter().map(|&k| &self.bank[k]).collect();
         let (start, zeros) = (associated(&concepts), Linear::zeros(concepts.len()));
         let all: Vec<usize> = (0..concepts.len()).collect();
-        let layer = self.layer(tied, &x, &start, &all);
+        let layer = self.layer(tied, &x, &start, &all)?;
         let weights = difference(&layer);
         let mut arms = vec![Arm {
             weights: weights.clone(),
             range,
             ..self.arm(Model::Concepts, tied, self.say(&layer, &x, &all))
         }];
-        let other = self.layer(tied, &x, &zeros, &all);
+        let other = self.layer(tied, &x, &zeros, &all)?;
         arms.push(self.arm(Model::FromZero, tied, self.say(&other, &x, &all)));
         let whole = scale(&self.seen.whole, &ranges(&self.seen.whole, &tied.train));
-        let other = self.layer(tied, &whole, &start, &all);
+        let other = self.layer(tied, &whole, &start, &all)?;
         arms.push(self.arm(Model::Whole, tied, self.say(&other, &whole, &all)));
         if tied.strength == self.config.strongest() {
             let order = largest(&weights);
             for &size in &self.config.sizes {
                 let columns = &order[..size.min(order.len())];
-                let small = self.layer(tied, &x, &start, columns);
+                let small = self.layer(tied, &x, &start, columns)?;
                 arms.push(Arm {
                     size: Some(size),
                     ..self.arm(Model::Concepts, tied, self.say(&small, &x, columns))
@@ -242,10 +242,16 @@ impl<'a> Seed<'a> {
             }
             arms.extend(self.interventions(tied, &layer, &x, &order));
         }
-        arms
+        Ok(arms)
     }
 
-    fn layer(&self, tied: &Tied<'_>, x: &[Vec<f64>], start: &Linear, columns: &[usize]) -> Linear {
+    fn layer(
+        &self,
+        tied: &Tied<'_>,
+        x: &[Vec<f64>],
+        start: &Linear,
+        columns: &[usize],
+    ) -> Result<Linear> {
         let rows = |at: &[usize]| -> Vec<Vec<f64>> { at.iter().map(|&i| x[i].clone()).collect() };
         let labels = |at: &[usize]| -> Vec<bool> { at.iter().map(|&i| tied.ties.y[i]).collect() };
         let (train, val) = (rows(&tied.train), rows(&tied.val));
@@ -307,11 +313,11 @@ impl<'a> Seed<'a> {
         counts.iter().map(with).collect()
     }
 
-    fn probe(&self, tied: &Tied<'_>) -> Arm {
+    fn probe(&self, tied: &Tied<'_>) -> Result<Arm> {
         let x = scaled(&self.seen.features, &tied.train);
         let all: Vec<usize> = (0..x.first().map_or(0, Vec::len)).collect();
-        let layer = self.layer(tied, &x, &Linear::zeros(all.len()), &all);
-        self.arm(Model::Probe, tied, self.say(&layer, &x, &all))
+        let layer = self.layer(tied, &x, &Linear::zeros(all.len()), &all)?;
+        Ok(self.arm(Model::Probe, tied, self.say(&layer, &x, &all)))
     }
 
     fn tuned(&self, tied: &Tied<'_>) -> Result<Arm> {

@@ -220,7 +220,10 @@ fn covariate_rows(outcome: &Outcome) -> Vec<ClaimRow> {
                     kind.name()
                 ),
                 excess,
-                excess.map(|m| m.interval.1 <= 0.0),
+                // Where covariates gain nothing there is nothing to bound.
+                excess
+                    .filter(|_| gain.is_some_and(|g| g.value > 0.0))
+                    .map(|m| m.interval.1 <= 0.0),
                 format!(
                     "gain {}; with covariates minus covariates alone {}",
                     shown(gain),

@@ -182,7 +182,7 @@ impl Default for Config {
             },
             seeds: 5,
             folds: 3,
-            phantoms: (24, 16),
+            phantoms: (48, 12),
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 static INFO: MethodInfo = MethodInfo {
@@ -51,9 +52,12 @@ impl Study for Ugpl {
         let outcome = train::run(ctx, config)?;
         let table = ctx.run_folder(INFO.name).join("losses.csv");
         stored::write_text(&table, &losses(&outcome))?;
+        let risks = ctx.run_folder(INFO.name).join("risk.csv");
+        stored::write_text(&risks, &risks_by_share(&outcome))?;
         Ok(vec![
             stored::write(ctx, INFO.name, OUTCOME, &outcome)?,
             table,
+            risks,
         ])
     }
 
@@ -64,6 +68,23 @@ impl Study for Ugpl {
     fn trace(outcome: &Self::Outcome) -> Trace {
         Trace::new(&outcome.seeds, &outcome.data_hash, &outcome.split_hash)
     }
+}
+
+/// Errors among the cases that are kept when those with the highest map are left out.
+fn risks_by_share(outcome: &outcome::Outcome) -> String {
+    let mut text = "task,kept,error\n".to_owned();
+    for task in &outcome.tasks {
+        for tenths in 1..=10 {
+            let share = f64::from(tenths) / 10.0;
+            let _ = writeln!(
+                text,
+                "{},{share:.1},{:.4}",
+                task.task.name(),
+                eval::risk(task, share)
+            );
+        }
+    }
+    text
 }
 
 /// The parts of the loss by pass, a row each.
@@ -105,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_tiny_run_writes_every_row_and_is_the_same_twice() {
-        let a = check_study(&Ugpl, write, &["outcome.json", "losses.csv"]);
+        let a = check_study(&Ugpl, write, &["outcome.json", "losses.csv", "risk.csv"]);
         assert_eq!(a.rows.len(), 6 + 4 + 7 + 11, "{}", a.table());
         assert!(a.rows[0].here.is_some(), "{}", a.table());
     }

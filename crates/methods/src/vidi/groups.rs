@@ -123,8 +123,10 @@ pub fn of_network(
         unfavourable: Vec::new(),
         random: Vec::new(),
     };
-    for (plane, e) in planes.iter().zip(&explained) {
-        let [f, u, r] = deletion(config, &net, plane, e, (&bases, seed))?;
+    for (number, (plane, e)) in planes.iter().zip(&explained).enumerate() {
+        // Other random blocks in every picture.
+        let own = seed ^ ((number as u64 + 1) << 20);
+        let [f, u, r] = deletion(config, &net, plane, e, (&bases, own))?;
         outcome.favourable.push(f);
         outcome.unfavourable.push(u);
         outcome.random.push(r);
@@ -206,7 +208,7 @@ fn deletion(
     let n = ((config.deleted * blocks.len() as f64).round() as usize).max(1);
     let mut order: Vec<usize> = (0..blocks.len()).collect();
     order.sort_by(|&a, &b| blocks[b].total_cmp(&blocks[a]));
-    let mut random = order.clone();
+    let mut random: Vec<usize> = (0..blocks.len()).collect();
     random.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let gone = [&order[..n], &order[order.len() - n..], &random[..n]];
     let mut change = [0.0; 3];
