@@ -1,4 +1,4 @@
-//! `hilum audit` and `hilum calibrate` on tables of scores: what they find, and what they refuse.
+//! `hilum audit` and `hilum calibrate` on tables of scores, run folders and labelled films: what they find, and what they refuse.
 #![allow(clippy::unwrap_used)] // A failed unwrap is a failed test.
 
 mod common;
@@ -248,4 +248,152 @@ fn scores_under_masks_tell_a_shortcut_from_none() {
     };
     assert_eq!(verdict(true), "shortcut");
     assert_eq!(verdict(false), "no_sign");
+}
+
+#[test]
+fn a_run_folder_is_audited_by_its_scores_and_one_without_them_is_no_folder_of_films() {
+    let dir = tempfile::tempdir().unwrap();
+    let run_folder = dir.path().join("method-seed1");
+    std::fs::create_dir(&run_folder).unwrap();
+    std::fs::write(run_folder.join("outcome.json"), "{}").unwrap();
+    std::fs::copy(
+        common::sample("images/adult-pa.jpg"),
+        run_folder.join("a-plot.jpg"),
+    )
+    .unwrap();
+    let none = run(["audit", "labels", &text(&run_folder)]);
+    assert_eq!(code(&none), 2);
+    assert!(
+        stderr(&none).contains("a run folder without scores.csv"),
+        "{}",
+        stderr(&none)
+    );
+    let table = scores(&run_folder);
+    let of = |input: &Path| json(&["audit", "labels", &text(input), "--json"]);
+    assert_eq!(of(&run_folder), of(&table));
+}
+
+/// Twenty films, the sample's adults five times each, with labels that the model can tell in four of five cases.
+fn labelled_films(dir: &Path) {
+    let mut table = String::from("path,patient,pneumonia,sex\n");
+    for (kind, ill) in [
+        ("adult-pa", 1),
+        ("adult-supine", 1),
+        ("adult-no-finding", 0),
+        ("adult-pacemaker", 0),
+    ] {
+        for i in 0..5 {
+            let name = format!("{kind}-{i}.jpg");
+            std::fs::copy(
+                common::sample(&format!("images/{kind}.jpg")),
+                dir.join(&name),
+            )
+            .unwrap();
+            let label = if i == 4 { 1 - ill } else { ill };
+            let sex = if i % 2 == 0 { "F" } else { "M" };
+            let _ = writeln!(table, "{name},{kind}-{i},{label},{sex}");
+        }
+    }
+    std::fs::copy(common::sample("bad/ct-slice.png"), dir.join("ct-slice.png")).unwrap();
+    table.push_str("ct-slice.png,ct,1,F\n");
+    std::fs::write(dir.join("labels.csv"), table).unwrap();
+}
+
+#[test]
+fn a_folder_of_labelled_films_is_calibrated_audited_and_read_with_its_calibration() {
+    let dir = tempfile::tempdir().unwrap();
+    let films = dir.path().join("films");
+    std::fs::create_dir(&films).unwrap();
+    labelled_films(&films);
+    let (out, plots) = (dir.path().join("own.json"), dir.path().join("plots"));
+    let folder = text(&films);
+    let made = run([
+        "calibrate",
+        &folder,
+        "--out",
+        &text(&out),
+        "--plots",
+        &text(&plots),
+    ]);
+    assert_eq!(code(&made), 0, "{}", stderr(&made));
+    // What is no film gives no score.
+    assert!(stderr(&made).contains("left out ct-slice.png"));
+    assert!(stdout(&made).contains("20 cases, 10 present, 20 patients"));
+    assert!(
+        plots
+            .join("reliability-nih_findings-pneumonia.svg")
+            .is_file()
+    );
+
+    let film = text(&common::sample("images/adult-pa.jpg"));
+    let read = |more: &[&str]| -> Value {
+        let args = [&["read", film.as_str(), "--json"], more].concat();
+        json(&args)
+    };
+    let probability = |reading: &Value| {
+        let findings = reading["findings"].as_array().unwrap().iter();
+        let mut own = findings.filter(|f| f["code"] == "pneumonia");
+        own.next().unwrap()["probability"].as_f64().unwrap()
+    };
+    let (plain, own) = (read(&[]), read(&["--calibration", &text(&out)]));
+    assert_eq!(own["provenance"]["calibration"]["name"], "own.json");
+    assert_ne!(probability(&plain), probability(&own));
+
+    let groups = json(&[
+        "audit", "subgroup", &folder, "--by", "sex", "--least", "2", "--json",
+    ]);
+    assert!(groups.to_string().contains("\"pneumonia\""), "{groups}");
+    let shortcut = run([
+        "audit",
+        "shortcut",
+        &folder,
+        "--model",
+        "nih_findings",
+        "--finding",
+        "pneumonia",
+        "--attributed",
+        "2",
+    ]);
+    assert_eq!(code(&shortcut), 0, "{}", stderr(&shortcut));
+    assert!(
+        stderr(&shortcut).contains("left out ct-slice.png: stopped by the gate"),
+        "{}",
+        stderr(&shortcut)
+    );
+    assert!(stdout(&shortcut).contains("NoLungBB"));
+}
+
+#[test]
+fn scores_of_one_class_or_that_are_no_numbers_are_not_audited() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bad.csv");
+    for (table, words) in [
+        (
+            "label,probability,date\n1,0.5,2024-01-01\n1,0.7,2024-05-01\n",
+            "all 2 labelled rows are present",
+        ),
+        (
+            "label,probability,date\n,0.5,2024-01-01\n,0.7,2024-05-01\n",
+            "none of its 2 rows is labelled",
+        ),
+        (
+            "label,probability,date\n1,NaN,2024-01-01\n0,0.7,2024-05-01\n",
+            "row 1: the score is NaN",
+        ),
+    ] {
+        std::fs::write(&path, table).unwrap();
+        let input = text(&path);
+        for args in [
+            vec!["audit", "labels", &input],
+            vec!["audit", "drift", &input, "--by", "date"],
+        ] {
+            let output = run(args.clone());
+            assert_ne!(code(&output), 0, "{args:?} {table}");
+            assert!(
+                stderr(&output).contains(words),
+                "{args:?} {table}: {}",
+                stderr(&output)
+            );
+        }
+    }
 }

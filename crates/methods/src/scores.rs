@@ -1,9 +1,11 @@
 //! What a run said of each case: the table in its run folder that `hilum audit` and `hilum calibrate` read.
 
+use crate::blocks::classify::ClassifyData;
 use crate::blocks::multiclass::Said;
 use crate::blocks::stored;
 use crate::context::Context;
 use crate::error::{MethodError, Result};
+use hilum_data::Sample;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -35,6 +37,22 @@ impl Score {
             probability,
             columns: BTreeMap::new(),
         }
+    }
+
+    /// With what is known of the film.
+    #[must_use]
+    pub fn of_sample(mut self, sample: &Sample) -> Self {
+        let mut add = |name, value: Option<String>| {
+            if let Some(value) = value {
+                self.columns.insert(name, value);
+            }
+        };
+        add("id", Some(sample.id.clone()));
+        add("set", Some(sample.set.clone()));
+        add("view", Some(format!("{:?}", sample.view).to_uppercase()));
+        add("sex", sample.sex.map(|s| format!("{s:?}")));
+        add("age", sample.age.map(|a| a.to_string()));
+        self
     }
 
     /// Of a logit.
@@ -70,6 +88,24 @@ pub fn of_classes(
     scores
 }
 
+/// The labelled cases of networks with an output a finding, by logits.
+pub fn of_outputs(
+    codes: &[&str],
+    samples: &[Sample],
+    data: &ClassifyData,
+    logits: &[Vec<f64>],
+) -> Vec<Score> {
+    let mut scores = Vec::new();
+    for (k, code) in codes.iter().enumerate() {
+        for (i, label) in data.labelled(k) {
+            let patient = data.patients[i].clone();
+            let score = Score::of_logit((*code).to_owned(), patient, label, logits[i][k]);
+            scores.push(score.of_sample(&samples[i]));
+        }
+    }
+    scores
+}
+
 /// Names of patients that are known by number alone.
 pub fn numbered(groups: &[usize]) -> Vec<String> {
     groups.iter().map(|g| format!("patient {g}")).collect()
@@ -85,7 +121,10 @@ pub fn write(ctx: &Context<'_>, method: &str, scores: &[Score]) -> Result<Option
     }
     let path = ctx.run_folder(method).join(FILE);
     let wrong = |e: &dyn std::fmt::Display| MethodError::Config(format!("{}: {e}", path.display()));
-    let extra: BTreeSet<&str> = scores.iter().flat_map(|s| s.columns.keys().copied()).collect();
+    let extra: BTreeSet<&str> = scores
+        .iter()
+        .flat_map(|s| s.columns.keys().copied())
+        .collect();
     let mut table = csv::Writer::from_writer(Vec::new());
     let mut header = vec!["finding", "patient", "label", "probability"];
     header.extend(&extra);
@@ -97,7 +136,11 @@ pub fn write(ctx: &Context<'_>, method: &str, scores: &[Score]) -> Result<Option
             u8::from(s.label).to_string(),
             format!("{:.6}", s.probability),
         ];
-        row.extend(extra.iter().map(|k| s.columns.get(k).cloned().unwrap_or_default()));
+        row.extend(
+            extra
+                .iter()
+                .map(|k| s.columns.get(k).cloned().unwrap_or_default()),
+        );
         table.write_record(&row).map_err(|e| wrong(&e))?;
     }
     let bytes = table.into_inner().map_err(|e| wrong(&e))?;

@@ -5,7 +5,7 @@
 //! sides (inverted or not, child or adult) goes to the more probable side.
 
 use crate::error::{PipelineError, Result};
-use crate::store::Model;
+use crate::store::{Model, Store};
 use hilum_core::{AgeGroup, GateReason, PredictionSet, View};
 use hilum_dicom::{DicomMeta, LoadedImage};
 use hilum_image::{Gray, Mask, chest};
@@ -89,6 +89,13 @@ impl Verdict {
     /// True while nothing stops the analysis.
     pub fn passes(&self) -> bool {
         self.reasons.iter().all(|r| !r.blocking)
+    }
+
+    /// What stops the analysis, in words; empty while nothing does.
+    pub fn why_not(&self) -> String {
+        let why = self.reasons.iter().filter(|r| r.blocking);
+        let why: Vec<&str> = why.map(|r| r.message.as_str()).collect();
+        why.join(" ")
     }
 
     /// Notes something that stops the analysis.
@@ -233,6 +240,20 @@ fn answer(model: &Model, scores: &Scores, code: &str) -> Option<Answered> {
         passes,
         sure,
     })
+}
+
+/// The whole gate before any model: the file's own words, then the network of the store. Pixels that had to be inverted are.
+///
+/// # Errors
+/// Those of [`of_network`].
+pub fn of_image(path: &Path, store: &Store, image: &mut LoadedImage) -> Result<Verdict> {
+    let mut verdict = of_file(image);
+    if let Some(model) = store.gate().filter(|_| verdict.passes())
+        && let Some(turned) = of_network(path, model, &image.pixels, &mut verdict)?
+    {
+        image.pixels = turned;
+    }
+    Ok(verdict)
 }
 
 /// Asks the gate's network. Gives the image to go on with when it had to be inverted.

@@ -19,7 +19,7 @@ use hilum_image::{Gray, Limits, Mask, Plane, resize};
 use hilum_kernels::Tensor;
 use hilum_methods::serve::{Classifier, Segmenter};
 use hilum_pipeline::store::Role;
-use hilum_pipeline::{Model, Store, batch};
+use hilum_pipeline::{Model, Store, batch, gate};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -191,6 +191,16 @@ fn load(args: &Args, path: &Path) -> Result<Gray> {
     Ok(load_frame(path, args.common.recipe, 0, &Limits::default())?.pixels)
 }
 
+/// An image as the reader would see it: behind its gate, upright in its grey levels.
+fn film(args: &Args, store: &Store, path: &Path) -> Result<Gray> {
+    let mut image = load_frame(path, args.common.recipe, 0, &Limits::default())?;
+    let verdict = gate::of_image(path, store, &mut image)?;
+    if !verdict.passes() {
+        bail!("stopped by the gate: {}", verdict.why_not());
+    }
+    Ok(image.pixels)
+}
+
 /// The lungs: the table's mask, else the segmenter's.
 fn region(args: &Args, store: &Store, image: &Image, pixels: &Gray) -> Result<Mask> {
     if let Some(path) = &image.lungs {
@@ -224,7 +234,7 @@ fn score(
     image: &Image,
     maskings: &[Masking],
 ) -> Result<Scored> {
-    let pixels = load(args, &image.path)?;
+    let pixels = film(args, store, &image.path)?;
     let lungs = region(args, store, image, &pixels)?;
     let classifier = model.classifier()?;
     let mut out = Scored {
@@ -334,7 +344,7 @@ fn mass_of(
     image: &Image,
     output: usize,
 ) -> Result<Option<(f64, f64)>> {
-    let pixels = load(args, &image.path)?;
+    let pixels = film(args, store, &image.path)?;
     let lungs = region(args, store, image, &pixels)?;
     let contract = &model.description.contract;
     let prepared = contract.prepare(&pixels, Some(&lungs))?;

@@ -58,9 +58,12 @@ pub struct InputOptions<'a> {
     pub split: Option<&'a str>,
 }
 
-/// Opens a table of scores, a table of images, a manifest, or a folder of images.
+/// Opens a table of scores, a run folder with one, a table of images, a manifest, or a folder of images.
 pub fn open(path: &Path, options: &InputOptions<'_>) -> Result<Input> {
     if path.is_dir() {
+        if let Some(scores) = of_run(path)? {
+            return Ok(Input::Scores(ScoreTable::read(&scores, options.kind)?));
+        }
         return Ok(Input::Images(folder(path, options.finding)?));
     }
     let header = Table::open(path, &[])?.header().to_vec();
@@ -80,6 +83,27 @@ pub fn open(path: &Path, options: &InputOptions<'_>) -> Result<Input> {
         "{}: neither scores (columns `label` and `probability` or `logit`) nor images (column `path` and columns named by findings)",
         path.display()
     )))
+}
+
+/// The table of scores of a run folder; none for a folder that is no run's.
+///
+/// A run without one is an error: its pictures are plots, not films.
+fn of_run(path: &Path) -> Result<Option<PathBuf>> {
+    let scores = path.join(hilum_methods::scores::FILE);
+    if scores.is_file() {
+        return Ok(Some(scores));
+    }
+    let is_run = ["run.json", "outcome.json"]
+        .iter()
+        .any(|n| path.join(n).is_file());
+    if is_run && !path.join(TABLE).is_file() {
+        bail!(Usage(format!(
+            "{}: a run folder without {}: `hilum eval` writes it for methods that say something of single cases",
+            path.display(),
+            hilum_methods::scores::FILE
+        )));
+    }
+    Ok(None)
 }
 
 /// A folder with `labels.csv`, or with subfolders: files below one named by the finding have it, those below any other do not.

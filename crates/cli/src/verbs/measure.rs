@@ -263,20 +263,13 @@ fn masks_alone(args: &Args, masks: &Path) -> Result<Work> {
 /// Lungs and heart by the segmenter of the reader, behind the reader's gate.
 fn segmented(args: &Args, path: &Path, store: &Store) -> Result<Work> {
     let mut image = load(path, args.recipe)?;
-    let mut verdict = gate::of_file(&image);
-    if let Some(model) = store.gate().filter(|_| verdict.passes())
-        && let Some(turned) = gate::of_network(path, model, &image.pixels, &mut verdict)?
-    {
-        image.pixels = turned;
-    }
+    let verdict = gate::of_image(path, store, &mut image)?;
     if !verdict.passes() {
-        let why: Vec<&str> = verdict
-            .reasons
-            .iter()
-            .filter(|r| r.blocking)
-            .map(|r| r.message.as_str())
-            .collect();
-        bail!("{}: stopped by the gate: {}", path.display(), why.join(" "));
+        bail!(
+            "{}: stopped by the gate: {}",
+            path.display(),
+            verdict.why_not()
+        );
     }
     let model = store
         .segmenter()

@@ -8,6 +8,21 @@ use hilum_nn::InputContract;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+/// Classes of the children's films.
+pub const PAEDIATRIC: [&str; 3] = ["normal", "bacterial pneumonia", "viral pneumonia"];
+
+/// The place of a child's film in [`PAEDIATRIC`]; nothing where its kind of pneumonia is not stated.
+pub fn paediatric(sample: &Sample) -> Option<usize> {
+    let is = |code| sample.labels.is_positive(code);
+    if is("viral_pneumonia") {
+        Some(2)
+    } else if is("bacterial_pneumonia") {
+        Some(1)
+    } else {
+        is("no_finding").then_some(0)
+    }
+}
+
 /// Pictures with one class each, all of one square size.
 #[derive(Debug, Clone, Default)]
 pub struct ClassSet {

@@ -10,11 +10,22 @@ use crate::blocks::stored;
 use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
+use crate::scores::{Score, numbered, of_classes};
 use hilum_metrics::classification::{KappaWeights, cohen_kappa};
 use std::path::PathBuf;
 
 /// AUROCs of which one is lower by no more than this are called tied.
 const TIED: f64 = 0.02;
+
+/// What the networks of all chains said of every film through each chain, as the mean over the seeds.
+pub fn scores(outcome: &Outcome) -> Vec<Score> {
+    let patients = numbered(&outcome.groups);
+    let of = |chain: Chain| {
+        let said = said(outcome, Domain::All, chain);
+        of_classes(chain.name(), &DENSITIES, &outcome.y, &patients, &said)
+    };
+    Chain::ALL.into_iter().flat_map(of).collect()
+}
 
 fn said(outcome: &Outcome, train: Domain, test: Chain) -> Vec<&Said> {
     let own = outcome

@@ -20,6 +20,7 @@ use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
+use crate::scores::Score;
 use std::path::PathBuf;
 
 static INFO: MethodInfo = MethodInfo {
@@ -49,6 +50,10 @@ impl Study for BreastDensity {
 
     fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
         Ok(eval::rows(outcome))
+    }
+
+    fn scores(outcome: &Self::Outcome) -> Vec<Score> {
+        eval::scores(outcome)
     }
 
     fn trace(outcome: &Self::Outcome) -> Trace {

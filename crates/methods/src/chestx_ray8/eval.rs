@@ -146,6 +146,8 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo, config: &Config) -> Result<
     let mut rows = classification_rows(test, &logits);
     rows.extend(localisation_rows(&prepared.samples[2], test, &found)?);
     let mut result = ResultFile::new(info, rows);
+    let table = crate::scores::of_outputs(&CODES, &prepared.samples[2], test, &logits);
+    crate::scores::write(ctx, info.name, &table)?;
     let card = model.card();
     result.curves = plots::of_card(card, test, &logits, "test split");
     result.seeds = (0..config.members as u64).map(|m| card.seed + m).collect();

@@ -5,6 +5,7 @@ use super::train::{Arm, Elsewhere, Outcome};
 use crate::blocks::measure::{Measured, claim_row, measured_auroc, measured_by, patient_ids};
 use crate::claims::ClaimRow;
 use crate::curves::{self, Curve};
+use crate::scores::{Score, of_classes};
 use hilum_audit::Condition;
 use hilum_metrics::classification::{BinaryScores, auroc_weighted};
 
@@ -50,6 +51,22 @@ pub fn curves(outcome: &Outcome) -> Vec<Curve> {
         }
     }
     curves
+}
+
+/// What each family said of the cases, each by the network of the fold that it was held out of.
+pub fn scores(outcome: &Outcome) -> Vec<Score> {
+    let whole = |a: &&Arm| a.shown == Condition::Full && a.augmented && !a.pretrained;
+    let of = |arm: &Arm| {
+        let name = format!("{}, {}", arm.scheme.name(), arm.family);
+        of_classes(
+            &name,
+            arm.scheme.classes(),
+            &arm.class,
+            &arm.patients,
+            &[&arm.said],
+        )
+    };
+    outcome.arms.iter().filter(whole).flat_map(of).collect()
 }
 
 /// Pooled confusion of drawn cases, rows truth, columns said.

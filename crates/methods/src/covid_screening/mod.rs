@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::curves::Curve;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
+use crate::scores::Score;
 use std::path::PathBuf;
 
 const NAME: &str = "covid_screening";
@@ -49,6 +50,10 @@ impl Study for CovidScreening {
 
     fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
         Ok(eval::rows(outcome))
+    }
+
+    fn scores(outcome: &Self::Outcome) -> Vec<Score> {
+        eval::scores(outcome)
     }
 
     fn trace(outcome: &Self::Outcome) -> Trace {

@@ -2,11 +2,13 @@
 
 use super::linear::r_squared;
 use super::outcome::{Form, Outcome, Run, View, Way};
+use crate::blocks::classes::PAEDIATRIC;
 use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::multiclass::{
     Arm, ClassScore, Said, as_weights, measured_gain, measured_runs, shown,
 };
 use crate::claims::ClaimRow;
+use crate::scores::{Score, numbered, of_classes};
 
 /// Accuracies of which one is lower by no more than this are called equal.
 const EQUAL: f64 = 0.02;
@@ -21,6 +23,13 @@ fn said(outcome: &Outcome, view: View, trained: bool, form: Form) -> Vec<&Said> 
 /// Mean accuracy over the classifiers on one form minus on another.
 fn gain(outcome: &Outcome, one: &[&Said], other: &[&Said], score: ClassScore) -> Option<Measured> {
     measured_gain(score, &outcome.y, &outcome.groups, one, other)
+}
+
+/// What the classifiers on the code said of every case, as the mean over them and the seeds.
+pub fn scores(outcome: &Outcome) -> Vec<Score> {
+    let code = said(outcome, View::Quarters, true, Form::Code);
+    let patients = numbered(&outcome.groups);
+    of_classes("code", &PAEDIATRIC, &outcome.y, &patients, &code)
 }
 
 /// The rows, the paper's claims first.

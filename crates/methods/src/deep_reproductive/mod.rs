@@ -24,6 +24,7 @@ use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
+use crate::scores::Score;
 use hilum_nn::chart::{Axes, Curve, csv, svg};
 use std::path::PathBuf;
 
@@ -80,6 +81,10 @@ impl Study for DeepReproductive {
 
     fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
         Ok(eval::rows(outcome))
+    }
+
+    fn scores(outcome: &Self::Outcome) -> Vec<Score> {
+        eval::scores(outcome)
     }
 
     fn trace(outcome: &Self::Outcome) -> Trace {

@@ -5,7 +5,7 @@ use super::config::Config;
 use super::dense::{apply, autoencoder, fit_autoencoder};
 use super::linear::{Pca, Scale, r_squared, ridge, squares};
 use super::outcome::{Form, Outcome, Run, View, Way};
-use crate::blocks::classes::ClassSet;
+use crate::blocks::classes::{ClassSet, paediatric};
 use crate::blocks::classify::shuffled;
 use crate::blocks::features::{Encoder, FeatureCache};
 use crate::blocks::multiclass::Said;
@@ -97,28 +97,17 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
     })
 }
 
-fn class(sample: &Sample) -> Option<usize> {
-    let is = |code| sample.labels.is_positive(code);
-    if is("viral_pneumonia") {
-        Some(2)
-    } else if is("bacterial_pneumonia") {
-        Some(1)
-    } else {
-        is("no_finding").then_some(0)
-    }
-}
-
 /// Development cases only: the test split stays unasked.
 fn load(ctx: &Context<'_>, config: &Config) -> Result<Cases> {
     let all: Vec<Sample> = ctx
         .samples("deep_reproductive", &[CHILDREN])?
         .into_iter()
-        .filter(|s| matches!(s.split, Some(Split::Train | Split::Val)) && class(s).is_some())
+        .filter(|s| matches!(s.split, Some(Split::Train | Split::Val)) && paediatric(s).is_some())
         .collect();
     let samples = by_patients(all, config.cases, ctx.seed);
     let strata: Vec<u32> = samples
         .iter()
-        .map(|s| class(s).unwrap_or(0) as u32)
+        .map(|s| paediatric(s).unwrap_or(0) as u32)
         .collect();
     let fold = k_folds(&samples, &strata, config.folds, ctx.seed)?;
     let large = InputContract::square(2 * config.side);
@@ -128,7 +117,7 @@ fn load(ctx: &Context<'_>, config: &Config) -> Result<Cases> {
         let cut = |p: &Picture| small.values(&quarter_of(&p.plane, q));
         pictures.iter().map(cut).collect()
     };
-    let whole = ClassSet::load(&samples, config.side, CLASSES, class)?;
+    let whole = ClassSet::load(&samples, config.side, CLASSES, paediatric)?;
     whole.check_classes("children's set")?;
     Ok(Cases {
         views: [

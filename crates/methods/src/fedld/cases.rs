@@ -4,7 +4,7 @@
 //! anybody's picture.
 
 use super::config::{Skew, Study, TaskName};
-use crate::blocks::classes::{ClassSet, check_counts, patient};
+use crate::blocks::classes::{ClassSet, check_counts, paediatric, patient};
 use crate::blocks::partition::{Deal, by_label, by_nature, by_quantity};
 use crate::context::Context;
 use crate::error::{MethodError, Result};
@@ -176,12 +176,9 @@ fn counts(task: TaskName, samples: &[Sample]) -> Result<Vec<usize>> {
 }
 
 fn class(task: TaskName, sample: &Sample) -> Option<usize> {
-    let is = |code| sample.labels.is_positive(code);
     match task {
-        TaskName::Paediatric if is("viral_pneumonia") => Some(2),
-        TaskName::Paediatric if is("bacterial_pneumonia") => Some(1),
-        TaskName::Paediatric => is("no_finding").then_some(0),
-        TaskName::Nih => Some(usize::from(!is("no_finding"))),
+        TaskName::Paediatric => paediatric(sample),
+        TaskName::Nih => Some(usize::from(!sample.labels.is_positive("no_finding"))),
     }
 }
 

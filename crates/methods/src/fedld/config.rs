@@ -1,6 +1,7 @@
 //! Settings of the federated study.
 
 use super::algorithm::Algorithm;
+use crate::blocks::classes::PAEDIATRIC;
 use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
 use hilum_nn::Network;
@@ -70,6 +71,14 @@ impl TaskName {
         match self {
             TaskName::Paediatric => 3,
             TaskName::Nih => 2,
+        }
+    }
+
+    /// Their names.
+    pub fn class_names(self) -> &'static [&'static str] {
+        match self {
+            TaskName::Paediatric => &PAEDIATRIC,
+            TaskName::Nih => &["no finding", "any finding"],
         }
     }
 }

@@ -6,6 +6,7 @@ use super::outcome::{Federation, Outcome, TaskOutcome};
 use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::multiclass::{Arm as Runs, ClassScore, Said, as_weights, shown};
 use crate::claims::ClaimRow;
+use crate::scores::{Score, numbered, of_classes};
 
 /// Accuracies that differ by no more than this are called equal.
 const EQUAL: f64 = 0.03;
@@ -99,6 +100,16 @@ fn cells(outcome: &Outcome) -> Vec<Cell<'_>> {
         }
     }
     cells
+}
+
+/// What FedLD said of every test case under each skew, as the mean over the seeds.
+pub fn scores(outcome: &Outcome) -> Vec<Score> {
+    let of = |cell: &Cell<'_>| {
+        let (patients, said) = (numbered(&cell.task.groups), cell.said(Algorithm::FedLd));
+        let classes = cell.task.task.class_names();
+        of_classes(&cell.name(), classes, &cell.task.y, &patients, &said)
+    };
+    cells(outcome).iter().flat_map(of).collect()
 }
 
 /// The rows, the paper's claims first.

@@ -6,6 +6,7 @@ use crate::blocks::cells::{Folds, Parts, fit, select};
 use crate::blocks::classify::{ClassifyData, predict};
 use crate::context::Context;
 use crate::error::{MethodError, Result};
+use crate::scores::Score;
 use hilum_audit::{Condition, Masking};
 use hilum_data::Sample;
 use hilum_kernels::Params;
@@ -34,6 +35,34 @@ pub struct Grid {
     pub learned: usize,
     /// Images left out for want of a region.
     pub left_out: usize,
+}
+
+impl Grid {
+    /// What networks of whole images said of the labelled whole test images, by the folds' mean logit.
+    pub fn scores(&self) -> Vec<Score> {
+        let full = Condition::ALL
+            .iter()
+            .position(|c| *c == Condition::Full)
+            .unwrap_or(0);
+        let mut scores = Vec::new();
+        for (k, code) in self.set.codes().iter().enumerate() {
+            for (i, targets) in self.targets.iter().enumerate() {
+                let Some(label) = targets[k] else { continue };
+                let sum: f64 = self
+                    .logits
+                    .iter()
+                    .map(|f| f64::from(f[full][full][i][k]))
+                    .sum();
+                scores.push(Score::of_logit(
+                    format!("{}: {code}", self.set.name()),
+                    self.patients[i].clone(),
+                    label >= 0.5,
+                    sum / self.logits.len() as f64,
+                ));
+            }
+        }
+        scores
+    }
 }
 
 /// Pictures with the region hidden or shown alone; hidden pixels are black, as in the paper.

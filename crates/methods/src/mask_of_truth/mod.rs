@@ -23,6 +23,7 @@ use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
+use crate::scores::Score;
 use std::path::PathBuf;
 
 const NAME: &str = "mask_of_truth";
@@ -51,6 +52,10 @@ impl Study for MaskOfTruth {
 
     fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
         Ok(eval::rows(outcome))
+    }
+
+    fn scores(outcome: &Self::Outcome) -> Vec<Score> {
+        outcome.sets.iter().flat_map(|s| s.grid.scores()).collect()
     }
 
     fn trace(outcome: &Self::Outcome) -> Trace {

@@ -8,6 +8,7 @@ use crate::blocks::measure::{Measured, claim_row, measured_by};
 use crate::blocks::multiclass::{as_weights, shown};
 use crate::claims::ClaimRow;
 use crate::error::Result;
+use crate::scores::{Score, numbered};
 use hilum_metrics::classification::{BinaryScores, auroc_weighted};
 
 /// A reader of a run: numbers of neighbours differ from seed to seed.
@@ -41,6 +42,44 @@ const OTHERS: [(Which, &str); 6] = [
 pub fn said(run: &Run, reader: Reader) -> Option<&Vec<Vec<f32>>> {
     let found = run.answers.iter().find(|a| a.reader == reader)?;
     Some(&found.said)
+}
+
+/// Share of the neighbours that have each finding, of every test film, as the mean over the seeds.
+pub fn scores(outcome: &Outcome) -> Vec<Score> {
+    let cases = &outcome.cases;
+    let runs: Vec<_> = outcome
+        .runs
+        .iter()
+        .filter_map(|r| said(r, chosen(r)))
+        .collect();
+    let mut scores = Vec::new();
+    if runs.is_empty() {
+        return scores;
+    }
+    let patients = numbered(&cases.groups);
+    for (k, finding) in findings()
+        .iter()
+        .copied()
+        .chain(["any finding"])
+        .enumerate()
+    {
+        for (i, patient) in patients.iter().enumerate() {
+            let sum: f64 = runs.iter().map(|r| f64::from(r[i][k])).sum();
+            let mean = sum / runs.len() as f64;
+            let mut score =
+                Score::new(finding.to_owned(), patient.clone(), cases.truth[i][k], mean);
+            score.columns.insert("set", cases.sets[i].clone());
+            if let Some(female) = cases.female[i] {
+                let sex = if female { "Female" } else { "Male" };
+                score.columns.insert("sex", sex.to_owned());
+            }
+            if let Some(age) = cases.ages[i] {
+                score.columns.insert("age", age.to_string());
+            }
+            scores.push(score);
+        }
+    }
+    scores
 }
 
 /// The answers of a reader in all runs, made ready by `make`; `None` where a run has none.

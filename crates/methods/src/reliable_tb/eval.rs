@@ -14,6 +14,7 @@ use crate::claims::{ClaimRow, ResultFile};
 use crate::context::{Context, model_path};
 use crate::error::{MethodError, Result};
 use crate::info::MethodInfo;
+use crate::scores;
 use crate::serve::{Classifier, ModelCard, NetClassifier};
 use hilum_kernels::Params;
 use hilum_nn::contract::Prepared as PreparedImage;
@@ -105,6 +106,8 @@ pub fn measure(ctx: &Context<'_>, info: &MethodInfo) -> Result<ResultFile> {
         })
     });
     let mut result = ResultFile::new(info, rows.collect());
+    let table = scores::of_outputs(&CODES, &test_samples, &test, &logits);
+    scores::write(ctx, info.name, &table)?;
     let card = model.card();
     result.curves = plots::of_card(card, &test, &logits, "test split");
     result.seeds = vec![card.seed];

@@ -1,5 +1,6 @@
 //! Settings of the study of uncertainty-guided patches.
 
+use crate::blocks::classes::PAEDIATRIC;
 use crate::blocks::short::ShortConfig;
 use crate::blocks::study::Settings;
 use crate::error::{MethodError, Result};
@@ -66,6 +67,15 @@ impl TaskName {
         match self {
             TaskName::Paediatric => 3,
             _ => 2,
+        }
+    }
+
+    /// Their names.
+    pub fn class_names(self) -> &'static [&'static str] {
+        match self {
+            TaskName::Paediatric => &PAEDIATRIC,
+            TaskName::Iqoth => &["normal", "malignant"],
+            TaskName::Phantom => &["no nodule", "nodule"],
         }
     }
 }

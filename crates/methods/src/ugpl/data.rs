@@ -1,7 +1,7 @@
 //! The three tasks: phantom slices with known nodules, real CT slices, radiographs of children.
 
 use super::config::{Config, TaskName};
-use crate::blocks::classes::ClassSet;
+use crate::blocks::classes::{self, ClassSet};
 use crate::blocks::parts::Parts;
 use crate::context::Context;
 use crate::error::{MethodError, Result};
@@ -110,16 +110,6 @@ fn iqoth(ctx: &Context<'_>, config: &Config, most: usize) -> Result<Data> {
 }
 
 fn paediatric(ctx: &Context<'_>, config: &Config, most: usize) -> Result<Data> {
-    let class = |s: &Sample| {
-        let is = |code| s.labels.is_positive(code);
-        if is("viral_pneumonia") {
-            Some(2)
-        } else if is("bacterial_pneumonia") {
-            Some(1)
-        } else {
-            is("no_finding").then_some(0)
-        }
-    };
     let all = ctx.samples("ugpl", &["kermany_paediatric"])?;
     let of = |split: Split, most: usize| -> Vec<Sample> {
         let own: Vec<Sample> = all
@@ -134,7 +124,7 @@ fn paediatric(ctx: &Context<'_>, config: &Config, most: usize) -> Result<Data> {
     let tiny = if ctx.tiny { most } else { usize::MAX };
     let (train, test) = (of(Split::Train, most), of(Split::Test, tiny));
     let n = train.len();
-    let set = ClassSet::load(&[train, test].concat(), config.side, 3, class)?;
+    let set = ClassSet::load(&[train, test].concat(), config.side, 3, classes::paediatric)?;
     Ok(Data {
         rounds: vec![[(0..n).collect(), (n..set.len()).collect()]],
         lesions: vec![Vec::new(); set.len()],

@@ -9,6 +9,7 @@ use crate::blocks::multiclass::{
     ClassScore, Said, as_weights, measured_gain, measured_runs, shown,
 };
 use crate::claims::ClaimRow;
+use crate::scores::{Score, numbered, of_classes};
 use hilum_metrics::calibration::{Binning, multiclass_brier, multiclass_calibration};
 use hilum_metrics::classification::{BinaryScores, MulticlassScores, auroc_weighted};
 
@@ -25,6 +26,19 @@ fn arms(task: &TaskOutcome, variant: Variant) -> Vec<&Arm> {
 
 fn fused(task: &TaskOutcome, variant: Variant) -> Vec<&Said> {
     arms(task, variant).into_iter().map(|a| &a.fused).collect()
+}
+
+/// What UGPL said of every case, as the mean over the seeds.
+pub fn scores(task: &TaskOutcome) -> Vec<Score> {
+    let patients = numbered(&task.groups);
+    let said = fused(task, Variant::Corrected);
+    of_classes(
+        task.task.name(),
+        task.task.class_names(),
+        &task.y,
+        &patients,
+        &said,
+    )
 }
 
 /// The rows, the paper's claims first.

@@ -27,6 +27,7 @@ use crate::claims::ClaimRow;
 use crate::context::Context;
 use crate::error::Result;
 use crate::info::{DataKind, MethodInfo, TaskKind};
+use crate::scores::Score;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -63,6 +64,10 @@ impl Study for Ugpl {
 
     fn rows(outcome: &Self::Outcome) -> Result<Vec<ClaimRow>> {
         Ok(eval::rows(outcome))
+    }
+
+    fn scores(outcome: &Self::Outcome) -> Vec<Score> {
+        outcome.tasks.iter().flat_map(eval::scores).collect()
     }
 
     fn trace(outcome: &Self::Outcome) -> Trace {
