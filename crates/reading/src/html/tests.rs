@@ -216,6 +216,39 @@ fn pictures_that_do_not_fit_are_errors() {
 }
 
 #[test]
+fn what_a_probability_leaves_open_stands_beside_it() {
+    use hilum_core::{MemberSpread, Span, Uncertainty};
+    let mut reading = written(sample::reading());
+    let plain = draw(&reading);
+    assert!(!plain.contains("Venn-ABERS"));
+    let mut findings = reading.findings.iter_mut();
+    let own = findings.find(|f| f.code == "pneumonia").unwrap();
+    let spread = |count, low, high| MemberSpread {
+        count,
+        low,
+        high,
+        deviation: 0.1,
+    };
+    own.uncertainty = Some(Uncertainty {
+        entropy: 0.9,
+        venn_abers: Some(Span {
+            low: 0.41,
+            high: 0.62,
+        }),
+        members: Some(spread(6, 0.3, 0.7)),
+        augmented: Some(spread(9, 0.25, 0.75)),
+    });
+    let page = draw(&reading);
+    for line in [
+        "Venn-ABERS 0.41 to 0.62",
+        "6 networks 0.30 to 0.70",
+        "9 moved copies 0.25 to 0.75",
+    ] {
+        assert_eq!(page.matches(line).count(), 1, "{line}");
+    }
+}
+
+#[test]
 fn maps_come_with_a_verdict_and_known_cases_with_their_labels() {
     use hilum_core::{Explanation, MapTrust, Similar, SimilarCase};
     let mut reading = written(sample::reading());
