@@ -1,6 +1,7 @@
 //! The paper's claims, restated as checks at our scale. Figures are means over seeds, intervals are over the patients of the test films.
 
 use super::fairness;
+use super::films::findings;
 use super::measure::Ready;
 use super::outcome::{Ask, Elsewhere, Outcome, Reader, Run};
 use super::written::{recall_row, report_rows, volume_rows};
