@@ -54,8 +54,9 @@ fn write_set<'a>(root: &Path, set: &str, n: usize, row: impl Fn(usize) -> (&'a s
 /// `hilum TASK fedld --tiny` on `root`, with its own folders for what it writes.
 fn arguments(task: &str, root: &Path, name: &str, more: &[&str]) -> Vec<String> {
     let at = |what: &str| root.join(what).display().to_string();
-    let (data, runs) = (at("data"), at(name));
+    let (data, runs, results) = (at("data"), at(name), at("results"));
     let mut all = [task, "fedld", "--tiny", "--data", &data, "--runs", &runs].to_vec();
+    all.extend(["--results", &results]);
     all.extend(more);
     all.into_iter().map(str::to_owned).collect()
 }
@@ -79,8 +80,49 @@ fn clients_in_processes_give_the_same_bytes_as_clients_in_one() {
         (outcome, identity, stdout(&output))
     };
     let here = reproduce("here", "in-process");
+    let result = dir.path().join("results/fedld.json");
+    let text = std::fs::read_to_string(&result).unwrap();
+    is_a_tiny_result(&text);
+    // A tiny run leaves a full result alone.
+    let full = text.replace("\"tiny\": true", "\"tiny\": false");
+    std::fs::write(&result, &full).unwrap();
     assert!(here == reproduce("elsewhere", "processes"));
+    assert_eq!(std::fs::read_to_string(&result).unwrap(), full);
+    let beside = dir.path().join("elsewhere/tiny-results/fedld.json");
+    is_a_tiny_result(&std::fs::read_to_string(beside).unwrap());
+    // What was said of each case is a table that can be audited.
+    let run_folder = dir.path().join("elsewhere/fedld-seed1-tiny");
+    let audit = run([
+        "audit",
+        "labels",
+        &run_folder.display().to_string(),
+        "--json",
+    ]);
+    assert_eq!(code(&audit), 0, "{}", stderr(&audit));
+    assert!(stdout(&audit).contains("viral pneumonia"));
     assert!(left(dir.path()).is_empty(), "clients are left");
+}
+
+/// The keys that scripts rely on, and no verdict.
+fn is_a_tiny_result(text: &str) {
+    let result: serde_json::Value = serde_json::from_str(text).unwrap();
+    for key in [
+        "card",
+        "name",
+        "data",
+        "claim",
+        "here",
+        "interval",
+        "holds",
+        "seeds",
+        "split_hash",
+        "version",
+    ] {
+        assert!(result.get(key).is_some(), "{key}");
+    }
+    assert_eq!(result["name"], "fedld");
+    assert_eq!(result["tiny"], true);
+    assert!(result["holds"].is_null());
 }
 
 /// Processes of clients that read below this folder.

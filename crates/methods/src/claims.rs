@@ -109,9 +109,27 @@ impl ResultFile {
     }
 
     /// Reads it back; `None` when the method was not reproduced.
-    pub fn read(folder: &Path, name: &str) -> Option<Self> {
-        let text = std::fs::read_to_string(Self::path(folder, name)).ok()?;
-        serde_json::from_str(&text).ok()
+    ///
+    /// # Errors
+    /// [`MethodError::Config`] for a file that is no result.
+    pub fn read(folder: &Path, name: &str) -> Result<Option<Self>> {
+        let path = Self::path(folder, name);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(MethodError::Io { path, source }),
+        };
+        let bad = |e| MethodError::Config(format!("{}: no result: {e}", path.display()));
+        serde_json::from_str(&text).map(Some).map_err(bad)
+    }
+
+    /// The verdict of a tiny run is none: its figures mean nothing.
+    #[must_use]
+    pub fn undecided_if_tiny(mut self) -> Self {
+        if self.tiny {
+            self.holds = None;
+        }
+        self
     }
 
     /// The table for the terminal.

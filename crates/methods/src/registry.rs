@@ -80,6 +80,7 @@ mod tests {
                 panic!("{name}: no README.md with {BEGIN} and {END}");
             };
             let table = ResultFile::read(&results, name)
+                .unwrap()
                 .map_or("Not reproduced yet.\n".to_owned(), |r| r.markdown());
             let wanted = format!("{head}{BEGIN}\n{table}{END}{tail}");
             if bless {

@@ -41,7 +41,14 @@ pub fn run(args: &Args) -> Result<Code> {
 /// The result of a method: one under `bench/results` of the folder where the program is run, else the one
 /// that it was built with. Tiny runs do not count.
 fn result(here: &Path, name: &str) -> Option<ResultFile> {
-    let fresh = ResultFile::read(&here.join("bench/results"), name).filter(|r| !r.tiny);
+    // A damaged file is said, and does not hide behind the one of the build.
+    let fresh = match ResultFile::read(&here.join("bench/results"), name) {
+        Ok(found) => found.filter(|r| !r.tiny),
+        Err(error) => {
+            eprintln!("hilum: {error}");
+            return None;
+        }
+    };
     let built = || {
         RESULTS
             .iter()

@@ -83,12 +83,7 @@ pub fn run(task: Task, args: &Args) -> Result<Code> {
         federation: args.federation.federation(&data, &args.device)?,
         data,
         runs: args.runs.clone(),
-        // A tiny run must not look like a result.
-        results: if args.tiny {
-            args.runs.join("tiny-results")
-        } else {
-            args.results.clone()
-        },
+        results: args.results.clone(),
         models: args.models.clone(),
         device: args.device.clone(),
         seed: args.seed,
@@ -137,14 +132,23 @@ fn one(task: Task, method: &dyn Method, ctx: &Context<'_>, json: bool) -> Result
                 say(&format!("{}\n", path.display()));
             }
         }
-        Task::Eval => show(&method.eval(ctx)?, json, None)?,
+        Task::Eval => show(&method.eval(ctx)?.undecided_if_tiny(), json, None)?,
         Task::Reproduce => {
-            let result = method.reproduce(ctx)?;
-            let path = result.write(&ctx.results)?;
+            let result = method.reproduce(ctx)?.undecided_if_tiny();
+            let path = result.write(&folder(ctx, method.info().name)?)?;
             show(&result, json, Some(&path))?;
         }
     }
     Ok(())
+}
+
+/// Where a result goes. A tiny one never takes the place of a full one.
+fn folder(ctx: &Context<'_>, name: &str) -> Result<PathBuf, MethodError> {
+    let is_there = ResultFile::read(&ctx.results, name)?.is_some_and(|r| !r.tiny);
+    Ok(match ctx.tiny && is_there {
+        true => ctx.runs.join("tiny-results"),
+        false => ctx.results.clone(),
+    })
 }
 
 fn show(result: &ResultFile, json: bool, written: Option<&Path>) -> Result<(), MethodError> {
