@@ -11,6 +11,8 @@ use hilum_metrics::detection::iou;
 const EQUAL: f64 = 0.02;
 /// Overlap from which on a lesion is found.
 const HIT: f64 = 0.5;
+/// AP50 from which on a detector has learned something.
+const FINDS: f64 = 0.05;
 /// Points of recall at which precision is read, as COCO's.
 const RECALLS: usize = 101;
 
@@ -173,17 +175,42 @@ fn average_precision(detections: &[(usize, bool)], weights: &[f64]) -> Option<f6
 /// The rows, the paper's claims first.
 pub fn rows(outcome: &Outcome) -> Vec<ClaimRow> {
     let mut rows: Vec<ClaimRow> = Vec::new();
-    rows.extend(outcome.tasks.iter().map(chosen_row));
+    let each = |of: fn(&TaskOutcome) -> ClaimRow| {
+        let tasks = outcome.tasks.iter();
+        tasks.map(move |t| judged(t, of(t))).collect::<Vec<_>>()
+    };
+    rows.extend(each(chosen_row));
     for task in &outcome.tasks {
-        rows.extend(more_rows(task));
+        rows.extend(more_rows(task).map(|row| judged(task, row)));
     }
-    rows.extend(outcome.tasks.iter().map(same_row));
+    rows.extend(each(same_row));
     rows.extend(outcome.tasks.iter().map(taught_row));
     rows.extend(outcome.tasks.iter().map(pseudo_row));
     for task in &outcome.tasks {
         rows.extend(Kind::ALL.map(|kind| level_row(task, kind)));
     }
     rows
+}
+
+/// The row without a verdict where the detector of boxed pictures finds next to nothing: then no way of training can be
+/// seen to be better.
+fn judged(task: &TaskOutcome, mut row: ClaimRow) -> ClaimRow {
+    let ones = vec![
+        1.0;
+        task.runs
+            .first()
+            .map_or(0, |r| r.iter().map(|f| f.y.len()).sum())
+    ];
+    let found = Runs::new(task, Kind::Boxed).and_then(|r| r.mean(&ones, &Pooled::ap50));
+    if found.is_none_or(|found| found < FINDS) {
+        row.holds = None;
+        let why = "not judged: the detector finds next to nothing";
+        row.note = match row.note.is_empty() {
+            true => why.to_owned(),
+            false => format!("{}; {why}", row.note),
+        };
+    }
+    row
 }
 
 fn name(task: &TaskOutcome) -> String {
@@ -402,5 +429,23 @@ mod tests {
         let mean = both.mean(&[1.0; 4], &Pooled::ap50).unwrap();
         assert!((mean - (here + second.ap50(&[1.0; 4]).unwrap()) / 2.0).abs() < 1e-12);
         assert!(mean < here);
+        // A detector that finds nothing decides nothing.
+        let row = |runs: Vec<Vec<Round>>| {
+            let task = TaskOutcome {
+                runs,
+                ..task.clone()
+            };
+            let row = claim_row("x".to_owned(), None, Some(true), String::new());
+            judged(&task, row).holds
+        };
+        let boxed = |mut round: Round| {
+            round.arms[0].kind = Kind::Boxed;
+            round
+        };
+        let good = boxed(task.runs[0][0].clone());
+        let mut blind = good.clone();
+        blind.arms[0].found.iter_mut().for_each(Vec::clear);
+        assert_eq!(row(vec![vec![good]]), Some(true));
+        assert_eq!(row(vec![vec![blind]]), None);
     }
 }
