@@ -109,7 +109,7 @@ impl Default for Config {
             target: 0.9,
             margins: [0.05, 0.05],
             ages: vec![0.0, 40.0, 60.0],
-            seeds: 5,
+            seeds: 3,
             sheet: [12, 5],
         }
     }

@@ -84,7 +84,7 @@ impl Default for Config {
             epochs: 200,
             rate: 1e-2,
             batch: 64,
-            seeds: 5,
+            seeds: 3,
         }
     }
 }

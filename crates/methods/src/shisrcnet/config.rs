@@ -163,7 +163,7 @@ impl Default for Config {
                 warmup: 0.05,
                 floor: 0.05,
             },
-            seeds: 5,
+            seeds: 2,
         }
     }
 }

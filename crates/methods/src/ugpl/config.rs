@@ -190,9 +190,9 @@ impl Default for Config {
                 confidence: 0.1,
                 diversity: 0.1,
             },
-            seeds: 5,
+            seeds: 3,
             folds: 3,
-            phantoms: (48, 12),
+            phantoms: (24, 16),
         }
     }
 }

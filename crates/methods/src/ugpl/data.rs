@@ -271,11 +271,11 @@ fn axial(volume: &Hounsfield, k: usize) -> Gray {
     })
 }
 
-/// Puts a soft ball of 12 to 20 mm into the lung; gives its pixels. Nothing where no place is found.
+/// Puts a soft ball of 8 to 16 mm into the lung; gives its pixels. Nothing where no place is found.
 fn nodule(hu: &mut Gray, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let side = hu.width;
     // The fine grid has 2 mm.
-    let radius = rng.random_range(3.0..5.0_f32);
+    let radius = rng.random_range(2.0..4.0_f32);
     let reach = radius.ceil() as usize + 1;
     for _ in 0..2000 {
         let (cx, cy) = (
