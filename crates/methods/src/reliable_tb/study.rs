@@ -92,7 +92,11 @@ fn compared(
             .filter(|&i| right(x, i) && !right(y, i))
             .count() as u64
     };
-    let mcnemar = mcnemar_exact(only(whole, lungs), only(lungs, whole))?;
+    // Two networks that never differ have no p: that is said, and ends nothing.
+    let mcnemar = match (only(whole, lungs), only(lungs, whole)) {
+        (0, 0) => "undefined, they never differ".to_owned(),
+        (a, b) => format!("{:.3}", mcnemar_exact(a, b)?),
+    };
     Ok(ClaimRow {
         claim: format!("{name}: AUROC on lungs minus AUROC on whole images"),
         paper: None,
@@ -101,7 +105,7 @@ fn compared(
         holds: None,
         n: whole.labels.len(),
         note: format!(
-            "accuracy {:.3} whole, {:.3} lungs (McNemar p {mcnemar:.3}); Score-CAM inside lungs {:.2} whole, {:.2} lungs",
+            "accuracy {:.3} whole, {:.3} lungs (McNemar p {mcnemar}); Score-CAM inside lungs {:.2} whole, {:.2} lungs",
             a.accuracy()?,
             b.accuracy()?,
             whole.inside,
