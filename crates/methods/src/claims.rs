@@ -151,7 +151,7 @@ impl ResultFile {
                 r.interval
                     .map_or("-".to_owned(), |(a, b)| format!("{a:.3} to {b:.3}")),
                 r.n,
-                row_verdict(r.holds),
+                row_verdict(r),
                 if r.note.is_empty() {
                     String::new()
                 } else {
@@ -183,18 +183,19 @@ impl ResultFile {
                 number(r.paper),
                 number(r.here),
                 r.n,
-                row_verdict(r.holds),
+                row_verdict(r),
             ));
         }
         out
     }
 }
 
-/// Verdict of one row: a figure that is reported beside the claims has none.
-fn row_verdict(holds: Option<bool>) -> &'static str {
-    match holds {
-        None => "reported",
-        decided => verdict_word(decided),
+/// Verdict of one row: a figure that is reported beside the claims has none, and one that these data do not give is said.
+fn row_verdict(row: &ClaimRow) -> &'static str {
+    match (row.holds, row.here) {
+        (None, None) => "undefined",
+        (None, Some(_)) => "reported",
+        (decided, _) => verdict_word(decided),
     }
 }
 
@@ -251,5 +252,11 @@ mod tests {
         assert_eq!(verdict(&[row(Some(true)), row(Some(false))]), Some(false));
         assert_eq!(verdict(&[row(Some(true)), row(None)]), Some(true));
         assert_eq!(verdict(&[row(None)]), None);
+        assert_eq!(row_verdict(&row(None)), "reported");
+        let undefined = ClaimRow {
+            here: None,
+            ..row(None)
+        };
+        assert_eq!(row_verdict(&undefined), "undefined");
     }
 }
