@@ -322,6 +322,29 @@ mod tests {
     }
 
     #[test]
+    fn a_mask_of_another_size_than_its_image_is_an_error() {
+        let runs = |width, height| MaskRef {
+            name: "lungs".to_owned(),
+            form: MaskForm::Runs {
+                runs: vec![(1, 2)],
+                width,
+                height,
+            },
+        };
+        let image = Path::new("film.png");
+        let own = runs(2, 3);
+        let union = load_union(&[&own, &own], image, (2, 3)).unwrap().unwrap();
+        assert_eq!(union.data.iter().filter(|v| **v > 0).count(), 2);
+        assert!(load_union(&[], image, (2, 3)).unwrap().is_none());
+        let told = load_union(&[&own, &runs(3, 2)], image, (2, 3)).unwrap_err();
+        let told = told.to_string();
+        assert!(
+            told.contains("mask `lungs` is 3x2, the image 2x3"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn a_file_that_is_no_image_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.png");

@@ -131,7 +131,18 @@ impl Films {
 mod tests {
     use super::*;
     use crate::blocks::made_up::{context, nih, paediatric};
+    use hilum_data::{LabelState, Pixels};
     use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn a_film_without_a_label_is_of_no_class() {
+        let mut film = Sample::new("nih14", "a", Pixels::File("a.png".into()));
+        assert_eq!(any_finding(&film), None);
+        film.raw_labels = vec!["Hernia".to_owned()];
+        assert_eq!(any_finding(&film), Some(1));
+        film.labels.set("no_finding", LabelState::Positive).unwrap();
+        assert_eq!(any_finding(&film), Some(0));
+    }
 
     #[test]
     fn halves_share_no_patient_and_films_know_their_findings() {

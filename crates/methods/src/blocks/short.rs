@@ -400,5 +400,9 @@ mod tests {
         data.y.iter_mut().for_each(|y| *y = 0);
         let told = fit_classes(&ctx, &graph, graph.init_params(1), &data, &config, 1);
         assert!(matches!(told, Err(MethodError::TooFew { .. })));
+        let null = vec![vec![f32::NAN; 2]; data.len()];
+        let start = graph.init_params(1);
+        let told = fit_findings(&ctx, &graph, start, (&data, &null), &config, 1).unwrap_err();
+        assert!(told.to_string().contains("that are known"), "{told}");
     }
 }
