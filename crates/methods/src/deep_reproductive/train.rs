@@ -69,6 +69,7 @@ pub fn run(ctx: &Context<'_>, config: &Config) -> Result<Outcome> {
         split_hash(&all),
     ];
     let parts = Parts::open(ctx, "deep_reproductive", config, [&hashes[0], &hashes[1]])?;
+    let adults = Adults::load(&adults, config.side)?;
     let seeds: Vec<u64> = (0..config.seeds as u64).map(|k| ctx.seed + k).collect();
     let mut widths = [0; 2];
     let mut runs = Vec::new();
@@ -175,6 +176,25 @@ struct Bank {
     rows: Vec<Vec<f32>>,
 }
 
+/// The adults' films with what is known of their findings.
+struct Adults {
+    set: ClassSet,
+    targets: Vec<Vec<f32>>,
+}
+
+impl Adults {
+    fn load(films: &[Sample], side: usize) -> Result<Self> {
+        let set = ClassSet::load(films, side, 2, |_| Some(0))?;
+        let matrix = LabelMatrix::new(films, &FINDINGS, LabelPolicy::IGNORE)?;
+        let row = |i: usize| {
+            let known = matrix.row(i).iter();
+            known.map(|v| v.unwrap_or(f32::NAN)).collect()
+        };
+        let targets = (0..films.len()).map(row).collect();
+        Ok(Adults { set, targets })
+    }
+}
+
 /// Everything that a seed's networks need.
 #[derive(Clone, Copy)]
 struct Stand<'a> {
@@ -187,7 +207,7 @@ struct Stand<'a> {
 
 impl Stand<'_> {
     /// Quarters and the whole picture by trained encoders, quarters by random ones.
-    fn banks(&self, adults: &[Sample]) -> Result<[Bank; 3]> {
+    fn banks(&self, adults: &Adults) -> Result<[Bank; 3]> {
         let cache = FeatureCache::new(&self.ctx.run_folder("deep_reproductive").join("features"));
         let trained = self.trained(adults)?;
         let random = self.random()?;
@@ -206,22 +226,15 @@ impl Stand<'_> {
     }
 
     /// Encoders that learned the adults' findings.
-    fn trained(&self, adults: &[Sample]) -> Result<Vec<Encoder>> {
+    fn trained(&self, adults: &Adults) -> Result<Vec<Encoder>> {
         let (ctx, config) = (self.ctx, self.config);
-        let set = ClassSet::load(adults, config.side, 2, |_| Some(0))?;
-        let matrix = LabelMatrix::new(adults, &FINDINGS, LabelPolicy::IGNORE)?;
-        let row = |i: usize| {
-            let known = matrix.row(i).iter();
-            known.map(|v| v.unwrap_or(f32::NAN)).collect()
-        };
-        let targets: Vec<Vec<f32>> = (0..adults.len()).map(row).collect();
         let one = |(k, backbone): (usize, &Backbone)| {
             let network = config.network(backbone, FINDINGS.len());
             let key = format!("encoder {k}, {}, seed {}", backbone.name(), self.seed);
             let params: Params = self.parts.get(&key, || {
                 let graph = network.graph();
                 let start = graph.init_params(self.seed);
-                let data = (&set, targets.as_slice());
+                let data = (&adults.set, adults.targets.as_slice());
                 fit_findings(ctx, &graph, start, data, &config.pretrain, self.seed)
             })?;
             Encoder::new(&network, params)
